@@ -1,0 +1,4 @@
+//! tieline
+pub mod secret;
+pub mod span;
+pub mod yaml;
