@@ -1,2 +1,425 @@
-//! Text -> tree.
+//! Text -> tree: one strict YAML document.
+//!
+//! Takes a text and gives a [`Node`] with byte-exact spans, and every problem it has. It goes on after an error where
+//! the parser can; a syntax error ends the file, since what follows can't be trusted. Depth, nodes and aliases are
+//! bounded while building, never after. What YAML we accept is told in [`scalar`].
+
 pub mod events;
+pub mod scalar;
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::diagnostic::{Diagnostic, code};
+use crate::span::{FileId, Span};
+use crate::value::{Entry, Map, Node, Value};
+use events::{Event, Events, Style, SyntaxError, SyntaxErrorKind, Tag};
+
+/// A file may have this many bytes (4 MiB).
+pub const MAX_BYTES: usize = 4 << 20;
+/// Collections may nest this deep.
+pub const MAX_DEPTH: usize = 64;
+/// A document may have this many nodes, aliases expanded.
+pub const MAX_NODES: usize = 100_000;
+
+/// Reads one document.
+///
+/// `None` where there is nothing usable: a syntax error, or no content. The tree comes back beside diagnostics of
+/// single values; what is wrong there was told and is `null` or a string in the tree.
+pub fn parse(file: FileId, text: &str) -> (Option<Node>, Vec<Diagnostic>) {
+    let (text, skipped) = match text.strip_prefix('\u{feff}') {
+        Some(rest) => (rest, '\u{feff}'.len_utf8()),
+        None => (text, 0),
+    };
+    let mut builder = Builder::new(file, text, skipped);
+    builder.control_characters();
+    if builder.diagnostics.is_empty() {
+        builder.run();
+    }
+    let root = if builder.broken { None } else { builder.root.take() };
+    (root, builder.diagnostics)
+}
+
+/// A collection that is still open.
+struct Open {
+    span: Span,
+    tag: Option<Tag>,
+    anchor: usize,
+    flow: bool,
+    kind: OpenKind,
+}
+
+enum OpenKind {
+    List(Vec<Node>),
+    Map { entries: Vec<Entry>, key: Option<(Box<str>, Span)>, seen: HashSet<Box<str>> },
+}
+
+/// Maps up to this size are searched for a duplicate key by walking them.
+const SMALL_MAP: usize = 16;
+
+struct Builder<'a> {
+    file: FileId,
+    text: &'a str,
+    skipped: usize,
+    diagnostics: Vec<Diagnostic>,
+    /// The tree can't be used: it is incomplete or would not be what was written.
+    broken: bool,
+    stack: Vec<Open>,
+    root: Option<Node>,
+    documents: usize,
+    nodes: usize,
+    /// Anchored nodes with the number of nodes in them; `None` while the node is still open.
+    anchors: HashMap<usize, Option<(Node, usize)>>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(file: FileId, text: &'a str, skipped: usize) -> Self {
+        Self {
+            file,
+            text,
+            skipped,
+            diagnostics: Vec::new(),
+            broken: false,
+            stack: Vec::new(),
+            root: None,
+            documents: 0,
+            nodes: 0,
+            anchors: HashMap::new(),
+        }
+    }
+
+    fn span(&self, range: Range<usize>) -> Span {
+        Span::new(self.file, range.start + self.skipped..range.end + self.skipped)
+    }
+
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    fn stop(&mut self, diagnostic: Diagnostic) {
+        self.broken = true;
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// YAML allows no control characters but tab and line breaks; a terminal would obey them.
+    fn control_characters(&mut self) {
+        let bytes = self.text.as_bytes();
+        let suspicious = |(i, b): &(usize, &u8)| match **b {
+            b'\t' | b'\n' | b'\r' => false,
+            0x7f => true,
+            0xc2 => bytes.get(i + 1).is_some_and(|n| (0x80..0xa0).contains(n) && *n != 0x85),
+            b => b < 0x20,
+        };
+        let found = bytes.iter().enumerate().find(suspicious).map(|(i, _)| i);
+        if let Some(c) = found.and_then(|i| self.text[i..].chars().next().map(|c| (i, c))) {
+            let span = self.span(c.0..c.0 + c.1.len_utf8());
+            let message = format!("control character U+{:04X} in the file", u32::from(c.1));
+            self.stop(
+                Diagnostic::error(code::CONTROL_CHARACTER, span, message)
+                    .help(format!("remove it, or write it as \"\\u{:04x}\" in a double-quoted string", u32::from(c.1))),
+            );
+        }
+    }
+
+    fn run(&mut self) {
+        for event in Events::new(self.text, MAX_DEPTH, false) {
+            match event {
+                Ok((event, range)) => self.event(event, range),
+                Err(error) => self.syntax(&error),
+            }
+            if self.broken {
+                return;
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event<'_>, range: Range<usize>) {
+        let span = self.span(range.clone());
+        match event {
+            Event::DocumentStart => {
+                self.documents += 1;
+                if self.documents == 2 {
+                    let span = if span.start == span.end { span } else { self.span(range.start..range.start + 3) };
+                    self.stop(
+                        Diagnostic::error(code::YAML_DOCUMENTS, span, "a second document starts here")
+                            .help("one document a file: move it to a file of its own"),
+                    );
+                }
+            }
+            Event::DocumentEnd | Event::Comment(_) => {}
+            Event::Scalar { text, style, tag, anchor } => self.scalar(&text, style, tag, anchor, span),
+            Event::SequenceStart { flow, tag, anchor } => {
+                self.open(Open { span, tag, anchor, flow, kind: OpenKind::List(Vec::new()) });
+            }
+            Event::MappingStart { flow, tag, anchor } => {
+                let kind = OpenKind::Map { entries: Vec::new(), key: None, seen: HashSet::new() };
+                self.open(Open { span, tag, anchor, flow, kind });
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(span),
+            Event::Alias(id) => self.alias(id, span),
+        }
+    }
+
+    fn count(&mut self, nodes: usize, span: Span) -> bool {
+        self.nodes += nodes;
+        if self.nodes > MAX_NODES {
+            self.stop(
+                Diagnostic::error(
+                    code::YAML_TOO_MANY_NODES,
+                    span,
+                    format!("more than {MAX_NODES} values in one file, aliases expanded"),
+                )
+                .help("split the file, or write fewer aliases of large values"),
+            );
+        }
+        !self.broken
+    }
+
+    fn open(&mut self, open: Open) {
+        if self.awaits_key() {
+            let template = self.text.get(open.span.start as usize - self.skipped..).unwrap_or("");
+            let help = if open.flow && template.starts_with("{") {
+                "quote the value if braces belong to it: \"{{ … }}\""
+            } else {
+                "keys are plain strings"
+            };
+            self.stop(Diagnostic::error(code::YAML_KEY, open.span, "a map or list as a key").help(help));
+            return;
+        }
+        if self.count(1, open.span) {
+            if open.anchor != 0 {
+                self.anchors.insert(open.anchor, None);
+            }
+            self.stack.push(open);
+        }
+    }
+
+    fn close(&mut self, end: Span) {
+        let Some(open) = self.stack.pop() else { return };
+        let (value, last) = match open.kind {
+            OpenKind::List(items) => {
+                let last = items.last().map(|n| n.span);
+                (Value::List(items), last)
+            }
+            OpenKind::Map { entries, .. } => {
+                let last = entries.last().map(|e| e.key_span.to(e.value.span));
+                (Value::Map(Map::new(entries)), last)
+            }
+        };
+        // The range of a block collection's end lies at the next token: it ends where its last child does.
+        let span = if open.flow { open.span.to(end) } else { last.map_or(open.span, |last| open.span.to(last)) };
+        let standard = match value {
+            Value::List(_) => "tag:yaml.org,2002:seq",
+            _ => "tag:yaml.org,2002:map",
+        };
+        self.check_tag(open.tag, &[standard, "!"]);
+        self.add(Node::new(span, value), open.anchor);
+    }
+
+    fn scalar(&mut self, text: &str, style: Style, tag: Option<Tag>, anchor: usize, span: Span) {
+        let tagged_string = self.check_tag(tag, &["tag:yaml.org,2002:str", "!"]);
+        let read = if style == Style::Plain && !tagged_string { scalar::plain(text) } else { scalar::Plain::Str };
+        if self.awaits_key() {
+            self.key(text, &read, span);
+            return;
+        }
+        if !self.count(1, span) {
+            return;
+        }
+        let value = match read {
+            scalar::Plain::Str => Value::String(text.into()),
+            scalar::Plain::Null => Value::Null,
+            scalar::Plain::Bool(b) => Value::Bool(b),
+            scalar::Plain::Int(i) => Value::Int(i),
+            scalar::Plain::Float(f) => Value::Float(f),
+            scalar::Plain::MergeKey => Value::String(text.into()),
+            scalar::Plain::Ambiguous(as_what) => {
+                let message = format!("`{text}` is read as {as_what} by some YAML readers and not by others");
+                self.report(
+                    Diagnostic::error(code::AMBIGUOUS_SCALAR, span, message)
+                        .help(format!("if it is text, quote it: '{text}'; if it is not, write {}", as_what.instead())),
+                );
+                Value::String(text.into())
+            }
+            scalar::Plain::OutOfRange(what) => {
+                self.report(
+                    Diagnostic::error(code::NUMBER_RANGE, span, format!("the number is {what}"))
+                        .help(format!("if it is text, quote it: '{text}'")),
+                );
+                Value::String(text.into())
+            }
+        };
+        self.add(Node::new(span, value), anchor);
+    }
+
+    fn awaits_key(&self) -> bool {
+        matches!(self.stack.last(), Some(Open { kind: OpenKind::Map { key: None, .. }, .. }))
+    }
+
+    fn key(&mut self, text: &str, read: &scalar::Plain, span: Span) {
+        match read {
+            scalar::Plain::Str => {}
+            scalar::Plain::MergeKey => self.report(
+                Diagnostic::error(code::YAML_MERGE_KEY, span, "merge keys are not part of YAML 1.2")
+                    .help("use a layer: what an environment inherits needs no `<<`"),
+            ),
+            scalar::Plain::Null if text.is_empty() => {
+                self.report(Diagnostic::error(code::YAML_KEY, span, "a key is missing before the `:`"));
+            }
+            other => {
+                let message = format!("the key `{text}` is {}, not a string", other.describe());
+                self.report(Diagnostic::error(code::YAML_KEY, span, message).help(format!("quote it: '{text}'")));
+            }
+        }
+        let Some(Open { kind: OpenKind::Map { entries, key, seen }, .. }) = self.stack.last_mut() else { return };
+        *key = Some((text.into(), span));
+        if let Some(first) = duplicate(entries, seen, text) {
+            let told = if *first.0 == *text {
+                format!("the key `{text}` stands twice in this map")
+            } else {
+                format!("the key `{text}` is the same text as another key, in another Unicode form")
+            };
+            let diagnostic = Diagnostic::error(code::DUPLICATE_KEY, span, told)
+                .label("again here")
+                .also(first.1, "first here")
+                .help("keep one of them");
+            self.report(diagnostic);
+        }
+    }
+
+    fn alias(&mut self, id: usize, span: Span) {
+        if self.awaits_key() {
+            self.stop(Diagnostic::error(code::YAML_KEY, span, "an alias as a key").help("write the key out"));
+            return;
+        }
+        match self.anchors.get(&id) {
+            Some(Some((node, size))) => {
+                let (node, size) = (node.clone(), *size);
+                if self.count(size, span) {
+                    self.add(node, 0);
+                }
+            }
+            _ => self.stop(
+                Diagnostic::error(code::YAML_ALIAS, span, "the alias stands within its own anchor")
+                    .help("a value can't contain itself: write it out"),
+            ),
+        }
+    }
+
+    fn add(&mut self, node: Node, anchor: usize) {
+        if anchor != 0 {
+            // The copy that aliases are expanded from counts too: nested anchors would multiply it.
+            let size = size(&node);
+            if !self.count(size, node.span) {
+                return;
+            }
+            self.anchors.insert(anchor, Some((node.clone(), size)));
+        }
+        match self.stack.last_mut().map(|open| &mut open.kind) {
+            None => self.root = Some(node),
+            Some(OpenKind::List(items)) => items.push(node),
+            Some(OpenKind::Map { entries, key, seen }) => {
+                if let Some((key, key_span)) = key.take() {
+                    if entries.len() >= SMALL_MAP {
+                        if seen.is_empty() {
+                            seen.extend(entries.iter().map(|e| normal(&e.key)));
+                        }
+                        seen.insert(normal(&key));
+                    }
+                    // A duplicate was reported; the tree keeps the first, so that lookups stay meaningful.
+                    if !entries.iter().take(SMALL_MAP).any(|e| e.key == key) {
+                        entries.push(Entry { key, key_span, value: node });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the tag makes a string of a plain scalar. Any tag but the `allowed` ones is an error.
+    fn check_tag(&mut self, tag: Option<Tag>, allowed: &[&str]) -> bool {
+        let Some(tag) = tag else { return false };
+        if allowed.contains(&tag.name.as_str()) {
+            return true;
+        }
+        let short = tag.name.replace("tag:yaml.org,2002:", "!!");
+        let span = self.span(tag.range);
+        self.report(
+            Diagnostic::error(code::YAML_TAG, span, format!("the tag `{short}` has no meaning here"))
+                .help("remove the tag; values are plain, and secrets are written as ${{ secrets.NAME }}"),
+        );
+        false
+    }
+
+    fn syntax(&mut self, error: &SyntaxError) {
+        let mut end = (error.offset + 1).min(self.text.len());
+        while !self.text.is_char_boundary(end) {
+            end += 1;
+        }
+        let mut start = error.offset;
+        while !self.text.is_char_boundary(start) {
+            start -= 1;
+        }
+        let span = self.span(start..end);
+        let line = self.text[..start].rfind('\n').map_or(0, |i| i + 1);
+        let line_end = self.text[start..].find('\n').map_or(self.text.len(), |i| start + i);
+        let line = &self.text[line..line_end];
+        let diagnostic = match error.kind {
+            SyntaxErrorKind::TooDeep => {
+                Diagnostic::error(code::YAML_TOO_DEEP, span, format!("nested more than {MAX_DEPTH} deep"))
+                    .help("flatten the value")
+            }
+            SyntaxErrorKind::Tab => Diagnostic::error(code::YAML_TAB, span, "a tab where YAML wants spaces")
+                .help("indent with spaces; two a level are customary"),
+            SyntaxErrorKind::UnknownAnchor => {
+                Diagnostic::error(code::YAML_ALIAS, span, "an alias without an anchor of its name before it")
+                    .help("if the value starts with `*`, quote it")
+            }
+            _ => Diagnostic::error(code::YAML_SYNTAX, span, format!("not YAML: {}", error.message))
+                .help(syntax_help(error.kind, line)),
+        };
+        self.stop(diagnostic);
+    }
+}
+
+fn syntax_help(kind: SyntaxErrorKind, line: &str) -> String {
+    if line.contains("${{") && line.contains(['{', '[']) {
+        return "inside `{…}` and `[…]` an expression needs quotes: \"${{ … }}\"".into();
+    }
+    match kind {
+        SyntaxErrorKind::Unclosed => "close the bracket or quote that was opened before".into(),
+        SyntaxErrorKind::MappingNotAllowed => {
+            "quote the value if it contains `: `, and check that the lines of one map start in the same column".into()
+        }
+        _ => "check the indentation, and quote values that contain `: `, ` #` or start with one of `@ % & * ! | > { [`"
+            .into(),
+    }
+}
+
+/// The entry that already has this key: the same text, or the same after Unicode normalization (NFC), which some
+/// editors and file systems apply on their own.
+fn duplicate<'e>(entries: &'e [Entry], seen: &HashSet<Box<str>>, key: &str) -> Option<(&'e str, Span)> {
+    if !seen.is_empty() && !seen.contains(&normal(key)) {
+        return None;
+    }
+    let found = if key.is_ascii() {
+        entries.iter().find(|e| &*e.key == key)
+    } else {
+        let key = normal(key);
+        entries.iter().find(|e| normal(&e.key) == key)
+    };
+    found.map(|e| (&*e.key, e.key_span))
+}
+
+fn normal(key: &str) -> Box<str> {
+    if key.is_ascii() { key.into() } else { key.nfc().collect::<String>().into() }
+}
+
+fn size(node: &Node) -> usize {
+    1 + match &node.value {
+        Value::List(items) => items.iter().map(size).sum(),
+        Value::Map(map) => map.iter().map(|e| size(&e.value)).sum(),
+        _ => 0,
+    }
+}

@@ -1,0 +1,276 @@
+//! A problem and everything that is to be said about it. Knows no stage of the pipeline; rendering stands in
+//! [`crate::reporters`].
+
+use std::sync::Arc;
+
+use crate::span::Span;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Nothing can be deployed.
+    Error,
+    /// Worth mending; never stops anything.
+    Warning,
+    /// Told, no more.
+    Info,
+}
+
+impl Severity {
+    /// `error`, `warning` or `info`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+}
+
+/// A place that belongs to the problem, with a word on why.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Label {
+    /// Where.
+    pub span: Span,
+    /// What stands there, in a few words; may be empty.
+    pub message: String,
+}
+
+/// One problem: one cause, told once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Stable kebab-case name, one of [`CODES`].
+    pub code: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong: lower case, names in backticks, no full stop, never a secret value.
+    pub message: String,
+    /// The place, first; then what else belongs to it.
+    pub labels: Vec<Label>,
+    /// What to do.
+    pub help: Option<String>,
+    /// The environments in which it was found; empty where it does not depend on one.
+    pub environments: Vec<Arc<str>>,
+}
+
+impl Diagnostic {
+    /// An error at `span`.
+    pub fn error(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            labels: vec![Label { span, message: String::new() }],
+            help: None,
+            environments: Vec::new(),
+        }
+    }
+
+    /// A warning at `span`.
+    pub fn warning(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, span, message) }
+    }
+
+    /// A word under the underlined place.
+    #[must_use]
+    pub fn label(mut self, message: impl Into<String>) -> Self {
+        if let Some(first) = self.labels.first_mut() {
+            first.message = message.into();
+        }
+        self
+    }
+
+    /// Another place that belongs to the problem.
+    #[must_use]
+    pub fn also(mut self, span: Span, message: impl Into<String>) -> Self {
+        self.labels.push(Label { span, message: message.into() });
+        self
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The place that is underlined.
+    pub fn span(&self) -> Option<Span> {
+        self.labels.first().map(|l| l.span)
+    }
+}
+
+/// Sorts by place and tells the same fault in several environments once, with all their names.
+pub fn merge(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut sorted = diagnostics;
+    sorted.sort_by(|a, b| {
+        let key = |d: &Diagnostic| d.span().map(|s| (s.file, s.start, s.end));
+        (key(a), a.severity, a.code, &a.message).cmp(&(key(b), b.severity, b.code, &b.message))
+    });
+    let mut merged: Vec<Diagnostic> = Vec::with_capacity(sorted.len());
+    for diagnostic in sorted {
+        match merged.last_mut() {
+            Some(last)
+                if last.code == diagnostic.code
+                    && last.message == diagnostic.message
+                    && last.span() == diagnostic.span() =>
+            {
+                for environment in diagnostic.environments {
+                    if !last.environments.contains(&environment) {
+                        last.environments.push(environment);
+                    }
+                }
+            }
+            _ => merged.push(diagnostic),
+        }
+    }
+    merged
+}
+
+/// Whether an error is among them.
+pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().any(|d| d.severity == Severity::Error)
+}
+
+/// The candidate nearest to `name`, if one is near enough to be meant: at most a third of its letters off.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |s: &str| s.to_lowercase().replace(['-', '_', '.', ' '], "");
+    let wanted = plain(name);
+    let limit = (wanted.chars().count() / 3).max(1);
+    candidates
+        .into_iter()
+        .filter(|candidate| *candidate != name)
+        .map(|candidate| (strsim::damerau_levenshtein(&wanted, &plain(candidate)), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// A list for a sentence: "`a`, `b` and 3 more".
+pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>, most: usize) -> String {
+    let names: Vec<String> = names.into_iter().map(|n| format!("`{n}`")).collect();
+    if names.len() <= most {
+        return names.join(", ");
+    }
+    format!("{} and {} more", names[..most].join(", "), names.len() - most)
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal;)*) => {
+        /// The codes of all diagnostics. A code keeps its meaning for ever.
+        pub mod code {
+            $($(#[$doc])* pub const $name: &str = $code;)*
+        }
+        /// Every code of [`code`]; a snapshot pins the list, and each has a fixture that raises it.
+        pub const CODES: &[&str] = &[$($code),*];
+    };
+}
+
+codes! {
+    /// A file or folder that the workspace cannot use where it stands.
+    STRAY_FILE = "stray-file";
+    /// `.yml` in place of `.yaml`.
+    WRONG_EXTENSION = "wrong-extension";
+    /// A path that is no id.
+    INVALID_ID = "invalid-id";
+    /// A symbolic link, device, pipe or socket where a regular file is wanted.
+    NOT_A_REGULAR_FILE = "not-a-regular-file";
+    /// A file that could not be read.
+    UNREADABLE = "unreadable";
+    /// A file, or the workspace, over a limit.
+    TOO_LARGE = "too-large";
+    /// The bytes are not UTF-8.
+    NOT_UTF8 = "not-utf8";
+    /// A control character.
+    CONTROL_CHARACTER = "control-character";
+    /// Not YAML.
+    YAML_SYNTAX = "yaml-syntax";
+    /// Nested deeper than the limit.
+    YAML_TOO_DEEP = "yaml-too-deep";
+    /// More nodes than the limit, aliases expanded.
+    YAML_TOO_MANY_NODES = "yaml-too-many-nodes";
+    /// A tab where YAML wants spaces.
+    YAML_TAB = "yaml-tab";
+    /// More than one document in a file.
+    YAML_DOCUMENTS = "yaml-documents";
+    /// The same key twice in a map.
+    DUPLICATE_KEY = "duplicate-key";
+    /// A key that is no string.
+    YAML_KEY = "yaml-key";
+    /// A tag.
+    YAML_TAG = "yaml-tag";
+    /// `<<`.
+    YAML_MERGE_KEY = "yaml-merge-key";
+    /// An alias without an anchor, or within its own anchor.
+    YAML_ALIAS = "yaml-alias";
+    /// A plain scalar that readers take in different ways.
+    AMBIGUOUS_SCALAR = "ambiguous-scalar";
+    /// A number outside the ranges.
+    NUMBER_RANGE = "number-range";
+    /// A file without content.
+    EMPTY_FILE = "empty-file";
+    /// A key that is not known here.
+    UNKNOWN_KEY = "unknown-key";
+    /// A key that must be there.
+    MISSING_KEY = "missing-key";
+    /// A value of the wrong type for its key.
+    WRONG_TYPE = "wrong-type";
+    /// A value that its key does not allow.
+    INVALID_VALUE = "invalid-value";
+    /// `extends` names no environment.
+    UNKNOWN_ENVIRONMENT = "unknown-environment";
+    /// `extends` runs in a circle.
+    EXTENDS_CYCLE = "extends-cycle";
+    /// A recipient that `keys` does not name.
+    UNKNOWN_RECIPIENT = "unknown-recipient";
+    /// Text that is no age or SSH public key.
+    INVALID_PUBLIC_KEY = "invalid-public-key";
+    /// An overlay for something that no lower layer has.
+    OVERLAYS_NOTHING = "overlays-nothing";
+    /// `null` or `$remove` that removes nothing.
+    REMOVES_NOTHING = "removes-nothing";
+    /// A map patched by a scalar, or back.
+    PATCH_TYPE = "patch-type";
+    /// A directive that cannot be applied.
+    INVALID_DIRECTIVE = "invalid-directive";
+    /// Another `mode`, `variant` or `connector` without `$replace`.
+    NEEDS_REPLACE = "needs-replace";
+    /// A connector that does not exist.
+    UNKNOWN_CONNECTOR = "unknown-connector";
+    /// A connector schema that cannot be used.
+    INVALID_CONNECTOR_SCHEMA = "invalid-connector-schema";
+    /// `credential` names none that exists.
+    UNKNOWN_CREDENTIAL = "unknown-credential";
+    /// A credential that this connector may not link.
+    CREDENTIAL_CONNECTOR = "credential-connector";
+    /// A consumer uses a connection that does not exist.
+    UNKNOWN_CONNECTION = "unknown-connection";
+    /// A slot does not accept the connector of its connection.
+    SLOT_ACCEPTS = "slot-accepts";
+    /// `${{ … }}` that is no expression.
+    INVALID_EXPRESSION = "invalid-expression";
+    /// An expression where only a literal may stand.
+    EXPRESSION_NOT_ALLOWED = "expression-not-allowed";
+    /// A name that is not defined.
+    UNDEFINED_NAME = "undefined-name";
+    /// A secret that no layer has.
+    UNKNOWN_SECRET = "unknown-secret";
+    /// `secrets` in another form than `secrets.NAME`, or in a condition.
+    SECRET_USE = "secret-use";
+    /// A secret in a field that is not secret.
+    SECRET_IN_CLEAR = "secret-in-clear";
+    /// A plain value in a secret field.
+    PLAINTEXT_SECRET = "plaintext-secret";
+    /// `secrets.sops.yaml` is not encrypted.
+    SECRETS_NOT_ENCRYPTED = "secrets-not-encrypted";
+    /// `secrets.sops.yaml` is not what we accept of a sops file.
+    INVALID_SECRETS_FILE = "invalid-secrets-file";
+    /// `secrets.sops.yaml` is sealed to others than the configured recipients.
+    RECIPIENTS_DIFFER = "recipients-differ";
+    /// One layer has a secret in its file and binds it to a store.
+    SECRET_BOUND_TWICE = "secret-bound-twice";
+    /// The instance does not match its connector's schema.
+    SCHEMA = "schema";
+    /// A string was read as the integer that it spells.
+    STRING_FOR_INTEGER = "string-for-integer";
+}

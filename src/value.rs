@@ -1,0 +1,220 @@
+//! The tree that the whole pipeline works on: every node knows where it was written, and a node may be a secret that
+//! nobody has opened.
+
+use crate::span::Span;
+
+/// A value and its origin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// Where it was written; stays with the value through every layer and expression.
+    pub span: Span,
+    /// What it is.
+    pub value: Value,
+}
+
+/// A YAML 1.2 core value, or a reference to a secret.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// `null`.
+    Null,
+    /// `true`, `false`.
+    Bool(bool),
+    /// A 64-bit integer.
+    Int(i64),
+    /// A finite float.
+    Float(f64),
+    /// A string.
+    String(Box<str>),
+    /// A list.
+    List(Vec<Node>),
+    /// A map.
+    Map(Map),
+    /// A scalar that mentions a secret: kept unevaluated until `apply`.
+    Secret(Box<SecretRef>),
+}
+
+/// A scalar that mentions secrets, as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretRef {
+    /// The scalar's text with its `${{ … }}`.
+    pub template: Box<str>,
+    /// The secrets that it names, in order of mention, without repeats.
+    pub names: Vec<Box<str>>,
+}
+
+impl SecretRef {
+    /// Whether the scalar is exactly `${{ secrets.NAME }}`.
+    pub fn is_plain(&self) -> bool {
+        let inner = self.template.strip_prefix("${{").and_then(|t| t.strip_suffix("}}"));
+        match (inner, self.names.as_slice()) {
+            (Some(inner), [name]) => inner.trim().strip_prefix("secrets.") == Some(name),
+            _ => false,
+        }
+    }
+}
+
+/// A map in written order. Keys are unique; maps here are small, so a lookup walks them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Map {
+    entries: Vec<Entry>,
+}
+
+/// One key of a map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The key.
+    pub key: Box<str>,
+    /// Where the key was written.
+    pub key_span: Span,
+    /// Its value.
+    pub value: Node,
+}
+
+impl Map {
+    /// A map of these entries; the caller has seen to it that no key stands twice.
+    pub fn new(entries: Vec<Entry>) -> Self {
+        Self { entries }
+    }
+
+    /// The entry of `key`.
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        self.entries.iter().find(|e| &*e.key == key)
+    }
+
+    /// The entry of `key`, to change it.
+    pub fn entry_mut(&mut self, key: &str) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|e| &*e.key == key)
+    }
+
+    /// The value of `key`.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.entry(key).map(|e| &e.value)
+    }
+
+    /// Takes `key` out.
+    pub fn remove(&mut self, key: &str) -> Option<Entry> {
+        let at = self.entries.iter().position(|e| &*e.key == key)?;
+        Some(self.entries.remove(at))
+    }
+
+    /// Puts an entry at the end. The key must not be there yet.
+    pub fn push(&mut self, entry: Entry) {
+        self.entries.push(entry);
+    }
+
+    /// All entries as written.
+    pub fn iter(&self) -> std::slice::Iter<'_, Entry> {
+        self.entries.iter()
+    }
+
+    /// All entries, to change them.
+    pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, Entry> {
+        self.entries.iter_mut()
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+impl IntoIterator for Map {
+    type Item = Entry;
+    type IntoIter = std::vec::IntoIter<Entry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.entries.into_iter()
+    }
+}
+
+impl Node {
+    /// A node of `value` that was written at `span`.
+    pub fn new(span: Span, value: Value) -> Self {
+        Self { span, value }
+    }
+
+    /// The string, if it is one.
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.value {
+            Value::String(s) => Some(s),
+            _ => None,
+        }
+    }
+
+    /// The map, if it is one.
+    pub fn as_map(&self) -> Option<&Map> {
+        match &self.value {
+            Value::Map(m) => Some(m),
+            _ => None,
+        }
+    }
+
+    /// The list, if it is one.
+    pub fn as_list(&self) -> Option<&[Node]> {
+        match &self.value {
+            Value::List(l) => Some(l),
+            _ => None,
+        }
+    }
+
+    /// The node below `key`, if this is a map that has it.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.as_map()?.get(key)
+    }
+
+    /// The node at a JSON Pointer (RFC 6901); the empty pointer is the node itself.
+    pub fn pointer(&self, pointer: &str) -> Option<&Node> {
+        segments(pointer).try_fold(self, |node, segment| match &node.value {
+            Value::Map(map) => map.get(&segment),
+            Value::List(list) => list.get(segment.parse::<usize>().ok()?),
+            _ => None,
+        })
+    }
+
+    /// Two values are the same, wherever they were written.
+    pub fn same(&self, other: &Node) -> bool {
+        match (&self.value, &other.value) {
+            (Value::List(a), Value::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b)),
+            (Value::Map(a), Value::Map(b)) => {
+                a.len() == b.len() && a.iter().all(|e| b.get(&e.key).is_some_and(|v| e.value.same(v)))
+            }
+            (a, b) => a == b,
+        }
+    }
+
+    /// The kind of value, as a message says it: "a string", "a map".
+    pub fn kind(&self) -> &'static str {
+        match &self.value {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Int(_) => "an integer",
+            Value::Float(_) => "a number",
+            Value::String(_) => "a string",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a map",
+            Value::Secret(_) => "a secret",
+        }
+    }
+}
+
+/// The unescaped segments of a JSON Pointer.
+pub fn segments(pointer: &str) -> impl Iterator<Item = String> + '_ {
+    pointer.split('/').skip(1).map(|s| s.replace("~1", "/").replace("~0", "~"))
+}
+
+/// A JSON Pointer with one more segment.
+pub fn push_segment(pointer: &mut String, segment: &str) {
+    pointer.push('/');
+    for c in segment.chars() {
+        match c {
+            '~' => pointer.push_str("~0"),
+            '/' => pointer.push_str("~1"),
+            c => pointer.push(c),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Writing to disk, for commands that change files of the workspace: whole files, replaced atomically.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the door")]
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Who may read a file that we write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// As the umask says.
+    Shared,
+    /// The owner alone (0600).
+    Private,
+}
+
+/// Writes `bytes` to `path` so that at every moment the old or the new content stands there, whole, also after a crash:
+/// written beside under a random name that must not exist yet, synced, renamed over.
+///
+/// A link at `path` is replaced, not followed. An existing file keeps its permissions.
+///
+/// # Errors
+/// The operating system's; the old file is untouched then.
+pub fn replace(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".tieline-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let existing = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file);
+        let mode = match (access, existing) {
+            (Access::Private, _) => 0o600,
+            (Access::Shared, Some(metadata)) => metadata.permissions().mode() & 0o777,
+            (Access::Shared, None) => 0o666,
+        };
+        builder.permissions(fs::Permissions::from_mode(mode));
+    }
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|e| e.error)?;
+    sync_folder(folder)
+}
+
+/// Makes a rename in `folder` outlive a power cut.
+///
+/// # Errors
+/// The operating system's.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        fs::File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Writes a file that must not exist yet.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`], or the operating system's.
+pub fn create(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    if access == Access::Private {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}

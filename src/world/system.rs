@@ -1,0 +1,105 @@
+//! The real world: a folder of this machine.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the door")]
+
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
+
+use super::{Found, Kind, ReadError, World};
+
+/// A workspace in a folder.
+pub struct System {
+    root: PathBuf,
+}
+
+impl System {
+    /// The world as seen from the workspace in `root`.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The folder of the workspace.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+impl World for System {
+    fn list(&self, folder: &str) -> Result<Vec<Found>, ReadError> {
+        let top = self.root.join(folder);
+        if let Err(error) = fs::symlink_metadata(&top) {
+            return if error.kind() == ErrorKind::NotFound { Ok(Vec::new()) } else { Err(failed(&error)) };
+        }
+        let visible = |e: &walkdir::DirEntry| e.depth() == 0 || !e.file_name().as_encoded_bytes().starts_with(b".");
+        let mut found = Vec::new();
+        for entry in WalkDir::new(&top).follow_root_links(false).into_iter().filter_entry(visible) {
+            let entry = entry.map_err(|e| ReadError::Failed(e.io_error().map_or_else(String::new, reason)))?;
+            let kind = entry.file_type();
+            if kind.is_dir() {
+                continue;
+            }
+            let below = entry.path().strip_prefix(&self.root).unwrap_or(entry.path());
+            let path = below.to_string_lossy().replace('\\', "/");
+            let kind = if kind.is_symlink() {
+                Kind::Link
+            } else if kind.is_file() {
+                Kind::File
+            } else {
+                Kind::Other
+            };
+            found.push(Found { utf8: below.to_str().is_some(), path, kind });
+        }
+        found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(found)
+    }
+
+    fn read(&self, path: &str, limit: usize) -> Result<Vec<u8>, ReadError> {
+        let mut options = OpenOptions::new();
+        options.read(true);
+        #[cfg(unix)]
+        {
+            use rustix::fs::OFlags;
+            use std::os::unix::fs::OpenOptionsExt;
+            // A pipe must not block us, and a link put in the file's place since the listing must not be followed.
+            let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            options.custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
+        }
+        let mut file = options.open(self.root.join(path)).map_err(|e| failed(&e))?;
+        let metadata = file.metadata().map_err(|e| failed(&e))?;
+        if !metadata.is_file() {
+            return Err(ReadError::NotAFile);
+        }
+        let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+        if size > limit {
+            return Err(ReadError::TooLarge);
+        }
+        // Files of /proc say that they are empty; whatever grows while being read is cut off at the limit.
+        let mut bytes = Vec::with_capacity(size + 1);
+        (&mut file).take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|e| failed(&e))?;
+        if bytes.len() > limit { Err(ReadError::TooLarge) } else { Ok(bytes) }
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok().filter(|v| !v.is_empty())
+    }
+
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+}
+
+fn failed(error: &std::io::Error) -> ReadError {
+    match error.kind() {
+        ErrorKind::NotFound => ReadError::Missing,
+        _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => ReadError::NotAFile,
+        _ => ReadError::Failed(reason(error)),
+    }
+}
+
+/// The operating system's reason without Rust's `(os error 13)`.
+fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or("").to_lowercase()
+}
