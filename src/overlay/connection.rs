@@ -1,0 +1,93 @@
+//! The documents of one connection, layer by layer: the merge rules that know what a connection is.
+//!
+//! `credential` and `auth` displace each other, another connector, mode or variant asks for `$replace`, and what ties a
+//! connection together across environments (`key`, `scope`) stands in its lowest layer.
+
+use super::{Notes, fresh_map, merge_map};
+use crate::diagnostic::{Diagnostic, code};
+use crate::span::Span;
+use crate::value::{Map, Node, Value};
+
+/// Keys that only the lowest layer may set.
+const LOWEST: &[&str] = &["key", "scope"];
+
+/// Puts the next document of a connection over what lies below (`None` for the lowest).
+pub fn stack(below: Option<Map>, document: &Map, notes: &mut Notes) -> Map {
+    let Some(mut base) = below else { return fresh_map(document, notes) };
+    for key in LOWEST {
+        if let Some(entry) = document.entry(key) {
+            let message = format!("`{key}` stands only in a connection's lowest layer");
+            let mut told = Diagnostic::error(code::INVALID_VALUE, entry.key_span, message)
+                .help("it is the same in every environment: move it down");
+            if let Some(below) = base.entry(key) {
+                told = told.also(below.key_span, "set here");
+            }
+            notes.error(told);
+        }
+    }
+    check_switches(&base, document, notes);
+    displace(&mut base, document);
+    merge_map(&mut base, document, notes);
+    base
+}
+
+/// The higher layer's choice of `credential` or `auth` displaces the lower one's.
+fn displace(base: &mut Map, document: &Map) {
+    for (chosen, other) in [("credential", "auth"), ("auth", "credential")] {
+        let sets = document.get(chosen).is_some_and(|n| n.value != Value::Null);
+        if sets && document.get(other).is_none() {
+            base.remove(other);
+        }
+    }
+}
+
+/// Another connector, mode or variant makes the lower settings meaningless: they must be replaced, not merged.
+fn check_switches(base: &Map, document: &Map, notes: &mut Notes) {
+    let text = |map: &Map, key: &str| map.get(key).and_then(Node::as_str).map(str::to_owned);
+    if let (Some(old), Some(new)) = (text(base, "connector"), text(document, "connector")) {
+        if old != new {
+            for key in ["config", "auth"] {
+                let kept = base.get(key).is_some() && !replaces(document.get(key));
+                let displaced = key == "auth" && document.get("credential").is_some();
+                if kept && !displaced {
+                    let span = document.get("connector").map_or(base_span(base), |n| n.span);
+                    notes.error(needs_replace("connector", &old, &new, key, span, base.get("connector")));
+                }
+            }
+        }
+    }
+    for (block, switch) in [("auth", "mode"), ("config", "variant")] {
+        let below = base.get(block).and_then(|n| n.get(switch));
+        let above = document.get(block).and_then(|n| n.get(switch));
+        if let (Some(below), Some(above)) = (below, above) {
+            if let (Some(old), Some(new)) = (below.as_str(), above.as_str()) {
+                if old != new {
+                    notes.error(needs_replace(switch, old, new, block, above.span, Some(below)));
+                }
+            }
+        }
+    }
+}
+
+fn needs_replace(switch: &str, old: &str, new: &str, block: &str, span: Span, below: Option<&Node>) -> Diagnostic {
+    let message = format!("another `{switch}` (`{old}` below, `{new}` here) needs `$replace` on `{block}`");
+    let lines = if switch == "connector" {
+        format!("{block}:\n  $replace:\n    …")
+    } else {
+        format!("{block}:\n  $replace:\n    {switch}: {new}\n    …")
+    };
+    let told = Diagnostic::error(code::NEEDS_REPLACE, span, message)
+        .help(format!("the settings below belong to `{old}`; write the whole block anew:\n{lines}"));
+    match below {
+        Some(node) => told.also(node.span, "the lower layer's choice"),
+        None => told,
+    }
+}
+
+fn replaces(node: Option<&Node>) -> bool {
+    node.and_then(|n| n.get("$replace")).is_some()
+}
+
+fn base_span(base: &Map) -> Span {
+    base.iter().next().map_or(Span::file(crate::span::FileId(0)), |e| e.key_span)
+}

@@ -1,0 +1,179 @@
+//! minijinja behind one file: the frozen filters, the limits, and the way from our values to its values and back.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use base64::Engine as _;
+use minijinja::value::{Kwargs, Rest, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value as Jinja};
+
+use crate::span::Span;
+use crate::value::{Entry, Map, Node, Value};
+
+/// The filters of the language. No more will ever be taken away or change their meaning.
+pub(super) const FILTERS: &[&str] = &[
+    "lower",
+    "upper",
+    "replace",
+    "default",
+    "trim",
+    "join",
+    "split",
+    "b64encode",
+    "urlencode",
+    "tojson",
+    "string",
+    "int",
+];
+
+/// Steps that one expression may take.
+const FUEL: u64 = 10_000;
+/// Bytes that one expression may give.
+pub(super) const MAX_OUTPUT: usize = 64 << 10;
+
+/// Why an expression has no value.
+pub(super) struct Failure {
+    /// The engine's words.
+    pub(super) message: String,
+    /// The part of the expression at fault, where the engine knows it.
+    pub(super) range: Option<Range<usize>>,
+}
+
+/// The names of an environment, ready for the engine: built once, used for every expression.
+pub(super) fn context(names: impl IntoIterator<Item = (&'static str, Jinja)>) -> Jinja {
+    Jinja::from_iter(names)
+}
+
+fn engine() -> &'static Environment<'static> {
+    static ENGINE: OnceLock<Environment<'static>> = OnceLock::new();
+    ENGINE.get_or_init(|| {
+        let mut engine = Environment::empty();
+        engine.set_undefined_behavior(UndefinedBehavior::Strict);
+        engine.set_fuel(Some(FUEL));
+        engine.set_recursion_limit(32);
+        engine.set_debug(true);
+        engine.add_filter("lower", minijinja::filters::lower);
+        engine.add_filter("upper", minijinja::filters::upper);
+        engine.add_filter("replace", minijinja::filters::replace);
+        engine.add_filter("default", minijinja::filters::default);
+        engine.add_filter("trim", minijinja::filters::trim);
+        engine.add_filter("join", minijinja::filters::join);
+        engine.add_filter("split", split);
+        engine.add_filter("string", minijinja::filters::string);
+        engine.add_filter("int", int);
+        engine.add_filter("b64encode", |text: &str| base64::engine::general_purpose::STANDARD.encode(text));
+        engine.add_filter("urlencode", |text: &str| percent_encode(text));
+        engine.add_filter("tojson", |value: &Jinja| {
+            serde_json::to_string(value).map_err(|_| Error::new(ErrorKind::BadSerialization, "not JSON"))
+        });
+        engine
+    })
+}
+
+/// Everything but RFC 3986's unreserved characters, so that the result fits any part of a URL.
+fn percent_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+fn split(text: &str, separator: Option<&str>) -> Vec<String> {
+    match separator {
+        Some(separator) => text.split(separator).map(str::to_owned).collect(),
+        None => text.split_whitespace().map(str::to_owned).collect(),
+    }
+}
+
+/// Unlike Jinja's `int`, what is no integer is an error rather than 0.
+fn int(value: &Jinja, rest: Rest<Jinja>, _kwargs: Kwargs) -> Result<i64, Error> {
+    let text = value.to_string();
+    let fail = || Error::new(ErrorKind::InvalidOperation, "the value is no integer");
+    if !rest.is_empty() {
+        return Err(Error::new(ErrorKind::TooManyArguments, "`int` takes no default"));
+    }
+    match value.kind() {
+        ValueKind::Number | ValueKind::String => text.trim().parse().map_err(|_| fail()),
+        ValueKind::Bool => Ok(i64::from(value.is_true())),
+        _ => Err(fail()),
+    }
+}
+
+/// Whether the text is an expression at all.
+pub(super) fn check(expression: &str) -> Result<(), Failure> {
+    engine().compile_expression(expression).map(|_| ()).map_err(|e| failure(&e))
+}
+
+/// The value of an expression.
+pub(super) fn evaluate(expression: &str, context: &Jinja) -> Result<Jinja, Failure> {
+    let compiled = engine().compile_expression(expression).map_err(|e| failure(&e))?;
+    let value = compiled.eval(context.clone()).map_err(|e| failure(&e))?;
+    let too_large = value.as_str().is_some_and(|s| s.len() > MAX_OUTPUT);
+    let told = match value.kind() {
+        ValueKind::Undefined => "the expression gives nothing",
+        ValueKind::None => "the expression gives null",
+        _ if too_large => "the expression gives more than 64 KiB",
+        _ => return Ok(value),
+    };
+    Err(Failure { message: told.into(), range: None })
+}
+
+fn failure(error: &Error) -> Failure {
+    let message = match (error.kind(), error.detail()) {
+        (ErrorKind::OutOfFuel, _) => "the expression takes too many steps".to_owned(),
+        (ErrorKind::SyntaxError, Some(detail)) => detail.to_owned(),
+        (kind, Some(detail)) => format!("{kind}: {detail}"),
+        (kind, None) => kind.to_string(),
+    };
+    Failure { message, range: error.range() }
+}
+
+/// Our value for the engine.
+pub(super) fn to_jinja(node: &Node) -> Jinja {
+    match &node.value {
+        Value::Null | Value::Secret(_) => Jinja::from(()),
+        Value::Bool(b) => Jinja::from(*b),
+        Value::Int(i) => Jinja::from(*i),
+        Value::Float(f) => Jinja::from(*f),
+        Value::String(s) => Jinja::from(&**s),
+        Value::List(items) => items.iter().map(to_jinja).collect(),
+        Value::Map(map) => map_to_jinja(map),
+    }
+}
+
+/// Our map for the engine.
+pub(super) fn map_to_jinja(map: &Map) -> Jinja {
+    let entries: BTreeMap<String, Jinja> = map.iter().map(|e| (e.key.to_string(), to_jinja(&e.value))).collect();
+    Jinja::from(entries)
+}
+
+/// The engine's value as ours, written at `span`. `None` for what has no place in a tree.
+pub(super) fn from_jinja(value: &Jinja, span: Span) -> Option<Node> {
+    let read = match value.kind() {
+        ValueKind::Bool => Value::Bool(value.is_true()),
+        ValueKind::Number => match value.as_i64() {
+            Some(i) if value.is_integer() => Value::Int(i),
+            _ => Value::Float(f64::try_from(value.clone()).ok().filter(|f| f.is_finite())?),
+        },
+        ValueKind::String => Value::String(value.as_str()?.into()),
+        ValueKind::Seq | ValueKind::Iterable => {
+            Value::List(value.try_iter().ok()?.map(|v| from_jinja(&v, span)).collect::<Option<_>>()?)
+        }
+        ValueKind::Map => {
+            let entry = |key: Jinja| {
+                let below = value.get_item(&key).ok()?;
+                Some(Entry { key: key.as_str()?.into(), key_span: span, value: from_jinja(&below, span)? })
+            };
+            Value::Map(Map::new(value.try_iter().ok()?.map(entry).collect::<Option<_>>()?))
+        }
+        _ => return None,
+    };
+    Some(Node::new(span, read))
+}

@@ -1,0 +1,325 @@
+//! `${{ … }}` in scalars: found after parsing, evaluated after merging.
+//!
+//! Takes a merged tree and the names of one environment, and puts values in place of expressions. A scalar that mentions
+//! a secret is checked and kept unevaluated, as a [`SecretRef`]: nothing before `apply` opens it, whatever filters it
+//! passes. There are no statements and no functions; no file, process, network, clock or randomness can be reached.
+
+mod engine;
+mod names;
+mod scope;
+
+use std::ops::Range;
+
+use minijinja::Value as Jinja;
+
+use crate::diagnostic::{Diagnostic, code};
+use crate::secret::Secret;
+use crate::source::Sources;
+use crate::span::Span;
+use crate::value::{Node, SecretRef, Value};
+use names::Fault;
+pub use scope::Scope;
+
+/// Starts an expression.
+pub const OPEN: &str = "${{";
+
+/// A piece of a scalar.
+#[derive(Debug, PartialEq, Eq)]
+enum Part<'a> {
+    /// Text as it stands.
+    Text(&'a str),
+    /// The literal `${{`, written `$${{`.
+    Escape,
+    /// An expression; the range is that of its text in the scalar.
+    Expression(&'a str, Range<usize>),
+}
+
+/// Evaluates every expression below `node`.
+pub fn evaluate(node: &mut Node, scope: &Scope<'_>, sources: &Sources, told: &mut Vec<Diagnostic>) {
+    match &mut node.value {
+        Value::String(text) if text.contains(OPEN) => {
+            let text = std::mem::take(text);
+            *node = scalar(text, node.span, scope, sources, told);
+        }
+        Value::List(items) => items.iter_mut().for_each(|item| evaluate(item, scope, sources, told)),
+        Value::Map(map) => {
+            for entry in map.iter_mut() {
+                if entry.key.contains(OPEN) {
+                    told.push(forbidden(entry.key_span, "a key"));
+                }
+                evaluate(&mut entry.value, scope, sources, told);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Tells every expression below `node`, which `place` names: only literals may stand there.
+pub fn forbid(node: &Node, place: &str, told: &mut Vec<Diagnostic>) {
+    match &node.value {
+        Value::String(text) if text.contains(OPEN) => told.push(forbidden(node.span, place)),
+        Value::List(items) => items.iter().for_each(|item| forbid(item, place, told)),
+        Value::Map(map) => {
+            for entry in map.iter() {
+                if entry.key.contains(OPEN) {
+                    told.push(forbidden(entry.key_span, "a key"));
+                }
+                forbid(&entry.value, place, told);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn forbidden(span: Span, place: &str) -> Diagnostic {
+    Diagnostic::error(code::EXPRESSION_NOT_ALLOWED, span, format!("an expression can't stand in {place}")).help(
+        "expressions stand in the values of `config`, `auth`, `title`, `description`, `labels` and `settings`; what \
+         ties files together is literal",
+    )
+}
+
+/// The plaintext of a scalar that mentions secrets. `secret` gives each value; the caller checked the names.
+///
+/// # Errors
+/// The engine's words, which quote no value.
+pub fn reveal(
+    reference: &SecretRef,
+    scope: &Scope<'_>,
+    secret: &dyn Fn(&str) -> Option<Secret<String>>,
+) -> Result<Secret<String>, String> {
+    let missing = |name: &str| format!("the secret `{name}` has no value");
+    if let (true, [name]) = (reference.is_plain(), reference.names.as_slice()) {
+        return secret(name).ok_or_else(|| missing(name));
+    }
+    let mut values = Vec::with_capacity(reference.names.len());
+    for name in &reference.names {
+        values.push((name.to_string(), secret(name).ok_or_else(|| missing(name))?));
+    }
+    let secrets: Jinja = values.iter().map(|(name, value)| (name.clone(), value.expose().clone())).collect();
+    let context = scope.context_with(secrets);
+    let mut text = String::new();
+    for part in parts(&reference.template).map_err(|_| "the scalar is no template".to_owned())? {
+        match part {
+            Part::Text(literal) => text.push_str(literal),
+            Part::Escape => text.push_str(OPEN),
+            // The engine's own words could quote an operand.
+            Part::Expression(expression, _) => match engine::evaluate(expression, &context) {
+                Ok(value) => text.push_str(&printed(&value)),
+                Err(_) => return Err("an expression over secrets has no value (details would quote it)".into()),
+            },
+        }
+    }
+    Ok(Secret::new(text))
+}
+
+fn printed(value: &Jinja) -> String {
+    match value.as_str() {
+        Some(text) => text.to_owned(),
+        None => serde_json::to_string(value).unwrap_or_default(),
+    }
+}
+
+fn scalar(text: Box<str>, span: Span, scope: &Scope<'_>, sources: &Sources, told: &mut Vec<Diagnostic>) -> Node {
+    let place = Place { text: &text, span, sources };
+    let parts = match parts(&text) {
+        Ok(parts) => parts,
+        Err(at) => {
+            told.push(
+                Diagnostic::error(code::INVALID_EXPRESSION, place.span_of(at..at + OPEN.len()), "`${{` is never closed")
+                    .help("close it with `}}`, or write `$${{` for the literal text"),
+            );
+            return Node::new(span, Value::String(text));
+        }
+    };
+    let before = told.len();
+    let mut secrets: Vec<Box<str>> = Vec::new();
+    for part in &parts {
+        if let Part::Expression(expression, range) = part {
+            check(expression, range, &place, scope, &mut secrets, told);
+        }
+    }
+    if !secrets.is_empty() {
+        // Secret even if something is wrong with it: one cause, one diagnostic.
+        return Node::new(span, Value::Secret(Box::new(SecretRef { template: text, names: secrets })));
+    }
+    if told.len() > before {
+        return Node::new(span, Value::Null);
+    }
+    if let [Part::Expression(expression, range)] = parts.as_slice() {
+        return whole(expression, range, &place, scope, told);
+    }
+    let mut joined = String::new();
+    for part in &parts {
+        match part {
+            Part::Text(literal) => joined.push_str(literal),
+            Part::Escape => joined.push_str(OPEN),
+            Part::Expression(expression, range) => match engine::evaluate(expression, scope.context()) {
+                Ok(value) => joined.push_str(&printed(&value)),
+                Err(failure) => told.push(place.failure(failure, range)),
+            },
+        }
+    }
+    Node::new(span, Value::String(joined.into()))
+}
+
+/// A scalar that is one expression keeps the expression's type. A bare `vars.…` keeps the place of the variable: that
+/// is the line that brought the value in.
+fn whole(expression: &str, range: &Range<usize>, place: &Place<'_>, scope: &Scope<'_>, told: &mut Vec<Diagnostic>) -> Node {
+    if let Some(variable) = scope.variable(expression.trim()) {
+        if variable.value != Value::Null {
+            return variable.clone();
+        }
+    }
+    match engine::evaluate(expression, scope.context()) {
+        Ok(value) => match engine::from_jinja(&value, place.span) {
+            Some(node) => return node,
+            None => {
+                let failure = engine::Failure { message: "the value has no place in YAML".into(), range: None };
+                told.push(place.failure(failure, range));
+            }
+        },
+        Err(failure) => told.push(place.failure(failure, range)),
+    }
+    Node::new(place.span, Value::Null)
+}
+
+/// Checks syntax and names of one expression, and collects its secrets.
+fn check(
+    expression: &str,
+    range: &Range<usize>,
+    place: &Place<'_>,
+    scope: &Scope<'_>,
+    secrets: &mut Vec<Box<str>>,
+    told: &mut Vec<Diagnostic>,
+) {
+    let names = names::read(expression);
+    for (name, _) in names.secrets() {
+        if !secrets.iter().any(|s| **s == *name) {
+            secrets.push(name.into());
+        }
+    }
+    let mut faults = scope.check(&names);
+    faults.extend(names.faults);
+    if let (true, Err(failure)) = (faults.is_empty(), engine::check(expression)) {
+        told.push(place.failure(failure, range));
+    }
+    for Fault { code, range: at, message, help } in faults {
+        let span = place.span_of(range.start + at.start..range.start + at.end);
+        told.push(Diagnostic::error(code, span, message).help(help));
+    }
+}
+
+/// Splits a scalar; `Err` is the offset of a `${{` that is never closed.
+fn parts(text: &str) -> Result<Vec<Part<'_>>, usize> {
+    let mut parts = Vec::new();
+    let mut at = 0;
+    while let Some(found) = text[at..].find(OPEN).map(|i| at + i) {
+        if text[at..found].ends_with('$') {
+            if found - 1 > at {
+                parts.push(Part::Text(&text[at..found - 1]));
+            }
+            parts.push(Part::Escape);
+            at = found + OPEN.len();
+            continue;
+        }
+        if found > at {
+            parts.push(Part::Text(&text[at..found]));
+        }
+        let start = found + OPEN.len();
+        let end = start + close(&text[start..]).ok_or(found)?;
+        parts.push(Part::Expression(&text[start..end], start..end));
+        at = end + 2;
+    }
+    if at < text.len() {
+        parts.push(Part::Text(&text[at..]));
+    }
+    Ok(parts)
+}
+
+/// The offset of the `}}` that ends an expression: not inside a string, nor one of a `{…}` of its own.
+fn close(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut depth = 0usize;
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            quote @ (b'"' | b'\'') => {
+                at += 1;
+                while at < bytes.len() && bytes[at] != quote {
+                    at += if bytes[at] == b'\\' { 2 } else { 1 };
+                }
+            }
+            b'{' => depth += 1,
+            b'}' if depth > 0 => depth -= 1,
+            b'}' if bytes.get(at + 1) == Some(&b'}') => return Some(at),
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// A scalar in its file: where an offset of its text stands in the source.
+struct Place<'a> {
+    text: &'a str,
+    span: Span,
+    sources: &'a Sources,
+}
+
+impl Place<'_> {
+    /// The span of a range of the scalar's text. Where the scalar was escaped or folded, so that offsets differ, the
+    /// whole scalar.
+    fn span_of(&self, range: Range<usize>) -> Span {
+        let source = self.sources.slice(self.span);
+        let Some(wanted) = self.text.get(range.clone()) else { return self.span };
+        // As many `${{` before it in the source as in the text, then the same words.
+        let nth = self.text[..range.start].matches(OPEN).count();
+        let base = match nth {
+            0 => source.match_indices(wanted).next().map(|(at, _)| at),
+            _ => source.match_indices(OPEN).nth(nth - 1).and_then(|(at, _)| {
+                let open = self.text[..range.start].rfind(OPEN)?;
+                Some(at + (range.start - open))
+            }),
+        };
+        match base.filter(|at| source.get(*at..at + wanted.len()) == Some(wanted)) {
+            Some(at) => {
+                let start = self.span.start as usize + at;
+                Span::new(self.span.file, start..start + wanted.len())
+            }
+            None => self.span,
+        }
+    }
+
+    fn failure(&self, failure: engine::Failure, range: &Range<usize>) -> Diagnostic {
+        let at = match failure.range {
+            Some(at) if at.end > at.start => range.start + at.start..(range.start + at.end).min(range.end),
+            _ => range.start..range.end,
+        };
+        Diagnostic::error(code::INVALID_EXPRESSION, self.span_of(at), failure.message)
+            .help("an expression is names, literals, operators and filters: ${{ vars.host | default('localhost') }}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scalar_splits_at_its_expressions() {
+        let text = "a ${{ x }} b $${{ c ${{ '}}' ~ {'k': 1} }}";
+        let read: Vec<String> = parts(text).unwrap_or_default().iter().map(|p| format!("{p:?}")).collect();
+        assert_eq!(
+            read,
+            [
+                r#"Text("a ")"#,
+                r#"Expression(" x ", 5..8)"#,
+                r#"Text(" b ")"#,
+                "Escape",
+                r#"Text(" c ")"#,
+                r#"Expression(" '}}' ~ {'k': 1} ", 24..41)"#,
+            ]
+        );
+        assert_eq!(parts("x ${{ never"), Err(2));
+        assert_eq!(parts("{{ x }} {% y %}").map(|p| p.len()), Ok(1));
+    }
+}

@@ -1,0 +1,228 @@
+//! The names and operators in an expression, found without evaluating it: enough to check every reference, with its
+//! exact place, and to keep secrets out of conditions.
+
+use std::ops::Range;
+
+use super::engine::FILTERS;
+use crate::diagnostic::nearest;
+
+/// A problem at a range of the expression's text.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) code: &'static str,
+    pub(super) range: Range<usize>,
+    pub(super) message: String,
+    pub(super) help: String,
+}
+
+/// A dotted name: `vars.db.host` is `["vars", "db", "host"]`, each with its range.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Path<'a> {
+    pub(super) segments: Vec<(&'a str, Range<usize>)>,
+}
+
+/// What an expression is made of.
+#[derive(Debug, Default)]
+pub(super) struct Names<'a> {
+    /// All names at the root of a term.
+    pub(super) paths: Vec<Path<'a>>,
+    /// What is wrong whatever the names mean.
+    pub(super) faults: Vec<Fault>,
+}
+
+impl<'a> Names<'a> {
+    /// The secrets that are named.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = (&'a str, Range<usize>)> + '_ {
+        let secrets = self.paths.iter().filter(|p| p.segments[0].0 == "secrets");
+        secrets.filter_map(|p| p.segments.get(1).map(|(name, range)| (*name, range.clone())))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Token<'a> {
+    Name(&'a str),
+    Sign(&'a str),
+    /// A string or number.
+    Literal,
+}
+
+const WORDS: &[&str] =
+    &["true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if", "else"];
+const TESTS: &[&str] = &["==", "!=", "<", ">", "<=", ">=", "and", "or", "not", "in", "is"];
+
+/// Reads the names of an expression.
+pub(super) fn read(text: &str) -> Names<'_> {
+    let tokens = tokens(text);
+    let mut names = Names::default();
+    let mut at = 0;
+    while at < tokens.len() {
+        at = match tokens[at].0 {
+            Token::Sign("|") => filter(&tokens, at + 1, &mut names),
+            Token::Name("is") => {
+                let range = tokens[at].1.clone();
+                names.faults.push(fault(range, "tests (`is …`) are not available", "compare with `==`"));
+                at + 2
+            }
+            // An attribute of something in brackets, not a name of its own.
+            Token::Sign(".") => at + 2,
+            Token::Name(word) if WORDS.contains(&word) => at + 1,
+            // `name=` inside a call is a keyword argument.
+            Token::Name(_) if matches!(tokens.get(at + 1), Some((Token::Sign("="), _))) => at + 2,
+            Token::Name(_) => path(&tokens, at, &mut names),
+            _ => at + 1,
+        };
+    }
+    if names.paths.iter().any(|p| p.segments[0].0 == "secrets") {
+        secrets_in_conditions(&tokens, &mut names.faults);
+    }
+    names
+}
+
+fn fault(range: Range<usize>, message: impl Into<String>, help: impl Into<String>) -> Fault {
+    Fault { code: crate::diagnostic::code::INVALID_EXPRESSION, range, message: message.into(), help: help.into() }
+}
+
+/// The word behind a `|`.
+fn filter<'a>(tokens: &[(Token<'a>, Range<usize>)], at: usize, names: &mut Names<'a>) -> usize {
+    let Some((Token::Name(name), range)) = tokens.get(at) else { return at };
+    if !FILTERS.contains(name) {
+        let help = match nearest(name, FILTERS.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("filters: {}", FILTERS.join(", ")),
+        };
+        let mut told = fault(range.clone(), format!("there is no filter `{name}`"), help);
+        told.code = crate::diagnostic::code::UNDEFINED_NAME;
+        names.faults.push(told);
+    }
+    at + 1
+}
+
+/// A name with its attributes.
+fn path<'a>(tokens: &[(Token<'a>, Range<usize>)], at: usize, names: &mut Names<'a>) -> usize {
+    let mut segments = Vec::new();
+    let mut next = at;
+    while let Some((Token::Name(name), range)) = tokens.get(next) {
+        segments.push((*name, range.clone()));
+        next += 1;
+        match (tokens.get(next).map(|t| t.0), tokens.get(next + 1).map(|t| t.0)) {
+            (Some(Token::Sign(".")), Some(Token::Name(_))) => next += 1,
+            _ => break,
+        }
+    }
+    if let Some((Token::Sign("("), range)) = tokens.get(next) {
+        let called = segments[0].1.start..range.end;
+        names.faults.push(fault(called, "there are no functions to call", "use a filter: `value | filter`"));
+    }
+    names.paths.push(Path { segments });
+    next
+}
+
+/// Which branch is taken, and what a comparison gives, would tell something about the secret.
+fn secrets_in_conditions(tokens: &[(Token<'_>, Range<usize>)], faults: &mut Vec<Fault>) {
+    let mut depth = 0usize;
+    let mut conditions: Vec<usize> = Vec::new();
+    for (token, range) in tokens {
+        let told = match token {
+            Token::Sign("(" | "[" | "{") => {
+                depth += 1;
+                false
+            }
+            Token::Sign(")" | "]" | "}") => {
+                depth = depth.saturating_sub(1);
+                conditions.retain(|d| *d <= depth);
+                false
+            }
+            Token::Name("if") => {
+                conditions.push(depth);
+                false
+            }
+            Token::Name("else") => {
+                conditions.pop();
+                false
+            }
+            Token::Name("secrets") => !conditions.is_empty(),
+            Token::Name(word) | Token::Sign(word) => conditions.is_empty() && TESTS.contains(word),
+            Token::Literal => false,
+        };
+        if told {
+            faults.push(Fault {
+                code: crate::diagnostic::code::SECRET_USE,
+                range: range.clone(),
+                message: "a secret can't take part in a condition or comparison".into(),
+                help: "decide by `vars` or `env.name`, or let an environment's layer choose the secret".into(),
+            });
+            return;
+        }
+    }
+}
+
+fn tokens(text: &str) -> Vec<(Token<'_>, Range<usize>)> {
+    let bytes = text.as_bytes();
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let start = at;
+        let token = match bytes[at] {
+            b' ' | b'\t' | b'\n' | b'\r' => {
+                at += 1;
+                continue;
+            }
+            quote @ (b'"' | b'\'') => {
+                at += 1;
+                while at < bytes.len() && bytes[at] != quote {
+                    at += if bytes[at] == b'\\' { 2 } else { 1 };
+                }
+                at = (at + 1).min(bytes.len());
+                Token::Literal
+            }
+            b if b.is_ascii_digit() => {
+                while at < bytes.len() && (bytes[at].is_ascii_alphanumeric() || matches!(bytes[at], b'.' | b'_')) {
+                    at += 1;
+                }
+                Token::Literal
+            }
+            b if b.is_ascii_alphabetic() || b == b'_' => {
+                while at < bytes.len() && (bytes[at].is_ascii_alphanumeric() || bytes[at] == b'_') {
+                    at += 1;
+                }
+                Token::Name(&text[start..at])
+            }
+            b => {
+                let two = text.get(at..at + 2).filter(|s| matches!(*s, "==" | "!=" | "<=" | ">=" | "//" | "**"));
+                // Beyond ASCII nothing has a meaning; a whole character is one sign.
+                let length = if b.is_ascii() { 1 } else { text[at..].chars().next().map_or(1, char::len_utf8) };
+                at += two.map_or(length, str::len);
+                Token::Sign(&text[start..at])
+            }
+        };
+        tokens.push((token, start..at));
+    }
+    tokens
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roots(text: &str) -> Vec<String> {
+        let join = |p: &Path<'_>| p.segments.iter().map(|s| s.0).collect::<Vec<_>>().join(".");
+        read(text).paths.iter().map(join).collect()
+    }
+
+    #[test]
+    fn names_are_found_outside_strings_and_filters() {
+        assert_eq!(roots("vars.a.b | default('vars.c') ~ env.name"), ["vars.a.b", "env.name"]);
+        assert_eq!(roots("vars.list[0].x + vars['y']"), ["vars.list", "vars"]);
+        assert_eq!(roots("'a' if vars.on else none"), ["vars.on"]);
+    }
+
+    #[test]
+    fn n02_secrets_decide_nothing() {
+        for text in ["'a' if secrets.X else 'b'", "secrets.X == 'a'", "not secrets.X", "secrets.A or secrets.B"] {
+            assert_eq!(read(text).faults.len(), 1, "{text}");
+        }
+        for text in ["secrets.A if env.name == 'dev' else secrets.B", "vars.u ~ ':' ~ secrets.P | urlencode"] {
+            assert!(read(text).faults.is_empty(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The names that the expressions of one environment (and one connection) can use.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use minijinja::Value as Jinja;
+
+use super::engine;
+use super::names::{Fault, Names, Path};
+use crate::diagnostic::{code, listed, nearest};
+use crate::value::{Map, Node, Value};
+
+/// What the names stand for.
+pub struct Scope<'a> {
+    vars: &'a Map,
+    secrets: &'a dyn SecretNames,
+    connection: bool,
+    context: Jinja,
+}
+
+/// The secrets of a stack of layers, by name.
+pub trait SecretNames: Sync {
+    /// Whether a layer of the stack has this secret.
+    fn has(&self, name: &str) -> bool;
+    /// What to do about a name that no layer has.
+    fn help(&self, name: &str) -> String;
+}
+
+impl<'a> Scope<'a> {
+    /// The names of an environment: for credentials, and as the ground for [`Scope::connection`].
+    pub fn environment(name: &str, vars: &'a Map, secrets: &'a dyn SecretNames) -> Self {
+        let env = Jinja::from_iter([("name", Jinja::from(name))]);
+        let context = engine::context([("vars", engine::map_to_jinja(vars)), ("env", env)]);
+        Self { vars, secrets, connection: false, context }
+    }
+
+    /// The same with the names of one connection.
+    pub fn connection(&self, id: &str, connector: &str) -> Self {
+        let connection = Jinja::from_iter([("id", Jinja::from(id)), ("connector", Jinja::from(connector))]);
+        let context = self.extended("connection", connection);
+        Self { vars: self.vars, secrets: self.secrets, connection: true, context }
+    }
+
+    /// For the engine.
+    pub(super) fn context(&self) -> &Jinja {
+        &self.context
+    }
+
+    /// The same with the secrets' values.
+    pub(super) fn context_with(&self, secrets: Jinja) -> Jinja {
+        self.extended("secrets", secrets)
+    }
+
+    fn extended(&self, name: &'static str, value: Jinja) -> Jinja {
+        let known = ["vars", "env", "connection"].into_iter();
+        let known = known.filter_map(|n| {
+            let value = self.context.get_attr(n).ok()?;
+            (!value.is_undefined()).then_some((n, value))
+        });
+        engine::context(known.chain([(name, value)]))
+    }
+
+    /// The variable that an expression of the form `vars.a.b` names.
+    pub(super) fn variable(&self, expression: &str) -> Option<&Node> {
+        let mut segments = expression.strip_prefix("vars.")?.split('.');
+        let first = self.vars.get(segments.next()?)?;
+        segments.try_fold(first, |node, segment| node.get(segment))
+    }
+
+    /// The clear inputs of an expression, by name: what its value depends on.
+    pub fn inputs(&self, template: &str) -> BTreeMap<String, String> {
+        let mut inputs = BTreeMap::new();
+        for part in super::parts(template).unwrap_or_default() {
+            let super::Part::Expression(expression, _) = part else { continue };
+            for path in super::names::read(expression).paths {
+                let root = path.segments[0].0;
+                if root != "secrets" {
+                    let name: Vec<&str> = path.segments.iter().map(|s| s.0).collect();
+                    let value = self.context.get_attr(root).ok();
+                    // The whole root where it is indexed by an expression.
+                    let value = value.and_then(|v| name[1..].iter().try_fold(v, |v, n| v.get_attr(n).ok()));
+                    inputs.insert(name.join("."), value.map(|v| super::printed(&v)).unwrap_or_default());
+                }
+            }
+        }
+        inputs
+    }
+
+    /// Checks every name of an expression.
+    pub(super) fn check(&self, names: &Names<'_>) -> Vec<Fault> {
+        names.paths.iter().filter_map(|path| self.check_path(path)).collect()
+    }
+
+    fn check_path(&self, path: &Path<'_>) -> Option<Fault> {
+        let (root, range) = &path.segments[0];
+        let rest = &path.segments[1..];
+        match *root {
+            "vars" => self.check_variable(rest),
+            "secrets" => self.check_secret(range.clone(), rest),
+            "env" => fixed("env", &["name"], range, rest),
+            "connection" if self.connection => fixed("connection", &["id", "connector"], range, rest),
+            "connection" => Some(undefined(
+                range.clone(),
+                "`connection` is not defined in a credential",
+                "a credential is shared by connections: use `vars` or `env.name`",
+            )),
+            "customer" => Some(undefined(
+                range.clone(),
+                "`customer` is defined in the instances of customers only",
+                "this connection has no customer",
+            )),
+            other => {
+                let known = ["vars", "secrets", "env", "connection"];
+                let help = match nearest(other, known) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None if self.vars.get(other).is_some() => format!("did you mean `vars.{other}`?"),
+                    None => format!("names: {}; text goes in quotes: '{other}'", listed(known, 4)),
+                };
+                Some(undefined(range.clone(), format!("`{other}` is not defined"), help))
+            }
+        }
+    }
+
+    fn check_variable(&self, rest: &[(&str, Range<usize>)]) -> Option<Fault> {
+        let mut level = self.vars;
+        let mut prefix = "vars".to_owned();
+        for (name, range) in rest {
+            let Some(node) = level.get(name) else {
+                let keys = || level.iter().map(|e| &*e.key);
+                let help = match nearest(name, keys()) {
+                    Some(near) => format!("did you mean `{prefix}.{near}`?"),
+                    None if level.is_empty() => format!("define it: `vars: {{{name}: …}}` in tieline.yaml or an environment.yaml"),
+                    None => format!("`{prefix}` has {}", listed(keys(), 8)),
+                };
+                return Some(undefined(range.clone(), format!("`{prefix}.{name}` is not defined"), help));
+            };
+            prefix = format!("{prefix}.{name}");
+            match &node.value {
+                Value::Map(map) => level = map,
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    fn check_secret(&self, range: Range<usize>, rest: &[(&str, Range<usize>)]) -> Option<Fault> {
+        let use_fault = |range, message: &str| Fault {
+            code: code::SECRET_USE,
+            range,
+            message: message.into(),
+            help: "write `secrets.NAME`, a name that can be seen without evaluating anything".into(),
+        };
+        match rest {
+            [] => Some(use_fault(range, "`secrets` stands without a name")),
+            [(name, at)] if !self.secrets.has(name) => Some(Fault {
+                code: code::UNKNOWN_SECRET,
+                range: at.clone(),
+                message: format!("no secret is named `{name}` here"),
+                help: self.secrets.help(name),
+            }),
+            [_] => None,
+            [_, (_, at), ..] => Some(use_fault(at.clone(), "a secret is a string: it has no parts")),
+        }
+    }
+}
+
+fn undefined(range: Range<usize>, message: impl Into<String>, help: impl Into<String>) -> Fault {
+    Fault { code: code::UNDEFINED_NAME, range, message: message.into(), help: help.into() }
+}
+
+/// A root with a fixed set of attributes.
+fn fixed(root: &str, known: &[&str], range: &Range<usize>, rest: &[(&str, Range<usize>)]) -> Option<Fault> {
+    let options = listed(known.iter().map(|k| *k), 4);
+    match rest {
+        [(name, _)] if known.contains(name) => None,
+        [] => Some(undefined(range.clone(), format!("`{root}` stands alone"), format!("`{root}` has {options}"))),
+        [(name, at), ..] => {
+            Some(undefined(at.clone(), format!("`{root}.{name}` is not defined"), format!("`{root}` has {options}")))
+        }
+    }
+}

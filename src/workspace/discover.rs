@@ -1,0 +1,196 @@
+//! Path -> what the file is: a pure function of the path, so that the shape of a workspace stands in one place.
+
+use crate::world::{Found, Kind};
+
+/// Folders of connections, credentials and consumers, in any layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// `connections/`
+    Connections,
+    /// `credentials/`
+    Credentials,
+    /// `consumers/`
+    Consumers,
+}
+
+impl Family {
+    /// The folder's name.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+            Self::Credentials => "credentials",
+            Self::Consumers => "consumers",
+        }
+    }
+
+    /// What one file in it is, for messages.
+    pub fn one(self) -> &'static str {
+        match self {
+            Self::Connections => "connection",
+            Self::Credentials => "credential",
+            Self::Consumers => "consumer",
+        }
+    }
+}
+
+/// What a file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// `tieline.yaml`.
+    Workspace,
+    /// `environments/E/environment.yaml`.
+    Environment,
+    /// One connection, credential or consumer.
+    Item(Family, Box<str>),
+    /// `secrets.sops.yaml`.
+    Secrets,
+    /// `connectors/ID.json`.
+    Connector(Box<str>),
+}
+
+/// Why a file is not used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A README, which people may put anywhere.
+    Ignored,
+    /// No regular file.
+    NotAFile,
+    /// `.yml`.
+    Extension,
+    /// A path that is no id, with the segment at fault.
+    Id(String),
+    /// It has no place here; the text says what has.
+    Stray(String),
+}
+
+/// What lies at the top of a workspace; nothing else is looked at.
+pub const TOP: &[&str] = &[
+    "tieline.yaml",
+    "secrets.sops.yaml",
+    "connections",
+    "connectors",
+    "consumers",
+    "credentials",
+    "customers",
+    "environments",
+];
+
+/// The layer that a file belongs to (`""` is the root, else `environments/E`) and its role.
+///
+/// # Errors
+/// The reason why the file is not used.
+pub fn classify(found: &Found) -> Result<(Box<str>, Role), Refusal> {
+    let name = found.path.rsplit('/').next().unwrap_or(&found.path);
+    if name.starts_with("README") && found.path.contains('/') {
+        return Err(Refusal::Ignored);
+    }
+    if !found.utf8 {
+        return Err(Refusal::Id(name.to_owned()));
+    }
+    if found.kind != Kind::File {
+        return Err(Refusal::NotAFile);
+    }
+    let segments: Vec<&str> = found.path.split('/').collect();
+    match segments.as_slice() {
+        ["tieline.yaml"] => Ok(("".into(), Role::Workspace)),
+        ["connectors", rest @ ..] => connector(rest).map(|role| ("".into(), role)),
+        ["customers", ..] => {
+            Err(Refusal::Stray("customer layers are not supported by this version of tieline".into()))
+        }
+        ["environments", _] => Err(Refusal::Stray("an environment is a folder: environments/NAME/".into())),
+        ["environments", environment, rest @ ..] => {
+            check_segment(environment)?;
+            let role = match rest {
+                ["environment.yaml"] => Role::Environment,
+                ["environment.yml"] => return Err(Refusal::Extension),
+                ["profiles", ..] => {
+                    return Err(Refusal::Stray("profiles are not supported by this version of tieline".into()));
+                }
+                rest => item(rest)?,
+            };
+            Ok((format!("environments/{environment}").into(), role))
+        }
+        rest => item(rest).map(|role| ("".into(), role)),
+    }
+}
+
+fn item(segments: &[&str]) -> Result<Role, Refusal> {
+    let (family, rest) = match segments {
+        ["secrets.sops.yaml"] => return Ok(Role::Secrets),
+        ["secrets.sops.yml"] => return Err(Refusal::Extension),
+        ["connections", rest @ ..] => (Family::Connections, rest),
+        ["credentials", rest @ ..] => (Family::Credentials, rest),
+        ["consumers", rest @ ..] => (Family::Consumers, rest),
+        _ => {
+            let known = "a layer holds connections/, credentials/, consumers/, secrets.sops.yaml and its settings file";
+            return Err(Refusal::Stray(known.into()));
+        }
+    };
+    Ok(Role::Item(family, id(rest, ".yaml")?))
+}
+
+fn connector(rest: &[&str]) -> Result<Role, Refusal> {
+    match rest {
+        [name] if name.ends_with(".json") => Ok(Role::Connector(id(rest, ".json")?)),
+        _ => Err(Refusal::Stray("connectors/ holds one JSON Schema a connector: connectors/ID.json".into())),
+    }
+}
+
+fn id(segments: &[&str], extension: &str) -> Result<Box<str>, Refusal> {
+    let (last, folders) = segments.split_last().ok_or_else(|| Refusal::Id(String::new()))?;
+    let Some(last) = last.strip_suffix(extension) else {
+        let yml = last.ends_with(".yml");
+        return Err(if yml { Refusal::Extension } else { Refusal::Stray(format!("only {extension} files go here")) });
+    };
+    for segment in folders.iter().copied().chain([last]) {
+        check_segment(segment)?;
+    }
+    let mut id = segments.join("/");
+    id.truncate(id.len() - extension.len());
+    Ok(id.into())
+}
+
+fn check_segment(segment: &str) -> Result<(), Refusal> {
+    if is_segment(segment) { Ok(()) } else { Err(Refusal::Id(segment.to_owned())) }
+}
+
+/// One segment of an id: `[a-z0-9][a-z0-9._-]{0,62}`.
+pub fn is_segment(text: &str) -> bool {
+    let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let mut bytes = text.bytes();
+    bytes.next().is_some_and(alphanumeric)
+        && text.len() <= 63
+        && bytes.all(|b| alphanumeric(b) || matches!(b, b'.' | b'_' | b'-'))
+}
+
+/// A whole id: segments joined by `/`.
+pub fn is_id(text: &str) -> bool {
+    text.split('/').all(is_segment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn role(path: &str) -> Result<(Box<str>, Role), Refusal> {
+        classify(&Found { path: path.into(), utf8: true, kind: Kind::File })
+    }
+
+    #[test]
+    fn z01_an_id_is_the_path_of_the_file() {
+        let warehouse = Role::Item(Family::Connections, "finance/warehouse".into());
+        assert_eq!(role("connections/finance/warehouse.yaml"), Ok(("".into(), warehouse.clone())));
+        let overlay = role("environments/dev/connections/finance/warehouse.yaml");
+        assert_eq!(overlay, Ok(("environments/dev".into(), warehouse)));
+    }
+
+    #[test]
+    fn what_has_no_place_is_refused() {
+        assert_eq!(role("connections/a.yml"), Err(Refusal::Extension));
+        assert_eq!(role("connections/A.yaml"), Err(Refusal::Id("A".into())));
+        assert_eq!(role("connections/a@b.yaml"), Err(Refusal::Id("a@b".into())));
+        assert_eq!(role("connections/README.md"), Err(Refusal::Ignored));
+        assert!(matches!(role("environments/dev/notes.txt"), Err(Refusal::Stray(_))));
+        assert!(matches!(role("connections/notes.txt"), Err(Refusal::Stray(_))));
+    }
+}

@@ -1,0 +1,237 @@
+//! Files -> layers: lists the workspace, reads and parses in parallel, and files each document.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::discover::{Refusal, Role, TOP, classify};
+use super::secrets;
+use super::settings::{self, Settings};
+use super::{Document, Layer, NoWorkspace, Workspace};
+use crate::diagnostic::{Diagnostic, code};
+use crate::source::Sources;
+use crate::span::{FileId, Span};
+use crate::value::{Node, Value};
+use crate::world::{Found, ReadError, World};
+use crate::yaml;
+
+/// A workspace may have this many files.
+const MAX_FILES: usize = 200_000;
+/// A connector schema may have this many bytes.
+const MAX_SCHEMA_BYTES: usize = 1 << 20;
+
+/// A file to read: where it belongs and what it is.
+struct Planned {
+    path: String,
+    layer: Box<str>,
+    role: Role,
+}
+
+/// A file that was read; `text` is what is valid of it.
+struct ReadFile {
+    text: String,
+    root: Option<Node>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+pub(super) fn read(world: &dyn World) -> Result<(Workspace, Vec<Diagnostic>), NoWorkspace> {
+    let mut workspace = Workspace::default();
+    let mut diagnostics = Vec::new();
+    let planned = plan(world, &mut workspace.sources, &mut diagnostics);
+    if !planned.iter().any(|p| p.role == Role::Workspace) && diagnostics.is_empty() {
+        return Err(NoWorkspace);
+    }
+    let first = workspace.sources.len();
+    let files: Vec<ReadFile> = planned
+        .par_iter()
+        .with_min_len(16)
+        .enumerate()
+        .map(|(i, planned)| read_file(world, planned, FileId(u32::try_from(first + i).unwrap_or(u32::MAX))))
+        .collect();
+    for (planned, file) in planned.into_iter().zip(files) {
+        let hidden = planned.role == Role::Secrets;
+        let id = workspace.sources.add(&planned.path, file.text, hidden);
+        let usable = file.diagnostics.is_empty();
+        diagnostics.extend(file.diagnostics);
+        place(&mut workspace, planned, id, file.root, usable, &mut diagnostics);
+    }
+    finish(&mut workspace, &mut diagnostics);
+    Ok((workspace, diagnostics))
+}
+
+/// Lists what is there; everything refused is told.
+fn plan(world: &dyn World, sources: &mut Sources, diagnostics: &mut Vec<Diagnostic>) -> Vec<Planned> {
+    let mut planned = Vec::new();
+    for top in TOP {
+        let found = match world.list(top) {
+            Ok(found) => found,
+            Err(error) => {
+                let span = Span::file(sources.add(top, String::new(), true));
+                diagnostics.push(unreadable(span, &error, 0));
+                continue;
+            }
+        };
+        for found in found {
+            match classify(&found) {
+                Ok((layer, role)) => planned.push(Planned { path: found.path, layer, role }),
+                Err(refusal) => diagnostics.extend(refuse(&found, &refusal, sources)),
+            }
+        }
+    }
+    if planned.len() > MAX_FILES {
+        let span = Span::file(sources.add("tieline.yaml", String::new(), true));
+        let message = format!("{} files in the workspace, at most {MAX_FILES} are read", planned.len());
+        diagnostics.push(Diagnostic::error(code::TOO_LARGE, span, message).help("split the workspace"));
+        planned.clear();
+    }
+    planned
+}
+
+fn refuse(found: &Found, refusal: &Refusal, sources: &mut Sources) -> Option<Diagnostic> {
+    let mut at = || Span::file(sources.add(&found.path, String::new(), true));
+    Some(match refusal {
+        Refusal::Ignored => return None,
+        Refusal::NotAFile => {
+            Diagnostic::error(code::NOT_A_REGULAR_FILE, at(), "not a regular file: links and devices are not read")
+                .help("put the file itself here; a link could lead out of the repository")
+        }
+        Refusal::Extension => Diagnostic::error(code::WRONG_EXTENSION, at(), "the extension is `.yaml`")
+            .help(format!("git mv {} {}", found.path, found.path.replace(".yml", ".yaml"))),
+        Refusal::Id(segment) => {
+            Diagnostic::error(code::INVALID_ID, at(), format!("`{segment}` can't be part of an id")).help(
+                "ids are paths of segments of lower-case letters, digits, `.`, `_` and `-`, each starting with a \
+                 letter or digit, at most 63 long",
+            )
+        }
+        Refusal::Stray(what) => {
+            Diagnostic::error(code::STRAY_FILE, at(), "this file has no place here").help(what.clone())
+        }
+    })
+}
+
+fn read_file(world: &dyn World, planned: &Planned, id: FileId) -> ReadFile {
+    let limit = if matches!(planned.role, Role::Connector(_)) { MAX_SCHEMA_BYTES } else { yaml::MAX_BYTES };
+    let failed =
+        |diagnostic: Diagnostic, text: String| ReadFile { text, root: None, diagnostics: vec![diagnostic] };
+    let bytes = match world.read(&planned.path, limit) {
+        Ok(bytes) => bytes,
+        Err(error) => return failed(unreadable(Span::file(id), &error, limit), String::new()),
+    };
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let end = error.utf8_error().valid_up_to();
+            let bytes = error.into_bytes();
+            let diagnostic = not_utf8(id, &bytes, end);
+            return failed(diagnostic, String::from_utf8_lossy(&bytes[..end]).into_owned());
+        }
+    };
+    match planned.role {
+        Role::Connector(_) | Role::Secrets => ReadFile { text, root: None, diagnostics: Vec::new() },
+        _ => {
+            let (root, diagnostics) = yaml::parse(id, &text);
+            ReadFile { text, root, diagnostics }
+        }
+    }
+}
+
+fn not_utf8(id: FileId, bytes: &[u8], end: usize) -> Diagnostic {
+    let utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+    let message = if utf16 {
+        "the file is UTF-16, not UTF-8".to_owned()
+    } else {
+        format!("byte 0x{:02x} at offset {end} is not UTF-8", bytes.get(end).copied().unwrap_or(0))
+    };
+    Diagnostic::error(code::NOT_UTF8, Span::new(id, end..end), message).help("save the file as UTF-8")
+}
+
+fn unreadable(span: Span, error: &ReadError, limit: usize) -> Diagnostic {
+    match error {
+        ReadError::TooLarge => {
+            let message = format!("the file has more than {} KiB", limit >> 10);
+            Diagnostic::error(code::TOO_LARGE, span, message).help("split it; a connection is one file")
+        }
+        ReadError::NotAFile => {
+            Diagnostic::error(code::NOT_A_REGULAR_FILE, span, "not a regular file: links and devices are not read")
+                .help("put the file itself here; a link could lead out of the repository")
+        }
+        ReadError::Missing => Diagnostic::error(code::UNREADABLE, span, "the file went away while it was read"),
+        ReadError::Failed(reason) => {
+            Diagnostic::error(code::UNREADABLE, span, format!("can't read the file: {reason}"))
+        }
+    }
+}
+
+/// Files a document under its layer.
+fn place(
+    workspace: &mut Workspace,
+    planned: Planned,
+    id: FileId,
+    root: Option<Node>,
+    usable: bool,
+    told: &mut Vec<Diagnostic>,
+) {
+    // A file of comments only reads as null.
+    let root = root.filter(|node| node.value != Value::Null || node.span.start != node.span.end);
+    let yaml = matches!(planned.role, Role::Workspace | Role::Item(..));
+    if root.is_none() && yaml && usable {
+        told.push(
+            Diagnostic::error(code::EMPTY_FILE, Span::file(id), "the file has no content")
+                .help("write the keys, or delete the file"),
+        );
+    }
+    if let Role::Connector(connector) = planned.role {
+        workspace.connectors.insert(connector, id);
+        return;
+    }
+    let Workspace { root: root_layer, environments, sources, .. } = workspace;
+    let layer = match planned.layer.strip_prefix("environments/") {
+        None => root_layer,
+        Some(name) => {
+            let fresh = || Layer { path: planned.layer.clone(), ..Layer::default() };
+            environments.entry(Arc::from(name)).or_insert_with(fresh)
+        }
+    };
+    match planned.role {
+        Role::Workspace | Role::Environment => {
+            layer.settings_file = Some(id);
+            if let Some(node) = &root {
+                settings::mask(node, sources);
+            }
+            let read = if planned.role == Role::Workspace { settings::workspace } else { settings::environment };
+            layer.settings = root.as_ref().map_or_else(Settings::default, |node| read(node, told));
+        }
+        Role::Item(family, item) => {
+            layer.family_mut(family).insert(item.into(), Document { file: id, root });
+        }
+        Role::Secrets => layer.secrets = Some(secrets::read(id, sources.get(id).text(), told)),
+        Role::Connector(_) => {}
+    }
+}
+
+/// What can be said of the layers once all files are known.
+fn finish(workspace: &mut Workspace, diagnostics: &mut Vec<Diagnostic>) {
+    let strays: Vec<(Arc<str>, FileId)> = workspace
+        .environments
+        .iter()
+        .filter(|(_, layer)| layer.settings_file.is_none())
+        .filter_map(|(name, layer)| Some((name.clone(), first_file(layer)?)))
+        .collect();
+    for (name, file) in strays {
+        diagnostics.push(
+            Diagnostic::error(
+                code::STRAY_FILE,
+                Span::file(file),
+                format!("`environments/{name}/` has no environment.yaml"),
+            )
+            .help(format!("create environments/{name}/environment.yaml (it may be empty), or mend the folder's name")),
+        );
+    }
+    workspace.check_layers(diagnostics);
+    secrets::check_layers(workspace, diagnostics);
+}
+
+fn first_file(layer: &Layer) -> Option<FileId> {
+    let items = layer.connections.values().chain(layer.credentials.values()).chain(layer.consumers.values());
+    items.map(|d| d.file).chain(layer.secrets.as_ref().map(|s| s.file)).min()
+}

@@ -1,0 +1,223 @@
+//! `tieline.yaml` and `environment.yaml` -> the settings of a layer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::discover::is_segment;
+use crate::diagnostic::{Diagnostic, code};
+use crate::fields::Fields;
+use crate::source::Sources;
+use crate::span::{Span, Spanned};
+use crate::value::{Map, Node, Value};
+
+/// What a layer says besides its connections. The workspace file and the environments share most of it.
+#[derive(Debug, Default)]
+pub struct Settings {
+    /// The workspace's id; the root's alone.
+    pub id: Option<Uuid>,
+    /// The workspace's name; the root's alone.
+    pub name: Option<Box<str>>,
+    /// For people.
+    pub description: Option<Box<str>>,
+    /// The environment below this one.
+    pub extends: Option<Spanned<Arc<str>>>,
+    /// Plain values for expressions.
+    pub vars: Map,
+    /// Names bound to secret stores; `None` unbinds.
+    pub secrets: BTreeMap<Box<str>, Binding>,
+    /// Name -> public key.
+    pub keys: BTreeMap<Box<str>, Spanned<Box<str>>>,
+    /// Whom this layer's secrets and bundles are sealed to, by name.
+    pub recipients: Option<Vec<Spanned<Box<str>>>>,
+    /// Folder of the directory target, relative to the workspace.
+    pub target: Option<Spanned<Box<str>>>,
+    /// Deletions and first applies need a word more.
+    pub protected: bool,
+}
+
+/// A name bound to a secret store, or unbound.
+#[derive(Debug)]
+pub struct Binding {
+    /// Where the name stands.
+    pub span: Span,
+    /// The URI; `None` takes the name away.
+    pub uri: Option<Box<str>>,
+}
+
+const WORKSPACE: &[&str] = &["tieline", "id", "name", "keys", "recipients", "vars", "policy", "rules"];
+const ENVIRONMENT: &[&str] =
+    &["description", "extends", "vars", "secrets", "keys", "recipients", "target", "protected", "guards"];
+
+/// Reads `tieline.yaml`.
+pub fn workspace(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Settings {
+    let mut settings = Settings::default();
+    let Some(mut fields) = Fields::new(node, "the workspace file", WORKSPACE, diagnostics) else { return settings };
+    let top = Span { end: node.span.start, ..node.span };
+    if let Some(version) = fields.require("tieline", top, "write `tieline: 1` at the top") {
+        if version.value.value != Value::Int(1) {
+            let message = "this version of tieline reads format 1 only";
+            let told = Diagnostic::error(code::INVALID_VALUE, version.value.span, message).help("write `tieline: 1`");
+            fields.diagnostics().push(told);
+        }
+    }
+    fields.require("id", top, format!("write `id: {}`: it ties bundles and references to this workspace", Uuid::nil()));
+    if let Some(id) = fields.string("id") {
+        settings.id = Uuid::parse_str(id.value).ok();
+        if settings.id.is_none() {
+            let told = Diagnostic::error(code::INVALID_VALUE, id.span, "`id` is no UUID")
+                .help("`tieline init` writes a fresh one; keep it for the life of the workspace");
+            fields.diagnostics().push(told);
+        }
+    }
+    settings.name = fields.string("name").map(|s| s.value.into());
+    unsupported(&mut fields, &["policy", "rules"]);
+    shared(&mut fields, &mut settings);
+    settings
+}
+
+/// Reads `environment.yaml`.
+pub fn environment(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Settings {
+    let mut settings = Settings::default();
+    let Some(mut fields) = Fields::new(node, "an environment", ENVIRONMENT, diagnostics) else { return settings };
+    settings.description = fields.string("description").map(|s| s.value.into());
+    settings.extends = fields.string("extends").map(|s| Spanned { value: s.value.into(), span: s.span });
+    settings.protected = fields.boolean("protected").unwrap_or(false);
+    settings.secrets = bindings(&mut fields);
+    settings.target = target(&mut fields);
+    unsupported(&mut fields, &["guards"]);
+    shared(&mut fields, &mut settings);
+    settings
+}
+
+/// Keys of the language that this version does not act on: silence would let people trust them.
+fn unsupported(fields: &mut Fields<'_>, keys: &[&str]) {
+    for key in keys {
+        if let Some(entry) = fields.entry(key) {
+            let message = format!("`{key}` is not supported by this version of tieline");
+            let told = Diagnostic::error(code::UNKNOWN_KEY, entry.key_span, message)
+                .help("remove it: nothing would act on it yet");
+            fields.diagnostics().push(told);
+        }
+    }
+}
+
+fn shared(fields: &mut Fields<'_>, settings: &mut Settings) {
+    if let Some(vars) = fields.map("vars") {
+        for entry in vars.iter() {
+            check_name(&entry.key, entry.key_span, "a variable", fields.diagnostics());
+        }
+        settings.vars = vars.clone();
+    }
+    if let Some(keys) = fields.map("keys") {
+        for entry in keys.iter() {
+            let Value::String(key) = &entry.value.value else {
+                fields.wrong(&entry.value, &entry.key, "an age or SSH public key");
+                continue;
+            };
+            check_public_key(key, entry.value.span, fields.diagnostics());
+            let key = Spanned { value: key.trim().into(), span: entry.value.span };
+            settings.keys.insert(entry.key.clone(), key);
+        }
+    }
+    settings.recipients = fields.strings("recipients").map(|names| {
+        names.into_iter().map(|name| Spanned { value: name.value.into(), span: name.span }).collect()
+    });
+    if let (Some([]), Some(entry)) = (settings.recipients.as_deref(), fields.entry("recipients")) {
+        let told = Diagnostic::error(code::INVALID_VALUE, entry.value.span, "`recipients` is empty")
+            .help("name at least one of `keys`: what is sealed to nobody can't be opened");
+        fields.diagnostics().push(told);
+    }
+}
+
+/// Names that expressions use: `[A-Za-z_][A-Za-z0-9_]*`.
+pub fn is_name(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+fn check_name(name: &str, span: Span, what: &str, diagnostics: &mut Vec<Diagnostic>) {
+    if !is_name(name) {
+        diagnostics.push(
+            Diagnostic::error(code::INVALID_VALUE, span, format!("`{name}` can't be the name of {what}"))
+                .help("letters, digits and `_`, not starting with a digit"),
+        );
+    }
+}
+
+fn check_public_key(key: &str, span: Span, diagnostics: &mut Vec<Diagnostic>) {
+    let key = key.trim();
+    if key.to_ascii_uppercase().starts_with("AGE-SECRET-KEY-") {
+        diagnostics.push(
+            Diagnostic::error(code::INVALID_PUBLIC_KEY, span, "this is a private key")
+                .help("it is compromised once committed: make a new one, and write the public key (age1…) here"),
+        );
+    } else if key.parse::<age::x25519::Recipient>().is_err() {
+        diagnostics.push(
+            Diagnostic::error(code::INVALID_PUBLIC_KEY, span, "this is no age public key")
+                .help("it starts with `age1`; `age-keygen -y KEYFILE` prints it. SSH keys are not supported yet"),
+        );
+    }
+}
+
+fn bindings(fields: &mut Fields<'_>) -> BTreeMap<Box<str>, Binding> {
+    let mut bindings = BTreeMap::new();
+    let Some(map) = fields.map("secrets") else { return bindings };
+    for entry in map.iter() {
+        check_name(&entry.key, entry.key_span, "a secret", fields.diagnostics());
+        let uri = match &entry.value.value {
+            Value::Null => None,
+            Value::String(uri) if uri.contains("://") || uri.starts_with("env:") => Some(uri.clone()),
+            Value::Map(map) if map.get("from").and_then(Node::as_str).is_some() => {
+                map.get("from").and_then(Node::as_str).map(Into::into)
+            }
+            _ => {
+                let message = format!("`{}` is not bound to a secret store", entry.key);
+                let told = Diagnostic::error(code::INVALID_VALUE, entry.value.span, message)
+                    .help("write a URI such as vault://mount/path#field; values go into secrets.sops.yaml");
+                fields.diagnostics().push(told);
+                continue;
+            }
+        };
+        bindings.insert(entry.key.clone(), Binding { span: entry.key_span, uri });
+    }
+    bindings
+}
+
+fn target(fields: &mut Fields<'_>) -> Option<Spanned<Box<str>>> {
+    let entry = fields.entry("target")?;
+    let mut inner = Fields::new(&entry.value, "a target", &["kind", "path"], fields.diagnostics())?;
+    let kind = inner.string("kind");
+    if let Some(kind) = kind.filter(|k| k.value != "directory") {
+        let told = Diagnostic::error(code::INVALID_VALUE, kind.span, "this kind of target is not supported")
+            .help("the one kind is `directory`");
+        inner.diagnostics().push(told);
+    }
+    let path = inner.string("path")?;
+    let inside = !path.value.is_empty() && path.value.split('/').all(|s| is_segment(&s.to_lowercase()));
+    if !inside {
+        let told = Diagnostic::error(code::INVALID_VALUE, path.span, "the target's folder must lie in the workspace")
+            .help("a relative path without `..`; an operator may choose any with `--target DIR`");
+        inner.diagnostics().push(told);
+        return None;
+    }
+    Some(Spanned { value: path.value.into(), span: path.span })
+}
+
+/// Forbids showing what should never have been written here: a private key under `keys`, a value under `secrets`.
+pub fn mask(node: &Node, sources: &Sources) {
+    let entries = |key: &str| node.get(key).and_then(Node::as_map).into_iter().flat_map(Map::iter);
+    for entry in entries("keys") {
+        if entry.value.as_str().is_some_and(|k| k.to_ascii_uppercase().contains("SECRET-KEY-")) {
+            sources.mask(entry.value.span);
+        }
+    }
+    for entry in entries("secrets") {
+        let uri = entry.value.as_str().is_some_and(|s| s.contains("://") || s.starts_with("env:"));
+        if !uri && entry.value.as_map().is_none() {
+            sources.mask(entry.value.span);
+        }
+    }
+}
