@@ -1,13 +1,14 @@
 //! tieline
 // ground
 pub mod diagnostic;
+pub mod fields;
 pub mod secret;
 pub mod source;
 pub mod span;
 pub mod value;
 pub mod world;
-pub mod fields;
 pub mod yaml;
 // pipeline
+pub mod model;
 pub mod overlay;
 pub mod template;

@@ -125,8 +125,12 @@ fn scalar(text: Box<str>, span: Span, scope: &Scope<'_>, sources: &Sources, told
         Ok(parts) => parts,
         Err(at) => {
             told.push(
-                Diagnostic::error(code::INVALID_EXPRESSION, place.span_of(at..at + OPEN.len()), "`${{` is never closed")
-                    .help("close it with `}}`, or write `$${{` for the literal text"),
+                Diagnostic::error(
+                    code::INVALID_EXPRESSION,
+                    place.span_of(at..at + OPEN.len()),
+                    "`${{` is never closed",
+                )
+                .help("close it with `}}`, or write `$${{` for the literal text"),
             );
             return Node::new(span, Value::String(text));
         }
@@ -164,7 +168,13 @@ fn scalar(text: Box<str>, span: Span, scope: &Scope<'_>, sources: &Sources, told
 
 /// A scalar that is one expression keeps the expression's type. A bare `vars.…` keeps the place of the variable: that
 /// is the line that brought the value in.
-fn whole(expression: &str, range: &Range<usize>, place: &Place<'_>, scope: &Scope<'_>, told: &mut Vec<Diagnostic>) -> Node {
+fn whole(
+    expression: &str,
+    range: &Range<usize>,
+    place: &Place<'_>,
+    scope: &Scope<'_>,
+    told: &mut Vec<Diagnostic>,
+) -> Node {
     if let Some(variable) = scope.variable(expression.trim()) {
         if variable.value != Value::Null {
             return variable.clone();

@@ -129,7 +129,9 @@ impl<'a> Scope<'a> {
                 let keys = || level.iter().map(|e| &*e.key);
                 let help = match nearest(name, keys()) {
                     Some(near) => format!("did you mean `{prefix}.{near}`?"),
-                    None if level.is_empty() => format!("define it: `vars: {{{name}: …}}` in tieline.yaml or an environment.yaml"),
+                    None if level.is_empty() => {
+                        format!("define it: `vars: {{{name}: …}}` in tieline.yaml or an environment.yaml")
+                    }
                     None => format!("`{prefix}` has {}", listed(keys(), 8)),
                 };
                 return Some(undefined(range.clone(), format!("`{prefix}.{name}` is not defined"), help));

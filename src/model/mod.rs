@@ -1,0 +1,3 @@
+//! The typed result of compiling: what a connection is once its layers are merged and its expressions evaluated.
+
+pub mod record;
