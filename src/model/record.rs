@@ -39,7 +39,7 @@ impl Desired {
     pub fn digest(&self) -> String {
         let records: Vec<&Value> = self.records.values().collect();
         let whole = json!({
-            "workspace": self.workspace,
+            "workspace": self.workspace.to_string(),
             "environment": &*self.environment,
             "profile": self.profile.as_deref(),
             "records": records,
