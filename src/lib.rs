@@ -12,3 +12,4 @@ pub mod yaml;
 pub mod model;
 pub mod overlay;
 pub mod template;
+pub mod connectors;

@@ -326,7 +326,7 @@ mod tests {
                 r#"Text(" b ")"#,
                 "Escape",
                 r#"Text(" c ")"#,
-                r#"Expression(" '}}' ~ {'k': 1} ", 24..41)"#,
+                r#"Expression(" '}}' ~ {'k': 1} ", 23..40)"#,
             ]
         );
         assert_eq!(parts("x ${{ never"), Err(2));
