@@ -2,3 +2,5 @@
 pub mod secret;
 pub mod span;
 pub mod yaml;
+
+pub mod sops;
