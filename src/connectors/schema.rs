@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::builtin::SHARED;
 use super::json::Tree;
 use super::sensitive::{self, Places};
-use crate::model::record::sha256;
+use crate::digest::sha256;
 use crate::value::Node;
 
 /// Steps of backtracking that a pattern with look-around may take.

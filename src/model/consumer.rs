@@ -94,7 +94,8 @@ fn uses(fields: &mut Fields<'_>) -> Vec<Use> {
 fn slot(item: &Node, told: &mut Vec<Diagnostic>) -> Option<Use> {
     let mut fields = Fields::new(item, "a slot", &["slot", "connection", "accepts"], told)?;
     fields.require("connection", item.span, "name the connection: `connection: finance/warehouse`");
-    let connection = fields.string("connection").map(|s| Spanned { value: s.value.into(), span: s.span })?;
+    let connection = fields.string("connection")?;
+    let connection: Spanned<Box<str>> = Spanned { value: connection.value.into(), span: connection.span };
     let slot = fields.string("slot").map_or_else(|| connection.value.clone(), |s| s.value.into());
     let accepts = fields.strings("accepts").unwrap_or_default();
     let accepts = accepts.into_iter().map(|s| Spanned { value: s.value.into(), span: s.span }).collect();

@@ -1,0 +1,3 @@
+//! The sops document format, seen from outside.
+mod data;
+mod vectors;
