@@ -2,17 +2,19 @@
 // ground
 pub mod diagnostic;
 pub mod digest;
+pub mod fields;
 pub mod secret;
+pub mod sops;
 pub mod source;
 pub mod span;
 pub mod value;
 pub mod world;
-pub mod fields;
 pub mod yaml;
-pub mod sops;
 // pipeline
-pub mod workspace;
+pub mod compile;
+pub mod connectors;
+pub mod model;
 pub mod overlay;
 pub mod template;
-pub mod model;
-pub mod connectors;
+pub mod validate;
+pub mod workspace;

@@ -12,6 +12,8 @@ pub mod sensitive;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use serde_json::Value;
+
 use crate::source::Sources;
 use crate::span::{FileId, Span};
 pub use schema::{Connector, Fault};
@@ -58,6 +60,16 @@ impl Catalogue {
     /// Every id, sorted.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.slots.keys().map(|id| &**id)
+    }
+
+    /// The connector that people also call `name`. Loads every schema: for messages.
+    pub fn by_alias(&self, name: &str) -> Option<&str> {
+        let called = |id: &&str| {
+            let connector = self.get(id).and_then(Result::ok);
+            let aliases = connector.and_then(|c| c.schema().get("x-alias")?.as_array());
+            aliases.into_iter().flatten().filter_map(Value::as_str).any(|alias| alias.eq_ignore_ascii_case(name))
+        };
+        self.ids().find(called)
     }
 
     /// Whether the id is taken, without loading anything.

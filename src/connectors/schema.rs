@@ -57,7 +57,9 @@ impl Connector {
         };
         if !trusted {
             if let Some(secret) = sensitive::secret_in_condition(&connector.schema) {
-                return Err(fault(format!("a condition (`if`) reads the secret `{secret}`: what it decides would tell")));
+                return Err(fault(format!(
+                    "a condition (`if`) reads the secret `{secret}`: what it decides would tell"
+                )));
             }
             let compiled = connector.validator.get_or_init(|| compile(id, &connector.schema));
             if let Err(message) = compiled {
@@ -132,7 +134,8 @@ fn compile(id: &str, schema: &Value) -> Result<Validator<Tree>, String> {
     let linear = PatternOptions::regex().size_limit(PATTERN_SIZE_LIMIT).dfa_size_limit(PATTERN_SIZE_LIMIT);
     // Linear time, whatever the pattern. A few foreign schemas need look-around: those alone may backtrack, a little.
     options().with_pattern_options(linear).build(&form).or_else(|first| {
-        let backtracking = PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT).size_limit(PATTERN_SIZE_LIMIT);
+        let backtracking =
+            PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT).size_limit(PATTERN_SIZE_LIMIT);
         options().with_pattern_options(backtracking).build(&form).map_err(|_| first.masked().to_string())
     })
 }

@@ -177,8 +177,7 @@ pub(super) fn plan_form(schema: &Value) -> Value {
         Value::Object(map) => {
             // Examples, defaults and constants are data, not schemas.
             let data = |key: &str| matches!(key, "const" | "enum" | "examples" | "default");
-            let entry =
-                |(k, v): (&String, &Value)| (k.clone(), if data(k) { v.clone() } else { plan_form(v) });
+            let entry = |(k, v): (&String, &Value)| (k.clone(), if data(k) { v.clone() } else { plan_form(v) });
             Value::Object(map.iter().map(entry).collect())
         }
         Value::Array(items) => Value::Array(items.iter().map(plan_form).collect()),

@@ -194,12 +194,9 @@ fn scope(fields: &mut Fields<'_>) {
         fields.diagnostics().push(told);
     }
     if let Some(supplied) = fields.entry("supplied_by") {
-        let told = Diagnostic::error(
-            code::INVALID_VALUE,
-            supplied.key_span,
-            "`supplied_by` is not supported by this version",
-        )
-        .help("it belongs to connections of customers");
+        let told =
+            Diagnostic::error(code::INVALID_VALUE, supplied.key_span, "`supplied_by` is not supported by this version")
+                .help("it belongs to connections of customers");
         fields.diagnostics().push(told);
     }
 }

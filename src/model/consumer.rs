@@ -10,8 +10,7 @@ use crate::value::{Map, Node, Value};
 
 use super::connection::top;
 
-const KEYS: &[&str] =
-    &["kind", "title", "description", "owner", "environments", "uses", "recipients", "settings"];
+const KEYS: &[&str] = &["kind", "title", "description", "owner", "environments", "uses", "recipients", "settings"];
 
 /// What uses connections.
 #[derive(Clone, Debug)]

@@ -8,6 +8,7 @@ mod engine;
 mod names;
 mod scope;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use minijinja::Value as Jinja;
@@ -18,7 +19,7 @@ use crate::source::Sources;
 use crate::span::Span;
 use crate::value::{Node, SecretRef, Value};
 use names::Fault;
-pub use scope::Scope;
+pub use scope::{Scope, SecretNames};
 
 /// Starts an expression.
 pub const OPEN: &str = "${{";
@@ -76,6 +77,30 @@ fn forbidden(span: Span, place: &str) -> Diagnostic {
         "expressions stand in the values of `config`, `auth`, `title`, `description`, `labels` and `settings`; what \
          ties files together is literal",
     )
+}
+
+/// The dotted names in all expressions below `node`, sorted, without repeats: what its values depend on.
+pub fn names_in(node: &Node) -> Vec<String> {
+    fn collect(node: &Node, found: &mut BTreeSet<String>) {
+        match &node.value {
+            Value::String(text) if text.contains(OPEN) => {
+                for part in parts(text).unwrap_or_default() {
+                    if let Part::Expression(expression, _) = part {
+                        for path in names::read(expression).paths {
+                            let segments: Vec<&str> = path.segments.iter().map(|s| s.0).collect();
+                            found.insert(segments.join("."));
+                        }
+                    }
+                }
+            }
+            Value::List(items) => items.iter().for_each(|item| collect(item, found)),
+            Value::Map(map) => map.iter().for_each(|e| collect(&e.value, found)),
+            _ => {}
+        }
+    }
+    let mut found = BTreeSet::new();
+    collect(node, &mut found);
+    found.into_iter().collect()
 }
 
 /// The plaintext of a scalar that mentions secrets. `secret` gives each value; the caller checked the names.

@@ -41,13 +41,8 @@ pub struct Sealed {
 
 /// Reads and checks a file without a key.
 pub fn read(file: FileId, text: &str, told: &mut Vec<Diagnostic>) -> SecretsFile {
-    let mut secrets = SecretsFile {
-        file,
-        names: BTreeMap::new(),
-        recipients: Vec::new(),
-        scoped: false,
-        readable: false,
-    };
+    let mut secrets =
+        SecretsFile { file, names: BTreeMap::new(), recipients: Vec::new(), scoped: false, readable: false };
     let encrypted = match Encrypted::parse(text) {
         Ok(encrypted) => encrypted,
         Err(error) => {
