@@ -15,6 +15,7 @@ pub mod compile;
 pub mod connectors;
 pub mod model;
 pub mod overlay;
+pub mod reporters;
 pub mod template;
 pub mod validate;
 pub mod workspace;

@@ -1,0 +1,7 @@
+//! What was found, for people and for machines: one file a form. Pure functions to text; nothing here prints.
+
+pub mod human;
+pub mod json;
+mod snippet;
+pub mod table;
+pub mod text;
