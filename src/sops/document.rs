@@ -336,7 +336,8 @@ impl<'a> Builder<'a> {
         if flow || self.pending.is_empty() {
             return std::mem::take(&mut self.pending);
         }
-        let column = |at: usize| at - self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        let before = |at| self.text.get(..at).unwrap_or_default();
+        let column = |at: usize| at - before(at).rfind('\n').map_or(0, |newline| newline + 1);
         let own = column(start);
         let inner = self.pending.iter().take_while(|comment| column(comment.range.start) >= own).count();
         let outer = self.pending.split_off(inner);
