@@ -40,7 +40,7 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, environments: usize
         }
     };
     let handler =
-        GraphicalReportHandler::new_themed(theme).with_width(look.width).with_context_lines(0).with_links(false);
+        GraphicalReportHandler::new_themed(theme).with_width(look.width).with_wrap_lines(false).with_links(false);
     let mut text = String::new();
     for diagnostic in diagnostics {
         let drawn = Drawn::new(diagnostic, sources, &snippets, environments);

@@ -120,8 +120,8 @@ pub fn reveal(
     for name in &reference.names {
         values.push((name.to_string(), secret(name).ok_or_else(|| missing(name))?));
     }
-    let secrets: Jinja = values.iter().map(|(name, value)| (name.clone(), value.expose().clone())).collect();
-    let context = scope.context_with(secrets);
+    let secrets = values.iter().map(|(name, value)| (name.as_str(), Jinja::from(value.expose().as_str())));
+    let context = scope.context_with(engine::context(secrets));
     let mut text = String::new();
     for part in parts(&reference.template).map_err(|_| "the scalar is no template".to_owned())? {
         match part {
@@ -178,6 +178,7 @@ fn scalar(text: Box<str>, span: Span, scope: &Scope<'_>, sources: &Sources, told
         return whole(expression, range, &place, scope, told);
     }
     let mut joined = String::new();
+    let before = told.len();
     for part in &parts {
         match part {
             Part::Text(literal) => joined.push_str(literal),
@@ -188,7 +189,8 @@ fn scalar(text: Box<str>, span: Span, scope: &Scope<'_>, sources: &Sources, told
             },
         }
     }
-    Node::new(span, Value::String(joined.into()))
+    let value = if told.len() > before { Value::Null } else { Value::String(joined.into()) };
+    Node::new(span, value)
 }
 
 /// A scalar that is one expression keeps the expression's type. A bare `vars.…` keeps the place of the variable: that
