@@ -35,6 +35,9 @@ pub mod connectors;
 pub mod validate;
 pub mod compile;
 
+// Sealing and deploying.
+pub mod providers;
+
 // The outside.
 pub mod reporters;
 pub mod ui;
