@@ -12,3 +12,11 @@ pub mod yaml;
 pub mod model;
 pub mod overlay;
 pub mod template;
+pub mod sops;
+pub mod bundle;
+pub mod plan;
+pub mod targets;
+pub mod apply;
+pub mod verify;
+// outside
+pub mod reporters;

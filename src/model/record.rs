@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::value::push_segment;
+
 /// The one key of the map that stands in a record for a secret value:
 /// `{"$secret": {"names": […], "sources": [{"name", "from", "version"}], "delivery": "resolve"}}`, and `template`, a
 /// digest of the scalar around the secret where there is more to it than `${{ secrets.NAME }}`.
@@ -59,4 +61,38 @@ pub fn sha256(bytes: &[u8]) -> String {
 /// Whether a JSON value stands for a secret; then it holds no value of it.
 pub fn is_secret(value: &Value) -> bool {
     value.as_object().is_some_and(|map| map.len() == 1 && map.contains_key(SECRET))
+}
+
+/// The secrets of a record, in `config` and `auth`: the JSON Pointer of each and what stands under `$secret`.
+pub fn secrets(record: &Value) -> Vec<(String, &Value)> {
+    let mut found = Vec::new();
+    for part in ["config", "auth"] {
+        if let Some(value) = record.get(part) {
+            collect(value, &mut format!("/{part}"), &mut found);
+        }
+    }
+    found
+}
+
+fn collect<'r>(value: &'r Value, pointer: &mut String, found: &mut Vec<(String, &'r Value)>) {
+    if is_secret(value) {
+        found.push((pointer.clone(), &value[SECRET]));
+        return;
+    }
+    let length = pointer.len();
+    let mut below = |segment: &str, value: &'r Value| {
+        push_segment(pointer, segment);
+        collect(value, pointer, found);
+        pointer.truncate(length);
+    };
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, value)| below(key, value)),
+        Value::Array(list) => list.iter().enumerate().for_each(|(index, value)| below(&index.to_string(), value)),
+        _ => {}
+    }
+}
+
+/// The texts of a list in a record, such as `recipients` or `consumers`.
+pub fn texts<'r>(record: &'r Value, key: &str) -> impl Iterator<Item = &'r str> {
+    record.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }
