@@ -1,1 +1,2 @@
-//! tests
+//! The one integration binary: a module for each command or promise.
+mod sops;

@@ -1,0 +1,189 @@
+//! An encrypted file: what it shows without a key, and how it opens with one.
+
+use std::ops::Range;
+
+use zeroize::Zeroizing;
+
+use super::document::{self, Document};
+use super::error::{ErrorKind, SopsError};
+use super::identities::Identities;
+use super::keys;
+use super::leaf::{DataKey, Enc, PREFIX, Type};
+use super::mac::{Digits, Mac};
+use super::metadata::{self, Metadata};
+use super::rule::Selector;
+use super::typing::Typed;
+use super::value::{Map, Value};
+use super::walk::{Path, Place, walk};
+use crate::secret::Secret;
+
+/// A file encrypted with sops, parsed but not opened.
+pub struct Encrypted<'a> {
+    pub(super) text: &'a str,
+    pub(super) documents: Vec<Document<'a>>,
+    pub(super) metadata: Metadata,
+    pub(super) selector: Selector,
+}
+
+/// A leaf as it stands in the file.
+#[derive(Clone, Debug)]
+pub struct Leaf<'t> {
+    /// The document it is in, from 0.
+    pub document: usize,
+    /// The way to it.
+    pub path: Path<'t>,
+    /// The bytes of its key; `None` for the element of a list.
+    pub key_range: Option<Range<usize>>,
+    /// The bytes of its value. For a leaf that an alias brought in, those of its anchor or of the alias.
+    pub range: Range<usize>,
+    /// Its ENC text. Whether the rule demands one is another question: in a plain place it is a string like any other.
+    pub enc: Option<Enc<'t>>,
+    /// The type: what an ENC text claims, or that of the plain scalar.
+    pub kind: Type,
+    /// Whether the value is empty: null or the empty string, which are never encrypted.
+    pub empty: bool,
+    /// Whether the rule demands encryption here.
+    pub demanded: bool,
+}
+
+/// Whether a text has a sops block with a version and a MAC in its first document. Needs no key, and says nothing
+/// about whether the file opens.
+pub fn is_sops(text: &str) -> bool {
+    let Ok(documents) = document::parse(text) else { return false };
+    let block = documents.first().and_then(|first| first.block.as_ref());
+    block.is_some_and(|block| metadata::read(block).is_ok_and(|metadata| !metadata.mac.is_empty()))
+}
+
+impl<'a> Encrypted<'a> {
+    /// Parses an encrypted YAML text; JSON is YAML too, but for how it types numbers. The caller bounds its length.
+    ///
+    /// # Errors
+    ///
+    /// Everything that keeps the text from being a sops file, before any key is asked for.
+    pub fn parse(text: &'a str) -> Result<Self, SopsError> {
+        let documents = document::parse(text)?;
+        let block = documents.first().and_then(|first| first.block.as_ref()).ok_or(ErrorKind::NoBlock)?;
+        let metadata = metadata::read(block)?;
+        let selector = Selector::new(&metadata.rule)?;
+        Ok(Self { text, documents, metadata, selector })
+    }
+
+    /// What the block says.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// The number of YAML documents.
+    pub fn documents(&self) -> usize {
+        self.documents.len()
+    }
+
+    /// Every leaf of all documents, in order; no key needed. Encrypted comments in lists appear as leaves.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::PathTooLong`], and plain scalars that have no type: [`ErrorKind::IntegerTooLarge`],
+    /// [`ErrorKind::TagMismatch`].
+    pub fn leaves(&self) -> Result<Vec<Leaf<'_>>, SopsError> {
+        let mut leaves = Vec::new();
+        walk(&self.documents, &self.selector, |place, node, scalar| {
+            let typed = scalar.resolve().map_err(|kind| place.error(kind, node))?;
+            let enc = Enc::parse(&scalar.text).filter(|_| typed == Typed::Str);
+            leaves.push(Leaf {
+                document: place.document,
+                path: place.path.clone(),
+                key_range: place.key_range.clone(),
+                range: node.range.clone(),
+                kind: enc.map_or(typed.kind(), |enc| enc.kind),
+                enc,
+                empty: typed == Typed::Null || scalar.text.is_empty(),
+                demanded: place.demanded,
+            });
+            Ok(None)
+        })?;
+        Ok(leaves)
+    }
+
+    /// Decrypts all documents and verifies the MAC.
+    ///
+    /// # Errors
+    ///
+    /// No identity fits, a leaf is not what the rule demands or does not decrypt, or the MAC does not match.
+    pub fn open(&self, identities: &Identities) -> Result<Vec<Map>, SopsError> {
+        self.open_with(&keys::data_key(&self.metadata, identities)?)
+    }
+
+    pub(super) fn open_with(&self, key: &DataKey) -> Result<Vec<Map>, SopsError> {
+        if self.metadata.mac.is_empty() {
+            return Err(ErrorKind::MacMissing.into());
+        }
+        let (data, digits) = self.decrypt(key)?;
+        match digits.matches(key, &self.metadata.mac, &self.metadata.canonical) {
+            Some(true) => Ok(data),
+            Some(false) => Err(ErrorKind::MacMismatch.into()),
+            None => Err(ErrorKind::MacDoesNotDecrypt.into()),
+        }
+    }
+
+    /// The data, and the MAC that it has; what the block says of the MAC is not looked at.
+    pub(super) fn decrypt(&self, key: &DataKey) -> Result<(Vec<Map>, Digits), SopsError> {
+        let mut mac = Mac::new(self.metadata.mac_only_encrypted);
+        let data = walk(&self.documents, &self.selector, |place, node, scalar| {
+            let value = if place.demanded && !scalar.text.is_empty() {
+                sealed(key, place, scalar)
+            } else {
+                scalar.resolve().map(|typed| Some(plain(typed, &scalar.text)))
+            };
+            let value = value.map_err(|kind| place.error(kind, node))?;
+            if let Some(value) = &value {
+                value.with_bytes(|bytes| mac.add(bytes, place.demanded));
+            }
+            Ok(value)
+        })?;
+        Ok((data, mac.finish()))
+    }
+}
+
+/// A leaf that must be an ENC text; `None` for a comment, which is the element of a list.
+fn sealed(key: &DataKey, place: &Place<'_>, scalar: &document::Scalar<'_>) -> Result<Option<Value>, ErrorKind> {
+    match scalar.resolve()? {
+        Typed::Null => return Ok(Some(Value::Null)),
+        Typed::Str => {}
+        _ => return Err(ErrorKind::NotEncrypted),
+    }
+    let enc = Enc::parse(&scalar.text)
+        .ok_or_else(|| if scalar.text.starts_with(PREFIX) { ErrorKind::BadEnc } else { ErrorKind::NotEncrypted })?;
+    let bytes = key.open(&enc, place.aad.as_bytes()).ok_or(ErrorKind::DoesNotDecrypt)?;
+    if enc.kind == Type::Comment && place.key_range.is_none() {
+        return Ok(None);
+    }
+    Value::from_plaintext(enc.kind, bytes).map(Some).ok_or(ErrorKind::BadPlaintext(enc.kind))
+}
+
+fn plain(typed: Typed, text: &str) -> Value {
+    match typed {
+        Typed::Null => Value::Null,
+        Typed::Bool(bool) => Value::from(bool),
+        Typed::Int(int) => Value::from(int),
+        Typed::Float(float) => Value::from(float),
+        Typed::Time(time) => Value::Time(Secret::new(time.text())),
+        Typed::Bytes(mut bytes) => {
+            let bytes = Zeroizing::new(std::mem::take(&mut bytes));
+            Value::from_plaintext(Type::Str, bytes).unwrap_or(Value::Null)
+        }
+        Typed::Str => Value::from(text),
+    }
+}
+
+impl Typed {
+    fn kind(&self) -> Type {
+        match self {
+            Self::Null => Type::Null,
+            Self::Bool(_) => Type::Bool,
+            Self::Int(_) => Type::Int,
+            Self::Float(_) => Type::Float,
+            Self::Time(_) => Type::Time,
+            Self::Bytes(_) | Self::Str => Type::Str,
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Which leaves of a document are encrypted: the one rule in its block.
+//!
+//! A [`Rule`] is what the block says; a [`Selector`] is the same, compiled once per document.
+
+use regex::{Regex, RegexBuilder};
+
+use super::document::Comment;
+use super::error::ErrorKind;
+use super::leaf;
+
+/// The rule of a file. It is tried on every key from the top to the leaf; a match covers all that lies below.
+///
+/// Regular expressions are searched for anywhere in a key. They are sops' (RE2), read by a crate of the same family;
+/// they differ in that `\d`, `\w` and `\b` know Unicode here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// All but keys that end so. sops' default, with `_unencrypted`.
+    UnencryptedSuffix(String),
+    /// Only keys that end so.
+    EncryptedSuffix(String),
+    /// All but keys that match.
+    UnencryptedRegex(String),
+    /// Only keys that match.
+    EncryptedRegex(String),
+    /// All but what follows a matching comment. Read only.
+    UnencryptedCommentRegex(String),
+    /// Only what follows a matching comment. Read only.
+    EncryptedCommentRegex(String),
+}
+
+impl Default for Rule {
+    fn default() -> Self {
+        Self::UnencryptedSuffix("_unencrypted".to_owned())
+    }
+}
+
+impl Rule {
+    /// The six keys, of which a block holds at most one.
+    pub(super) const KEYS: [&'static str; 6] = [
+        "unencrypted_suffix",
+        "encrypted_suffix",
+        "unencrypted_regex",
+        "encrypted_regex",
+        "unencrypted_comment_regex",
+        "encrypted_comment_regex",
+    ];
+
+    pub(super) fn from_block(key: &str, text: String) -> Option<Self> {
+        Some(match key {
+            "unencrypted_suffix" => Self::UnencryptedSuffix(text),
+            "encrypted_suffix" => Self::EncryptedSuffix(text),
+            "unencrypted_regex" => Self::UnencryptedRegex(text),
+            "encrypted_regex" => Self::EncryptedRegex(text),
+            "unencrypted_comment_regex" => Self::UnencryptedCommentRegex(text),
+            "encrypted_comment_regex" => Self::EncryptedCommentRegex(text),
+            _ => return None,
+        })
+    }
+
+    /// The key of the block, and its value.
+    pub fn entry(&self) -> (&'static str, &str) {
+        let (index, text) = match self {
+            Self::UnencryptedSuffix(text) => (0, text),
+            Self::EncryptedSuffix(text) => (1, text),
+            Self::UnencryptedRegex(text) => (2, text),
+            Self::EncryptedRegex(text) => (3, text),
+            Self::UnencryptedCommentRegex(text) => (4, text),
+            Self::EncryptedCommentRegex(text) => (5, text),
+        };
+        (Self::KEYS[index], text)
+    }
+}
+
+enum Test {
+    Suffix(String),
+    Key(Regex),
+    Comment(Regex),
+}
+
+/// A compiled rule.
+pub(super) struct Selector {
+    test: Test,
+    /// What a match means: to be encrypted, or to stay plain.
+    encrypted: bool,
+}
+
+impl Selector {
+    /// Compiles a rule.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::BadRegex`], where sops would go on with a rule that matches nothing.
+    pub(super) fn new(rule: &Rule) -> Result<Self, ErrorKind> {
+        let regex = |text: &str| {
+            RegexBuilder::new(text).size_limit(1 << 20).dfa_size_limit(1 << 20).build().map_err(|_| ErrorKind::BadRegex)
+        };
+        let test = match rule {
+            Rule::UnencryptedSuffix(text) | Rule::EncryptedSuffix(text) => Test::Suffix(text.clone()),
+            Rule::UnencryptedRegex(text) | Rule::EncryptedRegex(text) => Test::Key(regex(text)?),
+            Rule::UnencryptedCommentRegex(text) | Rule::EncryptedCommentRegex(text) => Test::Comment(regex(text)?),
+        };
+        Ok(Self { test, encrypted: rule.entry().0.starts_with("encrypted") })
+    }
+
+    /// Whether the rule matches an entry by itself; `key` is `None` for the element of a list.
+    pub(super) fn matches(&self, key: Option<&str>, comments: &[Comment<'_>]) -> bool {
+        match &self.test {
+            Test::Suffix(suffix) => key.is_some_and(|key| key.ends_with(suffix)),
+            Test::Key(regex) => key.is_some_and(|key| regex.is_match(key)),
+            // A comment that matches stays plain under either rule, so an encrypted one did not match.
+            Test::Comment(regex) => {
+                comments.iter().any(|c| leaf::Enc::parse(&c.text).is_none() && regex.is_match(&c.text))
+            }
+        }
+    }
+
+    /// Whether a leaf is encrypted, given whether it or anything above it matched.
+    pub(super) fn demands(&self, matched: bool) -> bool {
+        matched == self.encrypted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn suffix_rules_compare_the_end_and_regexes_search_anywhere() {
+        let demands = |rule: Rule, key| {
+            let selector = Selector::new(&rule).unwrap();
+            selector.demands(selector.matches(Some(key), &[]))
+        };
+        assert!(demands(Rule::default(), "a"));
+        assert!(!demands(Rule::default(), "_unencrypted"));
+        assert!(demands(Rule::EncryptedSuffix("_s".into()), "a_s"));
+        assert!(!demands(Rule::EncryptedSuffix("_s".into()), "a_S"));
+        assert!(demands(Rule::EncryptedRegex("ass".into()), "password"));
+        assert!(!demands(Rule::UnencryptedRegex("(?i)^PASS".into()), "password"));
+    }
+
+    #[test]
+    fn an_expression_that_explodes_is_refused() {
+        for bad in ["(", "((a{1000}){1000}){1000}"] {
+            assert_eq!(Selector::new(&Rule::EncryptedRegex(bad.into())).err(), Some(ErrorKind::BadRegex));
+        }
+    }
+}

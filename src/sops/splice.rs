@@ -1,0 +1,164 @@
+//! New text over old: where exactly in a YAML text a leaf is replaced, added or removed.
+//!
+//! Takes byte ranges of a parsed text, gives a changed text, or `None` where no splice is possible. Nothing here need
+//! be right in every layout: [`super::edit`] reads every result back, and writes the document anew if it is not.
+
+use std::ops::Range;
+
+use super::document::{self, Entry, Kind, Map, Node, Scalar};
+use super::edit::Wanted;
+use super::emit;
+use super::error::{ErrorKind, SopsError};
+use super::leaf::Enc;
+use super::open::Encrypted;
+use crate::yaml::events::Style;
+
+type Cut = (Range<usize>, String);
+
+impl<'a> Node<'a> {
+    pub(super) fn as_map(&self) -> Option<&Map<'a>> {
+        match &self.kind {
+            Kind::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+}
+
+/// Applies changes to the first document.
+pub(super) fn values(file: &Encrypted<'_>, wanted: &[Wanted<'_>]) -> Option<String> {
+    let text = file.text;
+    let document = file.documents.first()?;
+    let mut cuts = Vec::with_capacity(wanted.len());
+    for Wanted { path, text: new } in wanted {
+        let (last, above) = path.split_last()?;
+        let mut map = &document.root;
+        for key in above {
+            map = map.get(key)?.value.as_map()?;
+        }
+        cuts.push(match (map.get(last), new) {
+            (Some(entry), Some(new)) => replace(text, entry, map.flow, new)?,
+            (Some(entry), None) => remove(text, entry, map.flow)?,
+            (None, Some(new)) => {
+                let block = document.block.as_ref().filter(|_| above.is_empty());
+                add(text, map, block, &format!("{}: {}", emit::quoted(last), spelled(new, false)))?
+            }
+            (None, None) => continue,
+        });
+    }
+    join(text, cuts)
+}
+
+/// Replaces `lastmodified` and `mac` in the block of every document.
+pub(super) fn block(text: &str, lastmodified: &str, mac: &str) -> Result<String, SopsError> {
+    let mut cuts = Vec::new();
+    for document in document::parse(text)? {
+        let Some(block) = document.block.as_ref().and_then(|block| block.value.as_map()) else { continue };
+        let time = emit::double_quoted(lastmodified);
+        for (key, new) in [("lastmodified", time), ("mac", spelled(mac, block.flow))] {
+            let Some(Entry { value: Node { kind: Kind::Scalar(scalar), range }, .. }) = block.get(key) else {
+                return Err(ErrorKind::EditFailed.into());
+            };
+            if scalar.style == Style::Block {
+                return Err(ErrorKind::EditFailed.into());
+            }
+            cuts.push((whole(scalar, range), new));
+        }
+    }
+    join(text, cuts).ok_or_else(|| ErrorKind::EditFailed.into())
+}
+
+/// An ENC text may stand bare in block style; its commas and brackets forbid that in flow style.
+fn spelled(text: &str, flow: bool) -> String {
+    match Enc::parse(text) {
+        Some(_) if !flow => text.to_owned(),
+        Some(_) => emit::double_quoted(text),
+        None => emit::quoted(text).into_owned(),
+    }
+}
+
+/// A scalar with its tag, which does not outlive it.
+fn whole(scalar: &Scalar<'_>, range: &Range<usize>) -> Range<usize> {
+    scalar.tag.as_ref().map_or(range.start, |tag| tag.range.start.min(range.start))..range.end
+}
+
+/// The byte behind the `:` of an entry.
+fn behind_colon(text: &str, entry: &Entry<'_>) -> Option<usize> {
+    let rest = text.get(entry.key_range.end..)?;
+    let gap = rest.find(':')?;
+    rest[..gap].trim().is_empty().then_some(entry.key_range.end + gap + 1)
+}
+
+fn replace(text: &str, entry: &Entry<'_>, flow: bool, new: &str) -> Option<Cut> {
+    let Kind::Scalar(scalar) = &entry.value.kind else { return None };
+    let range = &entry.value.range;
+    let new = spelled(new, flow);
+    if scalar.style == Style::Block {
+        // The range is that of the lines; the `|` before them goes too.
+        let end = text.get(..range.end)?.trim_end_matches(['\n', '\r']).len();
+        return Some((behind_colon(text, entry)?..end, format!(" {new}")));
+    }
+    if range.is_empty() {
+        let colon = behind_colon(text, entry)?;
+        return Some((colon..colon, format!(" {new}")));
+    }
+    Some((whole(scalar, range), new))
+}
+
+fn remove(text: &str, entry: &Entry<'_>, flow: bool) -> Option<Cut> {
+    let start = line_start(text, entry.key_range.start);
+    let alone = text.get(start..entry.key_range.start)?.bytes().all(|b| b == b' ');
+    (alone && !flow).then(|| (start..line_end(text, end_of(text, entry)), String::new()))
+}
+
+/// A line behind the last entry of a map, or before the block if there is none.
+fn add(text: &str, map: &Map<'_>, block: Option<&Entry<'_>>, line: &str) -> Option<Cut> {
+    if map.flow {
+        return None;
+    }
+    let (at, model) = match (map.entries.last(), block) {
+        (Some(last), _) => (line_end(text, end_of(text, last)), &map.entries[0]),
+        (None, Some(block)) => (line_start(text, block.key_range.start), block),
+        (None, None) => return None,
+    };
+    let indent = model.key_range.start.saturating_sub(line_start(text, model.key_range.start));
+    // A text without a last newline gets one.
+    let broken = if at > 0 && !text.get(..at)?.ends_with('\n') { newline(text) } else { "" };
+    Some((at..at, format!("{broken}{}{line}{}", " ".repeat(indent.min(1000)), newline(text))))
+}
+
+fn newline(text: &str) -> &'static str {
+    if text.contains("\r\n") { "\r\n" } else { "\n" }
+}
+
+fn end_of(text: &str, entry: &Entry<'_>) -> usize {
+    let colon = behind_colon(text, entry).unwrap_or(entry.key_range.end);
+    entry.value.range.end.max(colon)
+}
+
+/// The first byte of a line; a byte order mark is no part of it.
+fn line_start(text: &str, at: usize) -> usize {
+    let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    text.get(..at).and_then(|before| before.rfind('\n')).map_or(mark, |newline| newline + 1)
+}
+
+/// Behind the newline of the line that a value ends in. The lines of a block scalar end with their newline.
+fn line_end(text: &str, at: usize) -> usize {
+    if text.get(..at).is_some_and(|before| before.ends_with('\n')) {
+        return at;
+    }
+    text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |newline| at + newline + 1)
+}
+
+/// Applies cuts; `None` if two overlap.
+fn join(text: &str, mut cuts: Vec<Cut>) -> Option<String> {
+    cuts.sort_by_key(|(range, _)| range.start);
+    let mut out = String::with_capacity(text.len() + cuts.iter().map(|(_, new)| new.len()).sum::<usize>());
+    let mut done = 0;
+    for (range, new) in &cuts {
+        out.push_str(text.get(done..range.start)?);
+        out.push_str(new);
+        done = range.end;
+    }
+    out.push_str(text.get(done..)?);
+    Some(out)
+}

@@ -1,0 +1,23 @@
+//! The sops document format, seen from outside.
+mod data;
+mod editing;
+mod peer_sops;
+mod properties;
+mod vectors;
+
+use tieline::sops::{Identities, Recipient, keygen};
+
+/// A new identity and its recipient.
+#[allow(clippy::unwrap_used)]
+fn key() -> (Identities, Recipient, String) {
+    let (identity, recipient) = keygen();
+    (Identities::parse(identity.expose()).unwrap(), recipient, identity.expose().clone())
+}
+
+/// Randomness from the system, as the caller of the library would bring it.
+#[allow(clippy::unwrap_used)]
+fn random(bytes: &mut [u8]) {
+    getrandom::fill(bytes).unwrap();
+}
+
+const TIME: &str = "2026-11-21T08:00:00Z";
