@@ -15,7 +15,7 @@ pub mod overlay;
 pub mod template;
 pub mod bundle;
 // pub mod plan;
-// pub mod targets;
+pub mod targets;
 // pub mod apply;
 // pub mod verify;
 // outside
