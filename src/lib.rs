@@ -14,9 +14,9 @@ pub mod model;
 pub mod overlay;
 pub mod template;
 pub mod bundle;
-// pub mod plan;
+pub mod plan;
 pub mod targets;
-// pub mod apply;
-// pub mod verify;
+pub mod apply;
+pub mod verify;
 // outside
 // pub mod reporters;

@@ -31,8 +31,9 @@ pub struct Desired {
     /// Keys of a record: `id`, `customer`, `profile`, `reference`, `key`, `connector`, `config`, `auth`, `title`, `owner`,
     /// `labels`, `recipients`, `consumers`, `expose`, `protect`. All are always there; what is not set is `null` or empty.
     pub records: BTreeMap<String, Value>,
-    /// Who and what is trusted: target, recipients, rule levels, and for each connector used its schema's digest and
-    /// secret paths.
+    /// Who and what is trusted: `target`, `recipients: {NAME: public key}`, rule levels, and for each connector used
+    /// its schema's digest and secret paths, `connectors: {ID: {schema, secrets: [pointer]}}`, where a segment `*` of
+    /// a pointer stands for any.
     pub trust: Value,
 }
 
@@ -61,6 +62,21 @@ pub fn sha256(bytes: &[u8]) -> String {
 /// Whether a JSON value stands for a secret; then it holds no value of it.
 pub fn is_secret(value: &Value) -> bool {
     value.as_object().is_some_and(|map| map.len() == 1 && map.contains_key(SECRET))
+}
+
+/// Whether a JSON value is a secret or has one in it.
+pub fn contains_secret(value: &Value) -> bool {
+    is_secret(value)
+        || match value {
+            Value::Object(map) => map.values().any(contains_secret),
+            Value::Array(list) => list.iter().any(contains_secret),
+            _ => false,
+        }
+}
+
+/// The secret paths of a connector's schema, from a trust block: JSON Pointers in which a segment `*` stands for any.
+pub fn secret_paths<'t>(trust: &'t Value, connector: &str) -> impl Iterator<Item = &'t str> {
+    trust.get("connectors").and_then(|all| all.get(connector)).into_iter().flat_map(|one| texts(one, "secrets"))
 }
 
 /// The secrets of a record, in `config` and `auth`: the JSON Pointer of each and what stands under `$secret`.
