@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use uuid::Uuid;
 
 use crate::bundle::object::{Failure, Reveal, carries_over, is_volatile, seal};
-use crate::bundle::{Commit, Deployed, Digest, FORMAT, Head, Integrity, Manifest, Scope, Sealed, is_instance};
+use crate::bundle::{Commit, Deployed, Digest, FORMAT, Head, Integrity, Manifest, Scope, Sealed, is_record_of};
 use crate::model::record::Desired;
 use crate::plan::guards::{Refusal, refusals};
 use crate::targets::{Swap, Target, TargetError};
@@ -190,8 +190,8 @@ fn check(target: &dyn Target, desired: &Desired, base: Option<&Deployed>) -> Res
     if base.is_some_and(|base| base.manifest.scope() != Scope::of(desired)) {
         return Err(ApplyError::Integrity("what is deployed belongs to another workspace or environment".to_owned()));
     }
-    if let Some(id) = desired.records.keys().find(|id| !is_instance(id)) {
-        return Err(ApplyError::Failed(format!("`{id}` is no id of a connection")));
+    if let Some(id) = desired.records.iter().find(|(id, record)| !is_record_of(id, record)) {
+        return Err(ApplyError::Failed(format!("`{}` is no id of a connection, or not that of its record", id.0)));
     }
     let refusals = refusals(desired, base);
     if refusals.is_empty() { Ok(()) } else { Err(ApplyError::Refused(refusals)) }

@@ -19,4 +19,4 @@ pub mod targets;
 pub mod apply;
 pub mod verify;
 // outside
-// pub mod reporters;
+pub mod reporters;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Digest, FORMAT, Integrity, Scope, instance, is_instance};
+use super::{Digest, FORMAT, Integrity, Scope, is_record_of};
 use crate::model::record::Desired;
 
 /// A manifest may have this many bytes (256 MiB).
@@ -153,7 +153,7 @@ impl Manifest {
             return Err(bad("its serial is 0"));
         }
         for (id, sealed) in &manifest.connections {
-            if !is_instance(id) || instance(&sealed.record).as_ref() != Some(id) {
+            if !is_record_of(id, &sealed.record) {
                 return Err(bad("a connection in it is not what its record says"));
             }
         }

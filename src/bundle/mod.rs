@@ -74,13 +74,14 @@ pub fn is_instance(id: &str) -> bool {
     connection.split('/').all(segment) && customer.is_none_or(segment)
 }
 
-/// The id of the instance that a record is of: what its own fields say.
-fn instance(record: &Value) -> Option<String> {
-    let id = record.get("id")?.as_str()?;
-    match record.get("customer") {
-        None | Some(Value::Null) => Some(id.to_owned()),
-        Some(customer) => Some(format!("{id}@{}", customer.as_str()?)),
-    }
+/// Whether a record is that of the instance `id`, which is safe as a path.
+pub fn is_record_of(id: &str, record: &Value) -> bool {
+    let connection = record.get("id").and_then(Value::as_str);
+    let named = match record.get("customer") {
+        None | Some(Value::Null) => connection == Some(id),
+        Some(customer) => connection.zip(customer.as_str()) == id.split_once('@'),
+    };
+    named && is_instance(id)
 }
 
 #[cfg(test)]
