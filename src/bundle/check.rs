@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::object::{MAX_OBJECT, header, recipients, secret_keys, selection};
+use super::object::{MAX_OBJECT, header, recipients, sealed_keys, selection};
 use super::{Digest, Scope, Sealed};
 use crate::model::record::is_secret;
 use crate::sops::{Enc, Encrypted, ErrorKind, Identities};
@@ -85,7 +85,7 @@ fn clear(scope: &Scope, record: &Value, text: &str) -> Vec<String> {
     for part in ["config", "auth"] {
         expected.insert(part.to_owned(), record[part].clone());
     }
-    let keys = secret_keys(record);
+    let keys = sealed_keys(record);
     let mut compare = Compare { keys: &keys, pointer: String::new(), problems: Vec::new() };
     compare.maps(&expected, &root, false);
     compare.problems

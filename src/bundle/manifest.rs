@@ -141,7 +141,9 @@ impl Manifest {
         }
         let Format { format } = serde_json::from_slice(bytes).map_err(|_| bad("it is not the JSON of a manifest"))?;
         if format > FORMAT {
-            return Err(bad(&format!("its format is {format}, newer than this tieline knows ({FORMAT}): update tieline")));
+            return Err(bad(&format!(
+                "its format is {format}, newer than this tieline knows ({FORMAT}): update tieline"
+            )));
         }
         // The error of serde_json may quote a value; where it is tells enough.
         let manifest: Self = serde_json::from_slice(bytes)

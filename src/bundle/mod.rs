@@ -93,7 +93,9 @@ mod tests {
         for good in ["a", "a/b", "finance/warehouse@globex", "9.x_y-z"] {
             assert!(is_instance(good), "{good}");
         }
-        for bad in ["", "/a", "a/", "../a", "a/../b", "a//b", ".", "A", "a\\b", "a@", "@b", "a@b@c", "a@b/c", "a\0", "a b"] {
+        for bad in
+            ["", "/a", "a/", "../a", "a/../b", "a//b", ".", "A", "a\\b", "a@", "@b", "a@b@c", "a@b/c", "a\0", "a b"]
+        {
             assert!(!is_instance(bad), "{bad}");
         }
     }

@@ -192,8 +192,9 @@ pub(super) fn recipients(record: &Value) -> BTreeSet<&str> {
     texts(record, "recipients").map(str::trim).collect()
 }
 
-/// The keys under which secrets stand. A secret in a list is sealed by the key of the list.
-pub(super) fn secret_keys(record: &Value) -> BTreeSet<String> {
+/// The keys that are sealed: those under which secrets stand; for one in a list, the key of the list. Where there is no
+/// secret, the empty key, since a rule must name something.
+pub(super) fn sealed_keys(record: &Value) -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
     for (pointer, _) in secrets(record) {
         let mut node = Some(record);
@@ -211,11 +212,14 @@ pub(super) fn secret_keys(record: &Value) -> BTreeSet<String> {
         }
         keys.insert(last);
     }
+    if keys.is_empty() {
+        keys.insert(String::new());
+    }
     keys
 }
 
-/// The rule of the object: exactly the secret keys. `^$`, where there are none, matches the empty key alone.
+/// The rule of the object: exactly the sealed keys.
 pub(super) fn selection(record: &Value) -> Rule {
-    let keys: Vec<String> = secret_keys(record).iter().map(|key| regex::escape(key)).collect();
-    Rule::EncryptedRegex(if keys.is_empty() { "^$".to_owned() } else { format!("^({})$", keys.join("|")) })
+    let keys: Vec<String> = sealed_keys(record).iter().map(|key| regex::escape(key)).collect();
+    Rule::EncryptedRegex(format!("^({})$", keys.join("|")))
 }

@@ -191,7 +191,8 @@ mod tests {
 
     fn told(old: &Value, new: &Value, sealed: &[&str]) -> Vec<String> {
         let say = |leaf: &Leaf| {
-            let what = leaf.secret.map_or_else(|| format!("{} -> {}", leaf.old, leaf.new), |note| note.text().to_owned());
+            let what =
+                leaf.secret.map_or_else(|| format!("{} -> {}", leaf.old, leaf.new), |note| note.text().to_owned());
             format!("{} {}: {what}", leaf.action.word(), leaf.path)
         };
         diff(old, new, sealed).iter().map(say).collect()

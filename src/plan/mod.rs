@@ -123,9 +123,7 @@ impl Plan {
         let pairs = pairs(desired, base);
         let nothing = Value::Null;
         let old_trust = base.map_or(&nothing, |base| &base.manifest.trust);
-        let mut changes: Vec<Change> =
-            pairs.iter().filter_map(|pair| change(pair, old_trust, &desired.trust, places)).collect();
-        changes.sort_by(|a, b| a.instance.cmp(&b.instance));
+        let changes = pairs.iter().filter_map(|pair| change(pair, old_trust, &desired.trust, places));
         let touched = || pairs.iter().filter(|pair| pair.differs()).flat_map(Pair::records);
         Self {
             scope: Scope::of(desired),
@@ -143,7 +141,7 @@ impl Plan {
             access: access::changes(&pairs, old_trust, &desired.trust),
             trust: base.map_or_else(Vec::new, |base| trust::changes(&pairs, base, desired, places)),
             refused: guards::refused(desired, &pairs),
-            changes,
+            changes: changes.collect(),
         }
     }
 
@@ -188,12 +186,11 @@ fn identity(record: &Value) -> Option<(&str, Option<&str>)> {
     Some((record.get("key")?.as_str()?, record.get("customer").and_then(Value::as_str)))
 }
 
-/// Every connection of both sides once: matched by key, what is left by id. A key is unique on its side.
+/// Every connection of both sides once, by id: matched by key, what is left by id. A key is unique on its side.
 fn pairs<'a>(desired: &'a Desired, base: Option<&'a Deployed>) -> Vec<Pair<'a>> {
     let mut old: BTreeMap<&str, &Value> =
         base.into_iter().flat_map(|b| &b.manifest.connections).map(|(id, sealed)| (&**id, &sealed.record)).collect();
-    let by_key: BTreeMap<_, &str> =
-        old.iter().filter_map(|(id, record)| Some((identity(record)?, *id))).collect();
+    let by_key: BTreeMap<_, &str> = old.iter().filter_map(|(id, record)| Some((identity(record)?, *id))).collect();
     let mut pairs = Vec::new();
     let mut left = Vec::new();
     for (id, record) in &desired.records {
@@ -207,6 +204,7 @@ fn pairs<'a>(desired: &'a Desired, base: Option<&'a Deployed>) -> Vec<Pair<'a>> 
         pairs.push(Pair { old: old.remove_entry(id), new: Some((id, record)) });
     }
     pairs.extend(old.into_iter().map(|entry| Pair { old: Some(entry), new: None }));
+    pairs.sort_by_key(|pair| pair.new.or(pair.old).map(|(id, _)| id));
     pairs
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Pair, Places};
 use super::leaves::{Leaf, diff};
+use super::{Pair, Places};
 use crate::bundle::Deployed;
 use crate::model::record::{Desired, secrets};
 use crate::value::segments;
@@ -35,12 +35,7 @@ impl TrustChange {
 }
 
 /// All of them.
-pub(super) fn changes(
-    pairs: &[Pair<'_>],
-    base: &Deployed,
-    desired: &Desired,
-    places: Places<'_>,
-) -> Vec<TrustChange> {
+pub(super) fn changes(pairs: &[Pair<'_>], base: &Deployed, desired: &Desired, places: Places<'_>) -> Vec<TrustChange> {
     let block = diff(&base.manifest.trust, &desired.trust, &[]).into_iter().map(TrustChange::Block);
     let deployed: Vec<&Value> = base.manifest.connections.values().map(|sealed| &sealed.record).collect();
     let destinations = pairs.iter().filter(|pair| pair.differs()).filter_map(|pair| {
@@ -91,8 +86,21 @@ fn sources(record: &Value) -> BTreeSet<(String, String)> {
 
 /// The names of settings that say where a system is.
 const PLACES: [&str; 15] = [
-    "host", "hosts", "hostname", "port", "url", "base_url", "instance_url", "token_url", "authorize_url", "node",
-    "nodes", "cloud_id", "endpoint", "domain", "connector",
+    "host",
+    "hosts",
+    "hostname",
+    "port",
+    "url",
+    "base_url",
+    "instance_url",
+    "token_url",
+    "authorize_url",
+    "node",
+    "nodes",
+    "cloud_id",
+    "endpoint",
+    "domain",
+    "connector",
 ];
 
 fn decides_where(leaf: &Leaf) -> bool {

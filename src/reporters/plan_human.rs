@@ -17,6 +17,9 @@ const SHOWN_IDS: usize = 12;
 /// The diff of one text is cut after this many lines.
 const SHOWN_LINES: usize = 40;
 
+/// Texts of more bytes are not compared by line: what that costs grows faster than they do.
+const MAX_DIFF: usize = 64 << 10;
+
 /// The plan as text, its last line ended. `target` is what [`crate::targets::Target::describe`] says; with `color`,
 /// ANSI colours.
 pub fn plan_human(plan: &Plan, target: &str, color: bool) -> String {
@@ -146,7 +149,9 @@ impl Out {
             return self.line(&format!("{head} {}{place}", note.text()));
         }
         match (&leaf.old, &leaf.new) {
-            (Value::String(old), Value::String(new)) if old.contains('\n') || new.contains('\n') => {
+            (Value::String(old), Value::String(new))
+                if (old.contains('\n') || new.contains('\n')) && old.len().max(new.len()) <= MAX_DIFF =>
+            {
                 self.line(&format!("{head}{place}"));
                 self.lines(old, new, indent + 2);
             }
@@ -157,7 +162,11 @@ impl Out {
                 };
                 let mut items = only("-", old, new);
                 items.extend(only("+", new, old));
-                let what = if items.is_empty() { format!("{}, other order or repeats", shown(&leaf.new)) } else { items.join(" ") };
+                let what = if items.is_empty() {
+                    format!("{}, other order or repeats", shown(&leaf.new))
+                } else {
+                    items.join(" ")
+                };
                 self.line(&format!("{head} {what}{place}"));
             }
             (Value::Null, new) => self.line(&format!("{head} + {}{place}", shown(new))),

@@ -9,12 +9,12 @@ use crate::plan::{Action, Change, Plan};
 
 /// The plan as JSON with a newline at its end.
 pub fn plan_json(plan: &Plan) -> String {
-    let base = plan.base.as_ref().map(|base| {
-        json!({"lineage": base.lineage, "serial": base.serial, "digest": base.digest})
-    });
-    let access = plan.access.iter().map(|access| {
-        json!({"recipient": access.recipient, "gains": access.gains, "loses": access.loses})
-    });
+    let base =
+        plan.base.as_ref().map(|base| json!({"lineage": base.lineage, "serial": base.serial, "digest": base.digest}));
+    let access = plan
+        .access
+        .iter()
+        .map(|access| json!({"recipient": access.recipient, "gains": access.gains, "loses": access.loses}));
     let refused = plan.refused.iter().map(|one| json!({"instance": one.instance, "reason": one.reason}));
     let whole = json!({
         "format_version": "1.0",

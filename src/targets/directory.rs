@@ -62,7 +62,12 @@ impl Directory {
             }
             match fs::symlink_metadata(&path) {
                 Ok(metadata) if metadata.is_dir() => {}
-                Ok(_) => return Err(TargetError::Integrity(format!("`{}` is not a folder, or is a link to one", path.display()))),
+                Ok(_) => {
+                    return Err(TargetError::Integrity(format!(
+                        "`{}` is not a folder, or is a link to one",
+                        path.display()
+                    )));
+                }
                 Err(error) if error.kind() == ErrorKind::NotFound && !create => return Ok(false),
                 Err(error) if error.kind() == ErrorKind::NotFound => self.make(&path)?,
                 Err(error) => return Err(self.failed("read", folder, &error)),
