@@ -9,14 +9,14 @@ pub mod value;
 pub mod world;
 pub mod yaml;
 // pipeline
-pub mod apply;
-pub mod bundle;
+pub mod sops;
 pub mod model;
 pub mod overlay;
-pub mod plan;
-pub mod sops;
-pub mod targets;
 pub mod template;
+pub mod bundle;
+pub mod plan;
+pub mod targets;
+pub mod apply;
 pub mod verify;
 // outside
 pub mod reporters;

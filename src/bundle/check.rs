@@ -124,7 +124,7 @@ impl Compare<'_> {
         if is_secret(expected) || (sealed && !expected.is_null() && !expected.is_array() && !expected.is_object()) {
             let text = written.as_str();
             let empty = text == Some("") && (is_secret(expected) || expected == "");
-            if !empty && !text.is_some_and(|text| Enc::parse(text).is_some()) {
+            if !empty && text.is_none_or(|text| Enc::parse(text).is_none()) {
                 self.differs("is not encrypted");
             }
             return;
