@@ -47,7 +47,7 @@ fn peer_sops_opens_an_object_and_its_mac_covers_the_clear_values() {
         let changed = fs::read_to_string(&path).unwrap().replacen("mode: ", "mode: x", 1);
         let copy = bench.folder.path().join("changed.yaml");
         fs::write(&copy, changed).unwrap();
-        assert_eq!(decrypt(&program, &bench, &copy).status.code(), Some(if id == "b" { 25 } else { 51 }), "{id}");
+        assert_eq!(decrypt(&program, &bench, &copy).status.code(), Some(51), "{id}");
     }
 }
 
