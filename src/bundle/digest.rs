@@ -6,7 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::Integrity;
-use crate::model::record::{Desired, sha256};
+use crate::digest::sha256;
+use crate::model::record::Desired;
 
 /// `sha256:` and 64 lower-case hex digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::digest::sha256;
 use crate::value::push_segment;
 
 /// The one key of the map that stands in a record for a secret value:
@@ -50,13 +50,6 @@ impl Desired {
         });
         sha256(whole.to_string().as_bytes())
     }
-}
-
-/// `sha256:` and 64 hex digits.
-pub fn sha256(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    let hex: String = digest.iter().map(|b| format!("{b:02x}")).collect();
-    format!("sha256:{hex}")
 }
 
 /// Whether a JSON value stands for a secret; then it holds no value of it.

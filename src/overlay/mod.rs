@@ -24,12 +24,16 @@ pub struct Notes {
 }
 
 /// A patch that changed nothing in this stack.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Idle {
     /// Where it stands.
     pub span: Span,
-    /// What it wanted to remove.
+    /// What it is told as, if it is idle everywhere.
+    pub code: &'static str,
+    /// What it wanted.
     pub what: String,
+    /// What to do.
+    pub help: String,
 }
 
 impl Notes {
@@ -38,7 +42,8 @@ impl Notes {
     }
 
     fn idle(&mut self, span: Span, what: impl Into<String>) {
-        self.idle.push(Idle { span, what: what.into() });
+        let help = "write a value, or delete the line".into();
+        self.idle.push(Idle { span, code: code::REMOVES_NOTHING, what: what.into(), help });
     }
 }
 

@@ -50,7 +50,9 @@ fn readers<'a>(side: Option<(&'a str, &'a Value)>) -> BTreeSet<&'a str> {
     record.into_iter().flat_map(|record| texts(record, "recipients")).map(str::trim).collect()
 }
 
+/// People and machines go by the names that the trust block has for their keys: those of everything in the environment,
+/// and those that single consumers bring in.
 fn name<'t>(trust: &'t Value, key: &str) -> Option<&'t str> {
-    let names = trust.get("recipients")?.as_object()?;
-    names.iter().find(|(_, text)| text.as_str().map(str::trim) == Some(key)).map(|(name, _)| &**name)
+    let names = ["recipients", "runtimes"].into_iter().filter_map(|list| trust.get(list)?.as_object()).flatten();
+    names.into_iter().find(|(_, text)| text.as_str().map(str::trim) == Some(key)).map(|(name, _)| &**name)
 }

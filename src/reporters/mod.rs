@@ -1,5 +1,9 @@
-//! Results -> text. Pure functions: nothing is printed here. One file a format.
+//! What was found, for people and for machines: one file a form. Pure functions to text; nothing here prints.
 
+pub mod human;
+pub mod json;
 pub mod plan_human;
 pub mod plan_json;
+mod snippet;
+pub mod table;
 pub mod text;

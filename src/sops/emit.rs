@@ -134,7 +134,8 @@ fn leaf(out: &mut String, node: &Node<'_>, indent: usize) -> Result<(), SopsErro
             out.push('|');
             for line in scalar.text.lines() {
                 out.push('\n');
-                indented(out, indent + 4);
+                // Where sops has them.
+                indented(out, indent + 2);
                 out.push_str(line);
             }
         }

@@ -106,7 +106,7 @@ pub(super) fn data_key(metadata: &Metadata, identities: &Identities) -> Result<D
     let mut damaged = false;
     for entry in likely.chain(others) {
         match unwrap(&entry.enc, identities) {
-            Unwrapped::Key(key) => return Ok(key),
+            Unwrapped::Key(key) => return Ok(*key),
             Unwrapped::Damaged => damaged = true,
             Unwrapped::Locked => {}
         }
@@ -119,7 +119,7 @@ pub(super) fn data_key(metadata: &Metadata, identities: &Identities) -> Result<D
 }
 
 enum Unwrapped {
-    Key(DataKey),
+    Key(Box<DataKey>),
     /// An identity fits, the content does not.
     Damaged,
     Locked,
@@ -139,7 +139,7 @@ fn unwrap(enc: &str, identities: &Identities) -> Unwrapped {
         return Unwrapped::Damaged;
     }
     match <[u8; 32]>::try_from(content.as_slice()) {
-        Ok(bytes) => Unwrapped::Key(DataKey::new(Zeroizing::new(bytes))),
+        Ok(bytes) => Unwrapped::Key(Box::new(DataKey::new(Zeroizing::new(bytes)))),
         Err(_) => Unwrapped::Damaged,
     }
 }

@@ -92,7 +92,7 @@ impl<'t> Enc<'t> {
         let (tag, kind) = rest.split_once(",type:")?;
         let base64 = |field: &str| {
             !field.is_empty()
-                && field.len() % 4 == 0
+                && field.len().is_multiple_of(4)
                 && field.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
         };
         [data, iv, tag].into_iter().all(base64).then_some(())?;

@@ -51,17 +51,18 @@ pub(super) fn values(file: &Encrypted<'_>, wanted: &[Wanted<'_>]) -> Option<Stri
 /// Replaces `lastmodified` and `mac` in the block of every document.
 pub(super) fn block(text: &str, lastmodified: &str, mac: &str) -> Result<String, SopsError> {
     let mut cuts = Vec::new();
-    for document in document::parse(text)? {
+    for (index, document) in document::parse(text)?.iter().enumerate() {
         let Some(block) = document.block.as_ref().and_then(|block| block.value.as_map()) else { continue };
         let time = emit::double_quoted(lastmodified);
         for (key, new) in [("lastmodified", time), ("mac", spelled(mac, block.flow))] {
-            let Some(Entry { value: Node { kind: Kind::Scalar(scalar), range }, .. }) = block.get(key) else {
-                return Err(ErrorKind::EditFailed.into());
-            };
-            if scalar.style == Style::Block {
-                return Err(ErrorKind::EditFailed.into());
+            match block.get(key).map(|entry| (&entry.value.kind, &entry.value.range)) {
+                Some((Kind::Scalar(scalar), range)) if scalar.style != Style::Block => {
+                    cuts.push((whole(scalar, range), new));
+                }
+                // Only the first block is ever read.
+                _ if index > 0 => {}
+                _ => return Err(ErrorKind::EditFailed.into()),
             }
-            cuts.push((whole(scalar, range), new));
         }
     }
     join(text, cuts).ok_or_else(|| ErrorKind::EditFailed.into())

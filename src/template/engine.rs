@@ -42,8 +42,9 @@ pub(super) struct Failure {
 }
 
 /// The names of an environment, ready for the engine: built once, used for every expression.
-pub(super) fn context(names: impl IntoIterator<Item = (&'static str, Jinja)>) -> Jinja {
-    Jinja::from_iter(names)
+pub(super) fn context<'n>(names: impl IntoIterator<Item = (&'n str, Jinja)>) -> Jinja {
+    // Collected as a map first: the engine would make a list of pairs.
+    Jinja::from(names.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<BTreeMap<_, _>>())
 }
 
 fn engine() -> &'static Environment<'static> {

@@ -8,6 +8,7 @@ mod engine;
 mod names;
 mod scope;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use minijinja::Value as Jinja;
@@ -18,7 +19,7 @@ use crate::source::Sources;
 use crate::span::Span;
 use crate::value::{Node, SecretRef, Value};
 use names::Fault;
-pub use scope::Scope;
+pub use scope::{Scope, SecretNames};
 
 /// Starts an expression.
 pub const OPEN: &str = "${{";
@@ -78,6 +79,30 @@ fn forbidden(span: Span, place: &str) -> Diagnostic {
     )
 }
 
+/// The dotted names in all expressions below `node`, sorted, without repeats: what its values depend on.
+pub fn names_in(node: &Node) -> Vec<String> {
+    fn collect(node: &Node, found: &mut BTreeSet<String>) {
+        match &node.value {
+            Value::String(text) if text.contains(OPEN) => {
+                for part in parts(text).unwrap_or_default() {
+                    if let Part::Expression(expression, _) = part {
+                        for path in names::read(expression).paths {
+                            let segments: Vec<&str> = path.segments.iter().map(|s| s.0).collect();
+                            found.insert(segments.join("."));
+                        }
+                    }
+                }
+            }
+            Value::List(items) => items.iter().for_each(|item| collect(item, found)),
+            Value::Map(map) => map.iter().for_each(|e| collect(&e.value, found)),
+            _ => {}
+        }
+    }
+    let mut found = BTreeSet::new();
+    collect(node, &mut found);
+    found.into_iter().collect()
+}
+
 /// The plaintext of a scalar that mentions secrets. `secret` gives each value; the caller checked the names.
 ///
 /// # Errors
@@ -95,8 +120,8 @@ pub fn reveal(
     for name in &reference.names {
         values.push((name.to_string(), secret(name).ok_or_else(|| missing(name))?));
     }
-    let secrets: Jinja = values.iter().map(|(name, value)| (name.clone(), value.expose().clone())).collect();
-    let context = scope.context_with(secrets);
+    let secrets = values.iter().map(|(name, value)| (name.as_str(), Jinja::from(value.expose().as_str())));
+    let context = scope.context_with(engine::context(secrets));
     let mut text = String::new();
     for part in parts(&reference.template).map_err(|_| "the scalar is no template".to_owned())? {
         match part {
@@ -153,6 +178,7 @@ fn scalar(text: Box<str>, span: Span, scope: &Scope<'_>, sources: &Sources, told
         return whole(expression, range, &place, scope, told);
     }
     let mut joined = String::new();
+    let before = told.len();
     for part in &parts {
         match part {
             Part::Text(literal) => joined.push_str(literal),
@@ -163,7 +189,8 @@ fn scalar(text: Box<str>, span: Span, scope: &Scope<'_>, sources: &Sources, told
             },
         }
     }
-    Node::new(span, Value::String(joined.into()))
+    let value = if told.len() > before { Value::Null } else { Value::String(joined.into()) };
+    Node::new(span, value)
 }
 
 /// A scalar that is one expression keeps the expression's type. A bare `vars.…` keeps the place of the variable: that
@@ -326,7 +353,7 @@ mod tests {
                 r#"Text(" b ")"#,
                 "Escape",
                 r#"Text(" c ")"#,
-                r#"Expression(" '}}' ~ {'k': 1} ", 24..41)"#,
+                r#"Expression(" '}}' ~ {'k': 1} ", 23..40)"#,
             ]
         );
         assert_eq!(parts("x ${{ never"), Err(2));

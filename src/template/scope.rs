@@ -29,14 +29,14 @@ pub trait SecretNames: Sync {
 impl<'a> Scope<'a> {
     /// The names of an environment: for credentials, and as the ground for [`Scope::connection`].
     pub fn environment(name: &str, vars: &'a Map, secrets: &'a dyn SecretNames) -> Self {
-        let env = Jinja::from_iter([("name", Jinja::from(name))]);
+        let env = engine::context([("name", Jinja::from(name))]);
         let context = engine::context([("vars", engine::map_to_jinja(vars)), ("env", env)]);
         Self { vars, secrets, connection: false, context }
     }
 
     /// The same with the names of one connection.
     pub fn connection(&self, id: &str, connector: &str) -> Self {
-        let connection = Jinja::from_iter([("id", Jinja::from(id)), ("connector", Jinja::from(connector))]);
+        let connection = engine::context([("id", Jinja::from(id)), ("connector", Jinja::from(connector))]);
         let context = self.extended("connection", connection);
         Self { vars: self.vars, secrets: self.secrets, connection: true, context }
     }

@@ -94,9 +94,7 @@ pub fn classify(found: &Found) -> Result<(Box<str>, Role), Refusal> {
     match segments.as_slice() {
         ["tieline.yaml"] => Ok(("".into(), Role::Workspace)),
         ["connectors", rest @ ..] => connector(rest).map(|role| ("".into(), role)),
-        ["customers", ..] => {
-            Err(Refusal::Stray("customer layers are not supported by this version of tieline".into()))
-        }
+        ["customers", ..] => Err(Refusal::Stray("customer layers are not supported by this version of tieline".into())),
         ["environments", _] => Err(Refusal::Stray("an environment is a folder: environments/NAME/".into())),
         ["environments", environment, rest @ ..] => {
             check_segment(environment)?;

@@ -9,7 +9,7 @@ pub mod secrets;
 pub mod settings;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::diagnostic::{Diagnostic, code, nearest};
 use crate::source::Sources;
@@ -27,6 +27,8 @@ pub struct Document {
     pub file: FileId,
     /// Its content; `None` where it can't be used, which was told.
     pub root: Option<Node>,
+    /// The names that its expressions use, once somebody asked for them.
+    pub names: OnceLock<Vec<String>>,
 }
 
 /// A folder of connections, credentials, consumers, settings and secrets.
@@ -120,7 +122,8 @@ impl Workspace {
     /// How many connections there are, over all layers, each counted once.
     pub fn connection_count(&self) -> usize {
         let added = self.environments.values().flat_map(|l| l.connections.keys());
-        let added: std::collections::BTreeSet<_> = added.filter(|id| !self.root.connections.contains_key(*id)).collect();
+        let added: std::collections::BTreeSet<_> =
+            added.filter(|id| !self.root.connections.contains_key(*id)).collect();
         self.root.connections.len() + added.len()
     }
 
@@ -139,15 +142,13 @@ impl Workspace {
             let top = stack.last().map_or(&self.root, |l| *l);
             for recipient in top.settings.recipients.iter().flatten() {
                 if Self::public_key(&stack, &recipient.value).is_none() {
-                    let known: Vec<&str> =
-                        stack.iter().flat_map(|l| l.settings.keys.keys()).map(|k| &**k).collect();
+                    let known: Vec<&str> = stack.iter().flat_map(|l| l.settings.keys.keys()).map(|k| &**k).collect();
                     let help = match nearest(&recipient.value, known.iter().copied()) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => format!("add it: `keys: {{{}: age1…}}`", recipient.value),
                     };
                     let message = format!("no layer has a key named `{}`", recipient.value);
-                    diagnostics
-                        .push(Diagnostic::error(code::UNKNOWN_RECIPIENT, recipient.span, message).help(help));
+                    diagnostics.push(Diagnostic::error(code::UNKNOWN_RECIPIENT, recipient.span, message).help(help));
                 }
             }
         }

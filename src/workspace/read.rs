@@ -1,6 +1,6 @@
 //! Files -> layers: lists the workspace, reads and parses in parallel, and files each document.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
@@ -95,8 +95,11 @@ fn refuse(found: &Found, refusal: &Refusal, sources: &mut Sources) -> Option<Dia
             Diagnostic::error(code::NOT_A_REGULAR_FILE, at(), "not a regular file: links and devices are not read")
                 .help("put the file itself here; a link could lead out of the repository")
         }
-        Refusal::Extension => Diagnostic::error(code::WRONG_EXTENSION, at(), "the extension is `.yaml`")
-            .help(format!("git mv {} {}", found.path, found.path.replace(".yml", ".yaml"))),
+        Refusal::Extension => Diagnostic::error(code::WRONG_EXTENSION, at(), "the extension is `.yaml`").help(format!(
+            "git mv {} {}",
+            found.path,
+            found.path.replace(".yml", ".yaml")
+        )),
         Refusal::Id(segment) => {
             Diagnostic::error(code::INVALID_ID, at(), format!("`{segment}` can't be part of an id")).help(
                 "ids are paths of segments of lower-case letters, digits, `.`, `_` and `-`, each starting with a \
@@ -111,8 +114,7 @@ fn refuse(found: &Found, refusal: &Refusal, sources: &mut Sources) -> Option<Dia
 
 fn read_file(world: &dyn World, planned: &Planned, id: FileId) -> ReadFile {
     let limit = if matches!(planned.role, Role::Connector(_)) { MAX_SCHEMA_BYTES } else { yaml::MAX_BYTES };
-    let failed =
-        |diagnostic: Diagnostic, text: String| ReadFile { text, root: None, diagnostics: vec![diagnostic] };
+    let failed = |diagnostic: Diagnostic, text: String| ReadFile { text, root: None, diagnostics: vec![diagnostic] };
     let bytes = match world.read(&planned.path, limit) {
         Ok(bytes) => bytes,
         Err(error) => return failed(unreadable(Span::file(id), &error, limit), String::new()),
@@ -202,7 +204,7 @@ fn place(
             layer.settings = root.as_ref().map_or_else(Settings::default, |node| read(node, told));
         }
         Role::Item(family, item) => {
-            layer.family_mut(family).insert(item.into(), Document { file: id, root });
+            layer.family_mut(family).insert(item.into(), Document { file: id, root, names: OnceLock::new() });
         }
         Role::Secrets => layer.secrets = Some(secrets::read(id, sources.get(id).text(), told)),
         Role::Connector(_) => {}

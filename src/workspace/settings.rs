@@ -121,9 +121,9 @@ fn shared(fields: &mut Fields<'_>, settings: &mut Settings) {
             settings.keys.insert(entry.key.clone(), key);
         }
     }
-    settings.recipients = fields.strings("recipients").map(|names| {
-        names.into_iter().map(|name| Spanned { value: name.value.into(), span: name.span }).collect()
-    });
+    settings.recipients = fields
+        .strings("recipients")
+        .map(|names| names.into_iter().map(|name| Spanned { value: name.value.into(), span: name.span }).collect());
     if let (Some([]), Some(entry)) = (settings.recipients.as_deref(), fields.entry("recipients")) {
         let told = Diagnostic::error(code::INVALID_VALUE, entry.value.span, "`recipients` is empty")
             .help("name at least one of `keys`: what is sealed to nobody can't be opened");

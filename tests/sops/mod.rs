@@ -3,6 +3,7 @@ mod data;
 mod editing;
 mod peer_sops;
 mod properties;
+mod refusals;
 mod vectors;
 
 use tieline::sops::{Identities, Recipient, keygen};
@@ -21,3 +22,15 @@ fn random(bytes: &mut [u8]) {
 }
 
 const TIME: &str = "2026-11-21T08:00:00Z";
+
+/// Many files are opened at once: nothing here may be tied to a thread.
+#[test]
+fn files_and_data_may_cross_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<tieline::sops::Encrypted<'_>>();
+    shared::<tieline::sops::Edit<'_>>();
+    shared::<tieline::sops::Map>();
+    shared::<Identities>();
+    shared::<Recipient>();
+    shared::<tieline::sops::SopsError>();
+}

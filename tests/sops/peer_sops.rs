@@ -2,7 +2,7 @@
 //!
 //! The program is `$TIELINE_PEER_SOPS`, or `sops` on the path. Without one the tests are skipped, unless
 //! `TIELINE_REQUIRE_PEERS=1`.
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::excessive_precision)]
 
 use std::fs;
 use std::path::Path;

@@ -98,7 +98,7 @@ proptest! {
     }
 
     #[test]
-    fn a_mutated_file_never_panics_and_never_opens_to_other_encrypted_data(
+    fn a_mutated_file_never_panics_and_if_it_opens_it_can_be_edited(
         case in 0..63_usize, at: prop::sample::Index, length in 0..6_usize,
         with in "[-a-z:&*?!|>{}\\[\\],#\"' \n\t=A-Z0-9]{0,6}",
     ) {

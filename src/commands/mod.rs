@@ -1,0 +1,77 @@
+//! What people type: one file a command, its arguments and what it does.
+
+mod explain;
+mod list;
+mod render;
+mod session;
+mod show;
+mod validate;
+
+use clap::{Parser, Subcommand};
+
+use crate::ui::{Color, Ui};
+pub use session::{Failure, Session};
+
+/// A compiler for connections: YAML in Git, layers per environment, secrets as a type, sealed bundles.
+#[derive(Debug, Parser)]
+#[command(name = "tieline", version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    /// Run as if started in DIR
+    #[arg(short = 'C', long = "directory", value_name = "DIR", global = true)]
+    pub directory: Option<std::path::PathBuf>,
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", global = true, default_value = "auto")]
+    pub color: Color,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Every command; one line here and one file beside this.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check the workspace: every problem of every environment
+    Validate(validate::Args),
+    /// Print what an environment compiles to, secrets as references
+    Render(render::Args),
+    /// Show which file and line set a value, and what it overrode
+    Explain(explain::Args),
+    /// List the connections
+    List(list::Args),
+    /// Show one connection
+    Show(show::Args),
+}
+
+/// How a run ended; the number is the process' exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, nothing wrong.
+    Done = 0,
+    /// The input is invalid, or the operation failed.
+    Failed = 1,
+    /// There are changes: only with `plan --detailed-exitcode`.
+    Changes = 2,
+    /// The plan is stale, or another apply was faster.
+    Stale = 3,
+    /// A guard refused.
+    Guard = 4,
+    /// Something is not what its digest, MAC or signature says.
+    Integrity = 5,
+    /// Wrong usage of the command line.
+    Usage = 64,
+}
+
+/// Runs a command.
+pub fn run(cli: &Cli, ui: &Ui) -> Exit {
+    let result = match &cli.command {
+        Command::Validate(args) => validate::run(args, cli, ui),
+        Command::Render(args) => render::run(args, cli, ui),
+        Command::Explain(args) => explain::run(args, cli, ui),
+        Command::List(args) => list::run(args, cli, ui),
+        Command::Show(args) => show::run(args, cli, ui),
+    };
+    result.unwrap_or_else(|failure| {
+        ui.fail(&failure.message, failure.help.as_deref());
+        failure.exit
+    })
+}

@@ -1,0 +1,147 @@
+//! What every command starts with: the workspace found and read.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Cli, Exit};
+use crate::compile::{self, Compiled};
+use crate::connectors::Catalogue;
+use crate::diagnostic::{self, Diagnostic, has_errors, listed, nearest};
+use crate::ui::Ui;
+use crate::workspace::Workspace;
+use crate::world::{System, World};
+
+/// Why a command did nothing.
+#[derive(Debug)]
+pub struct Failure {
+    /// How the process ends.
+    pub exit: Exit,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+impl Failure {
+    /// An operation that failed.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Failed, message: message.into(), help: None }
+    }
+
+    /// Wrong words on the command line.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, ..Self::new(message) }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Another end of the process.
+    #[must_use]
+    pub fn exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+}
+
+/// A workspace as read.
+pub struct Session {
+    /// The outside.
+    pub world: System,
+    /// The workspace.
+    pub workspace: Workspace,
+    /// Its connectors.
+    pub catalogue: Catalogue,
+    /// Problems of its files.
+    pub told: Vec<Diagnostic>,
+}
+
+impl Session {
+    /// Finds the workspace of the working directory (or `-C`) and reads it.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn open(cli: &Cli) -> Result<Self, Failure> {
+        let start = cli.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+        let world = System::new(find(&start)?);
+        let (workspace, told) =
+            Workspace::read(&world).map_err(|_| Failure::new("no workspace here").help("`tieline init` makes one"))?;
+        let (catalogue, _) = Catalogue::new(&workspace.connectors, &workspace.sources);
+        Ok(Self { world, workspace, catalogue, told })
+    }
+
+    /// The environment of this name.
+    ///
+    /// # Errors
+    /// There is none; the help names those that are.
+    pub fn environment(&self, name: &str) -> Result<Arc<str>, Failure> {
+        if let Some((name, _)) = self.workspace.environments.get_key_value(name) {
+            return Ok(name.clone());
+        }
+        let known = || self.workspace.environments.keys().map(|n| &**n);
+        let help = match nearest(name, known()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if known().next().is_none() => "make one: environments/NAME/environment.yaml".into(),
+            None => format!("environments: {}", listed(known(), 12)),
+        };
+        Err(Failure::usage(format!("there is no environment `{name}`")).help(help))
+    }
+
+    /// Compiles an environment for commands that need it whole: problems are drawn, an error ends the command.
+    ///
+    /// # Errors
+    /// The workspace has errors; they were drawn.
+    pub fn compile(&self, environment: &Arc<str>, ui: &Ui) -> Result<Compiled, Failure> {
+        let (compiled, told) = compile::compile(&self.workspace, &self.catalogue, environment);
+        let told = diagnostic::merge(self.told.iter().cloned().chain(told).collect());
+        ui.problems(&told, &self.workspace.sources, self.workspace.environments.len());
+        if has_errors(&told) {
+            let tally = crate::reporters::human::tally(&told);
+            return Err(Failure::new(format!("`{environment}` does not compile: {tally}"))
+                .help("`tieline validate` tells every problem of every environment"));
+        }
+        Ok(compiled)
+    }
+
+    /// The connection of this id (or stable key) in a compiled environment.
+    ///
+    /// # Errors
+    /// There is none; the help names a near one.
+    pub fn connection<'c>(&self, compiled: &'c Compiled, name: &str) -> Result<&'c Arc<str>, Failure> {
+        if let Some((id, _)) = compile::consumers::find(&compiled.states, name) {
+            return Ok(id);
+        }
+        let failure = Failure::usage(format!("there is no connection `{name}` in `{}`", compiled.environment));
+        let known = compiled.states.keys().map(|k| &**k);
+        Err(match nearest(name, known) {
+            Some(near) => failure.help(format!("did you mean `{near}`?")),
+            None => failure.help("`tieline list` shows them"),
+        })
+    }
+
+    /// A variable of the process' environment.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        self.world.variable(name)
+    }
+}
+
+/// The workspace that `start` is in: the nearest folder upwards with a `tieline.yaml`, not beyond the repository.
+#[allow(clippy::disallowed_methods, reason = "before there is a world, its place must be found")]
+fn find(start: &Path) -> Result<PathBuf, Failure> {
+    let absolute =
+        start.canonicalize().map_err(|_| Failure::usage(format!("there is no folder `{}`", start.display())))?;
+    for folder in absolute.ancestors() {
+        if folder.join("tieline.yaml").symlink_metadata().is_ok() {
+            return Ok(folder.to_owned());
+        }
+        if folder.join(".git").symlink_metadata().is_ok() {
+            break;
+        }
+    }
+    Err(Failure::new(format!("no tieline.yaml in `{}` or above it in the repository", start.display()))
+        .help("`tieline init FOLDER` makes a workspace; `-C DIR` runs in another folder"))
+}

@@ -1,0 +1,68 @@
+//! `tieline validate`
+
+use super::{Cli, Exit, Failure, Session};
+use crate::compile;
+use crate::diagnostic::{Diagnostic, has_errors};
+use crate::reporters::human::{self, plural, tally};
+use crate::reporters::json::{self, Totals};
+use crate::ui::Ui;
+
+/// Check the workspace: every problem of every environment.
+///
+/// Needs no key and no network. Exit code 1 if there is an error.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Report only what is in these files and folders; everything is checked all the same
+    #[arg(value_name = "PATH")]
+    paths: Vec<String>,
+    /// The form of the report
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    Human,
+    Json,
+}
+
+pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
+    let Session { workspace, catalogue, told, .. } = Session::open(cli)?;
+    let mut told = compile::in_order(told, compile::check(&workspace, &catalogue));
+    told.retain(|d| reported(d, &workspace.sources, &args.paths));
+    let totals = Totals {
+        files: workspace.sources.len(),
+        connections: workspace.connection_count(),
+        environments: workspace.environments.len(),
+    };
+    match args.format {
+        Format::Json => ui.data(&json::render(&told, &workspace.sources, totals)),
+        Format::Human => {
+            ui.data(&human::render(&told, &workspace.sources, totals.environments, ui.look()));
+            ui.data(&format!("{}\n", summary(&told, totals)));
+        }
+    }
+    Ok(if has_errors(&told) { Exit::Failed } else { Exit::Done })
+}
+
+fn summary(told: &[Diagnostic], totals: Totals) -> String {
+    let Totals { connections, environments, .. } = totals;
+    let tally = tally(told);
+    let found = if tally.is_empty() { "no problems" } else { &tally };
+    format!(
+        "{connections} connection{}, {environments} environment{}: {found}",
+        plural(connections),
+        plural(environments)
+    )
+}
+
+/// Whether a problem is in one of the paths. A problem without a place is always reported.
+fn reported(diagnostic: &Diagnostic, sources: &crate::source::Sources, paths: &[String]) -> bool {
+    let within = |path: &str| {
+        paths.iter().any(|wanted| {
+            let wanted = wanted.trim_start_matches("./").trim_end_matches('/');
+            wanted.is_empty() || wanted == "." || path == wanted || path.starts_with(&format!("{wanted}/"))
+        })
+    };
+    paths.is_empty() || diagnostic.labels.is_empty() || diagnostic.labels.iter().any(|l| within(sources.path(l.span)))
+}

@@ -1,0 +1,213 @@
+//! One connection in one environment: merge, read, evaluate, log in, validate.
+
+use std::sync::Arc;
+
+use super::context::Context;
+use crate::diagnostic::{Diagnostic, code, listed, nearest};
+use crate::model::connection::Connection;
+use crate::overlay::{Idle, Notes, connection::stack};
+use crate::span::Span;
+use crate::template;
+use crate::validate::{self, Against};
+use crate::value::{Node, Value};
+use crate::workspace::Document;
+use crate::workspace::discover::Family;
+
+/// What became of a connection.
+#[derive(Default)]
+pub struct Outcome {
+    /// The connection, as far as it could be read; with errors beside it, it is for showing only.
+    pub connection: Option<Connection>,
+    /// Problems and idle patches.
+    pub notes: Notes,
+    /// Whether other files may refer to it.
+    pub state: State,
+}
+
+/// Whether a connection is there, for what refers to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// No layer of this environment has it.
+    #[default]
+    Absent,
+    /// Its files can't be read, which was told: nothing that refers to it is to blame.
+    Broken,
+    /// It is there.
+    Known {
+        /// The connector that it names.
+        connector: Arc<str>,
+        /// Its stable key.
+        key: Arc<str>,
+        /// Where it names its connector.
+        span: Span,
+        /// False if it is switched off here.
+        enabled: bool,
+    },
+}
+
+/// Compiles the connection `id`.
+pub fn compile(context: &Context<'_>, id: &Arc<str>) -> Outcome {
+    let documents = context.documents(Family::Connections, id);
+    let mut outcome = Outcome::default();
+    let notes = &mut outcome.notes;
+    let Some(merged) = merge(context, id, &documents, notes, &mut outcome.state) else { return outcome };
+    let Some(mut connection) = Connection::read(id, merged, &mut notes.diagnostics) else {
+        outcome.state = State::Broken;
+        return outcome;
+    };
+    outcome.state = State::Known {
+        connector: connection.connector.value.clone(),
+        key: connection.key.clone(),
+        span: connection.connector.span,
+        enabled: connection.enabled,
+    };
+    let mut incomplete = evaluate(context, &mut connection, &mut notes.diagnostics);
+    incomplete |= log_in(context, &mut connection, &mut notes.diagnostics);
+    validate(context, &mut connection, incomplete, &mut notes.diagnostics);
+    outcome.connection = Some(connection);
+    outcome
+}
+
+/// The layers' documents as one. `None` where there is nothing to go on with.
+pub fn merge(
+    context: &Context<'_>,
+    id: &Arc<str>,
+    documents: &[&Document],
+    notes: &mut Notes,
+    state: &mut State,
+) -> Option<Node> {
+    let mut merged = None;
+    let mut span = None;
+    for document in documents {
+        let Some(node) = &document.root else {
+            *state = State::Broken;
+            return None;
+        };
+        let Value::Map(map) = &node.value else {
+            notes.diagnostics.push(
+                Diagnostic::error(
+                    code::WRONG_TYPE,
+                    node.span,
+                    format!("a connection is a map, this is {}", node.kind()),
+                )
+                .help("its first key is `connector: …`"),
+            );
+            *state = State::Broken;
+            return None;
+        };
+        span.get_or_insert(node.span);
+        merged = Some(stack(merged, map, notes));
+    }
+    let (merged, span) = (merged?, span?);
+    let lowest = documents.first()?;
+    let in_root = context.workspace.root.connections.contains_key(id);
+    if merged.get("connector").is_none() && !in_root {
+        let known = context.workspace.root.connections.keys().map(|k| &**k);
+        let near = nearest(id, known.clone());
+        notes.idle.push(Idle {
+            span: Span { end: span.start, ..span },
+            code: code::OVERLAYS_NOTHING,
+            what: format!("no lower layer has a connection `{id}`, and this file names no connector"),
+            help: match near {
+                Some(near) => format!("did you mean `{near}`? the file's path is the connection's id"),
+                None if known.clone().next().is_none() => "create it below, or add `connector: …` here".into(),
+                None => {
+                    format!("create connections/{id}.yaml, or add `connector: …` here; below are {}", listed(known, 6))
+                }
+            },
+        });
+        debug_assert!(lowest.root.is_some());
+        return None;
+    }
+    Some(Node::new(span, Value::Map(merged)))
+}
+
+/// Puts values in place of expressions; true if one failed.
+fn evaluate(context: &Context<'_>, connection: &mut Connection, told: &mut Vec<Diagnostic>) -> bool {
+    let before = told.len();
+    let scope = context.scope.connection(&connection.id, &connection.connector.value);
+    let sources = &context.workspace.sources;
+    template::evaluate(&mut connection.instance, &scope, sources, told);
+    let texts = [&mut connection.title, &mut connection.description, &mut connection.labels];
+    for text in texts.into_iter().flatten() {
+        template::evaluate(text, &scope, sources, told);
+    }
+    connection.check_texts(told);
+    told.len() > before
+}
+
+/// Puts the login of the linked credential into the instance; true if it is incomplete.
+fn log_in(context: &Context<'_>, connection: &mut Connection, told: &mut Vec<Diagnostic>) -> bool {
+    let Some(link) = &connection.credential else { return false };
+    let Some(login) = context.credentials.get(&link.value) else {
+        let known = || context.credentials.keys().map(|k| &**k);
+        let help = match nearest(&link.value, known()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if known().next().is_none() => format!("create credentials/{}.yaml", link.value),
+            None => format!("create credentials/{}.yaml; there are {}", link.value, listed(known(), 6)),
+        };
+        let message = format!("there is no credential `{}`", link.value);
+        told.push(Diagnostic::error(code::UNKNOWN_CREDENTIAL, link.span, message).help(help));
+        put_nothing(connection);
+        return true;
+    };
+    let Some(login) = login else {
+        put_nothing(connection);
+        return true;
+    };
+    let accepted = &login.credential.connectors;
+    if let (Some(first), false) = (accepted.first(), accepted.iter().any(|c| *c.value == *connection.connector.value)) {
+        let names = listed(accepted.iter().map(|c| &*c.value), 6);
+        let message = format!("the credential `{}` is not for `{}`", link.value, connection.connector.value);
+        told.push(
+            Diagnostic::error(code::CREDENTIAL_CONNECTOR, link.span, message)
+                .also(first.span, format!("it is for {names}"))
+                .help("link another credential, or add the connector to its `connectors`"),
+        );
+    }
+    match &login.credential.auth {
+        Some(auth) => put(connection, auth.clone()),
+        None => put_nothing(connection),
+    }
+    login.incomplete || login.credential.auth.is_none()
+}
+
+fn put(connection: &mut Connection, auth: crate::value::Entry) {
+    if let Value::Map(instance) = &mut connection.instance.value {
+        instance.remove("auth");
+        instance.push(auth);
+    }
+}
+
+/// A login that is not known, for which the connection is not to blame twice.
+fn put_nothing(connection: &mut Connection) {
+    let span = connection.connector.span;
+    put(connection, crate::value::Entry { key: "auth".into(), key_span: span, value: Node::new(span, Value::Null) });
+}
+
+fn validate(context: &Context<'_>, connection: &mut Connection, incomplete: bool, told: &mut Vec<Diagnostic>) {
+    let name = &connection.connector;
+    match context.catalogue.get(&name.value) {
+        None => {
+            let help = match nearest(&name.value, context.catalogue.ids()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => match context.catalogue.by_alias(&name.value) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => format!(
+                        "connectors: {}; your own go into connectors/{}.json",
+                        listed(context.catalogue.ids(), 12),
+                        name.value
+                    ),
+                },
+            };
+            let message = format!("there is no connector `{}`", name.value);
+            told.push(Diagnostic::error(code::UNKNOWN_CONNECTOR, name.span, message).help(help));
+        }
+        // Told at the schema.
+        Some(Err(_)) => {}
+        Some(Ok(connector)) => {
+            let against = Against { connector, sources: &context.workspace.sources, incomplete };
+            validate::check(connection, &against, told);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Consumers against the connections of an environment: what is used must be there, and of a kind that the slot takes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::connection::State;
+use super::context::Context;
+use crate::connectors::Catalogue;
+use crate::diagnostic::{Diagnostic, code, listed, nearest};
+use crate::model::consumer::{Consumer, Use};
+use crate::overlay::Notes;
+use crate::workspace::Workspace;
+use crate::workspace::discover::Family;
+
+/// The connections of an environment, as others see them.
+pub type States = BTreeMap<Arc<str>, State>;
+
+/// Reads and checks every consumer of an environment; gives those that run in it.
+pub fn compile(context: &Context<'_>, states: &States, notes: &mut Notes) -> Vec<Consumer> {
+    let mut consumers = Vec::new();
+    for id in context.ids(Family::Consumers) {
+        let Some(document) = context.merged(Family::Consumers, &id, notes) else { continue };
+        let told = &mut notes.diagnostics;
+        let Some(consumer) = Consumer::read(&id, &document, told) else { continue };
+        check_environments(context, &consumer, told);
+        check_recipients(context, &consumer, told);
+        if consumer.runs_in(&context.environment) {
+            for used in &consumer.uses {
+                check_use(context, states, &consumer, used, told);
+            }
+            consumers.push(consumer);
+        }
+    }
+    consumers
+}
+
+fn check_environments(context: &Context<'_>, consumer: &Consumer, told: &mut Vec<Diagnostic>) {
+    let known = || context.workspace.environments.keys().map(|n| &**n);
+    for environment in consumer.environments.iter().flatten().filter(|e| !known().any(|k| *k == *e.value)) {
+        let help = match nearest(&environment.value, known()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("environments: {}", listed(known(), 12)),
+        };
+        let message = format!("there is no environment `{}`", environment.value);
+        told.push(Diagnostic::error(code::UNKNOWN_ENVIRONMENT, environment.span, message).help(help));
+    }
+}
+
+fn check_recipients(context: &Context<'_>, consumer: &Consumer, told: &mut Vec<Diagnostic>) {
+    for recipient in &consumer.recipients {
+        if Workspace::public_key(&context.stack, &recipient.value).is_none() {
+            let known = || context.stack.iter().flat_map(|l| l.settings.keys.keys()).map(|k| &**k);
+            let help = match nearest(&recipient.value, known()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("add it to tieline.yaml: `keys: {{{}: age1…}}`", recipient.value),
+            };
+            let message = format!("no layer has a key named `{}`", recipient.value);
+            told.push(Diagnostic::error(code::UNKNOWN_RECIPIENT, recipient.span, message).help(help));
+        }
+    }
+}
+
+/// The id and connector behind a reference: an id or a stable key.
+pub fn find<'s>(states: &'s States, reference: &str) -> Option<(&'s Arc<str>, &'s State)> {
+    let by_id = states.get_key_value(reference).filter(|(_, s)| **s != State::Absent);
+    by_id.or_else(|| states.iter().find(|(_, s)| matches!(s, State::Known { key, .. } if **key == *reference)))
+}
+
+fn check_use(context: &Context<'_>, states: &States, consumer: &Consumer, used: &Use, told: &mut Vec<Diagnostic>) {
+    let name = &used.connection.value;
+    let environment = &context.environment;
+    let Some((_, state)) = find(states, name) else {
+        let known = || states.iter().filter(|(_, s)| **s != State::Absent).map(|(id, _)| &**id);
+        let elsewhere: Vec<&str> = context
+            .workspace
+            .environments
+            .keys()
+            .filter(|e| context.workspace.stack(e).iter().any(|l| l.connections.contains_key(&**name)))
+            .map(|e| &**e)
+            .collect();
+        let help = match nearest(name, known()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if !elsewhere.is_empty() => format!(
+                "it is there in {}; add it to this environment, or limit the consumer: `environments: [{}]`",
+                listed(elsewhere.iter().copied(), 6),
+                elsewhere.join(", ")
+            ),
+            None => format!("create connections/{name}.yaml, or use one of {}", listed(known(), 6)),
+        };
+        let message = format!("`{}` uses the connection `{name}`, which does not exist", consumer.id);
+        told.push(Diagnostic::error(code::UNKNOWN_CONNECTION, used.connection.span, message).help(help));
+        return;
+    };
+    let State::Known { connector, enabled, span, .. } = state else { return };
+    if !enabled {
+        let message = format!("`{}` uses the connection `{name}`, which is switched off", consumer.id);
+        told.push(
+            Diagnostic::error(code::UNKNOWN_CONNECTION, used.connection.span, message)
+                .also(*span, "`enabled: false` in this environment")
+                .help(format!("switch it on in `{environment}`, or use another")),
+        );
+    }
+    check_accepts(context.catalogue, connector, used, told);
+}
+
+fn check_accepts(catalogue: &Catalogue, connector: &str, used: &Use, told: &mut Vec<Diagnostic>) {
+    let Some(Ok(connector)) = catalogue.get(connector) else { return };
+    let traits = connector.traits();
+    let Some(first) = used.accepts.first() else { return };
+    if !used.accepts.iter().any(|wanted| traits.contains(&&*wanted.value)) {
+        let message = format!("the slot `{}` does not accept a `{}`", used.slot, connector.id());
+        let is = format!("a `{}` counts as {}", connector.id(), listed(traits, 12));
+        told.push(
+            Diagnostic::error(code::SLOT_ACCEPTS, used.connection.span, message)
+                .also(first.span, format!("it accepts {}", listed(used.accepts.iter().map(|a| &*a.value), 8)))
+                .help(is),
+        );
+    }
+}

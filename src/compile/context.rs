@@ -1,0 +1,139 @@
+//! One environment, ready to compile its connections: the stack of layers, the names, the logins.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::names::Names;
+use crate::connectors::Catalogue;
+use crate::diagnostic::Diagnostic;
+use crate::model::credential::Credential;
+use crate::overlay::{Notes, fresh_map, merge_map};
+use crate::template::{self, Scope};
+use crate::value::{Node, Value};
+use crate::workspace::discover::Family;
+use crate::workspace::{Document, Layer, Workspace};
+
+/// What compiling needs to know of one environment.
+pub struct Context<'w> {
+    /// The workspace.
+    pub workspace: &'w Workspace,
+    /// The connectors.
+    pub catalogue: &'w Catalogue,
+    /// The environment's name.
+    pub environment: Arc<str>,
+    /// Its layers, lowest first.
+    pub stack: Vec<&'w Layer>,
+    /// What expressions can name.
+    pub names: &'w Names<'w>,
+    /// The same, ready for evaluation.
+    pub scope: Scope<'w>,
+    /// The logins by id; `None` for one whose file can't be used, which was told.
+    pub credentials: BTreeMap<Arc<str>, Option<Login>>,
+}
+
+/// A credential, evaluated.
+pub struct Login {
+    /// The credential.
+    pub credential: Credential,
+    /// An expression in it failed, which was told.
+    pub incomplete: bool,
+}
+
+impl<'w> Context<'w> {
+    /// Prepares an environment; its stack's variables are in `names` already.
+    pub fn new(
+        workspace: &'w Workspace,
+        catalogue: &'w Catalogue,
+        environment: &Arc<str>,
+        names: &'w Names<'w>,
+        notes: &mut Notes,
+    ) -> Self {
+        let stack = workspace.stack(environment);
+        let scope = Scope::environment(environment, &names.vars, names);
+        let mut context = Self {
+            workspace,
+            catalogue,
+            environment: environment.clone(),
+            stack,
+            names,
+            scope,
+            credentials: BTreeMap::new(),
+        };
+        for id in context.ids(Family::Credentials) {
+            let login = context.login(&id, notes);
+            context.credentials.insert(id, login);
+        }
+        context
+    }
+
+    /// Every id of a family in this stack.
+    pub fn ids(&self, family: Family) -> BTreeSet<Arc<str>> {
+        self.stack.iter().flat_map(|layer| layer.family(family).keys().cloned()).collect()
+    }
+
+    /// The documents of one id, lowest first.
+    pub fn documents(&self, family: Family, id: &str) -> Vec<&'w Document> {
+        self.stack.iter().filter_map(|layer| layer.family(family).get(id)).collect()
+    }
+
+    /// The merged document of a credential or consumer; `None` where a file can't be used, which was told.
+    pub fn merged(&self, family: Family, id: &str, notes: &mut Notes) -> Option<Node> {
+        let mut merged: Option<Node> = None;
+        for document in self.documents(family, id) {
+            let node = document.root.as_ref()?;
+            let Value::Map(map) = &node.value else { return Some(node.clone()) };
+            match &mut merged {
+                Some(Node { value: Value::Map(base), .. }) => merge_map(base, map, notes),
+                _ => merged = Some(Node::new(node.span, Value::Map(fresh_map(map, notes)))),
+            }
+        }
+        merged
+    }
+
+    fn login(&self, id: &Arc<str>, notes: &mut Notes) -> Option<Login> {
+        let document = self.merged(Family::Credentials, id, notes)?;
+        let mut credential = Credential::read(id, document, &mut notes.diagnostics)?;
+        let before = notes.diagnostics.len();
+        if let Some(auth) = &mut credential.auth {
+            template::evaluate(&mut auth.value, &self.scope, &self.workspace.sources, &mut notes.diagnostics);
+        }
+        Some(Login { credential, incomplete: notes.diagnostics.len() > before })
+    }
+
+    /// Adds the environment's name to what was found in it.
+    pub fn told(&self, mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        for diagnostic in &mut diagnostics {
+            diagnostic.environments.push(self.environment.clone());
+        }
+        diagnostics
+    }
+
+    /// Whether a connection is made of the same inputs in two environments, so that it is the same in both: the same
+    /// documents, and the same values behind every name that they use.
+    pub fn same_inputs(&self, other: &Self, id: &str) -> bool {
+        let files = |c: &Self, f, id: &str| c.documents(f, id).iter().map(|d| d.file).collect::<Vec<_>>();
+        let ours = self.documents(Family::Connections, id);
+        if files(self, Family::Connections, id) != files(other, Family::Connections, id) {
+            return false;
+        }
+        let linked = ours.iter().rev().filter_map(|d| d.root.as_ref()?.get("credential")?.as_str());
+        let linked: BTreeSet<&str> = linked.collect();
+        let credentials = linked.iter().flat_map(|id| self.documents(Family::Credentials, id));
+        let same_credentials =
+            linked.iter().all(|id| files(self, Family::Credentials, id) == files(other, Family::Credentials, id));
+        same_credentials && ours.into_iter().chain(credentials).all(|document| self.same_names(other, document))
+    }
+
+    fn same_names(&self, other: &Self, document: &Document) -> bool {
+        let names = document.names.get_or_init(|| document.root.as_ref().map(template::names_in).unwrap_or_default());
+        names.iter().all(|name| match name.split_once('.') {
+            Some(("vars", name)) => {
+                let name = name.split('.').next().unwrap_or(name);
+                self.names.variable(name) == other.names.variable(name)
+            }
+            Some(("secrets", name)) => self.names.source(name).is_some() && other.names.source(name).is_some(),
+            Some(("connection", _)) => true,
+            _ => false,
+        })
+    }
+}

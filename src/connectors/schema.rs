@@ -1,0 +1,194 @@
+//! One connector: its schema as written, as compiled, and its secret places.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use jsonschema::{PatternOptions, ValidationError, Validator};
+use serde_json::{Map, Value};
+
+use super::builtin::SHARED;
+use super::json::Tree;
+use super::sensitive::{self, Places};
+use crate::digest::sha256;
+use crate::value::Node;
+
+/// Steps of backtracking that a pattern with look-around may take.
+const BACKTRACK_LIMIT: usize = 10_000;
+/// Bytes of memory that one compiled pattern may take.
+const PATTERN_SIZE_LIMIT: usize = 1 << 20;
+
+/// Why a schema can't be used.
+#[derive(Debug)]
+pub struct Fault {
+    /// What is wrong.
+    pub message: String,
+    /// Byte offset in the schema's text, where known.
+    pub offset: Option<usize>,
+}
+
+/// A connector that can validate.
+pub struct Connector {
+    id: Box<str>,
+    /// The schema with what it shares with others put in: stands alone.
+    schema: Value,
+    digest: String,
+    validator: OnceLock<Result<Validator<Tree>, String>>,
+    places: Mutex<HashMap<(String, String), Arc<Places>>>,
+}
+
+impl Connector {
+    /// Reads a schema. One of ours (`trusted`, and tested) is compiled when it is first used, a stranger's at once.
+    pub(super) fn load(id: &str, text: &str, trusted: bool) -> Result<Self, Fault> {
+        let fault = |message: String| Fault { message, offset: None };
+        let schema: Value = serde_json::from_str(text).map_err(|error| Fault {
+            message: format!("not JSON: {}", words(&error)),
+            offset: offset(text, error.line(), error.column()),
+        })?;
+        if !schema.is_object() {
+            return Err(fault("a schema is a JSON object".into()));
+        }
+        let schema = bundle(schema);
+        let connector = Self {
+            id: id.into(),
+            digest: sha256(schema.to_string().as_bytes()),
+            schema,
+            validator: OnceLock::new(),
+            places: Mutex::default(),
+        };
+        if !trusted {
+            if let Some(secret) = sensitive::secret_in_condition(&connector.schema) {
+                return Err(fault(format!(
+                    "a condition (`if`) reads the secret `{secret}`: what it decides would tell"
+                )));
+            }
+            let compiled = connector.validator.get_or_init(|| compile(id, &connector.schema));
+            if let Err(message) = compiled {
+                return Err(fault(message.clone()));
+            }
+        }
+        Ok(connector)
+    }
+
+    /// The id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The schema, standing alone: for messages.
+    pub fn schema(&self) -> &Value {
+        &self.schema
+    }
+
+    /// The digest of the schema, `sha256:` and hex.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// One value of the `x-tieline` block.
+    pub fn about(&self, key: &str) -> Option<&Value> {
+        self.schema.get("x-tieline")?.get(key)
+    }
+
+    /// What a slot may ask for: the id, the category and the capabilities.
+    pub fn traits(&self) -> Vec<&str> {
+        let capabilities = self.about("capabilities").and_then(Value::as_array).into_iter().flatten();
+        let category = self.about("category").and_then(Value::as_str);
+        std::iter::once(&*self.id).chain(category).chain(capabilities.filter_map(Value::as_str)).collect()
+    }
+
+    /// Every way in which `instance`, a map of `config` and `auth`, breaks the schema; secret places accept anything.
+    ///
+    /// # Errors
+    /// Why the schema doesn't compile; only a schema that was loaded as trusted can fail here.
+    pub fn errors<'a>(&'a self, instance: &'a Node) -> Result<Vec<ValidationError<'a>>, String> {
+        let compiled = self.validator.get_or_init(|| compile(&self.id, &self.schema));
+        let validator = compiled.as_ref().map_err(Clone::clone)?;
+        if validator.is_valid(instance) {
+            return Ok(Vec::new());
+        }
+        Ok(validator.iter_errors(instance).collect())
+    }
+
+    /// The secret places for this variant and mode; empty strings where there is none.
+    pub fn places(&self, variant: &str, mode: &str) -> Arc<Places> {
+        let key = (variant.to_owned(), mode.to_owned());
+        let Ok(mut cache) = self.places.lock() else { return Arc::default() };
+        let fresh = || {
+            let known = [("/config/variant", variant), ("/auth/mode", mode)];
+            let known: BTreeMap<&str, &str> = known.into_iter().filter(|(_, v)| !v.is_empty()).collect();
+            Arc::new(sensitive::places(&self.schema, &known))
+        };
+        Arc::clone(cache.entry(key).or_insert_with(fresh))
+    }
+
+    /// Every place that is secret in some variant or mode.
+    pub fn secret_pointers(&self) -> Vec<String> {
+        self.places("", "").secret_pointers().into_iter().collect()
+    }
+}
+
+fn compile(id: &str, schema: &Value) -> Result<Validator<Tree>, String> {
+    let form = sensitive::plan_form(schema);
+    let base = format!("tieline:/connectors/{id}.json");
+    let options = || jsonschema::options_for::<Tree>().offline().with_base_uri(base.clone());
+    let linear = PatternOptions::regex().size_limit(PATTERN_SIZE_LIMIT).dfa_size_limit(PATTERN_SIZE_LIMIT);
+    // Linear time, whatever the pattern. A few foreign schemas need look-around: those alone may backtrack, a little.
+    options().with_pattern_options(linear).build(&form).or_else(|first| {
+        let backtracking =
+            PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT).size_limit(PATTERN_SIZE_LIMIT);
+        options().with_pattern_options(backtracking).build(&form).map_err(|_| first.masked().to_string())
+    })
+}
+
+/// Puts the shared definitions into a schema, so that it stands alone.
+fn bundle(mut schema: Value) -> Value {
+    const OUTSIDE: &str = "../shared.json#/$defs/";
+    if !schema.to_string().contains(OUTSIDE) {
+        return schema;
+    }
+    rewrite(&mut schema, OUTSIDE);
+    let mut shared: Value = serde_json::from_str(SHARED).unwrap_or_default();
+    let mut definitions = shared.get_mut("$defs").map(Value::take).unwrap_or_default();
+    rewrite(&mut definitions, "#/$defs/");
+    if let Some(map) = schema.as_object_mut() {
+        let local = map.entry("$defs").or_insert_with(|| Value::Object(Map::new()));
+        if let Some(local) = local.as_object_mut() {
+            local.insert("shared".into(), definitions);
+        }
+    }
+    schema
+}
+
+fn rewrite(schema: &mut Value, prefix: &str) {
+    match schema {
+        Value::Object(map) => {
+            for (key, value) in map.iter_mut() {
+                match value {
+                    Value::String(target) if key == "$ref" => {
+                        if let Some(name) = target.strip_prefix(prefix) {
+                            *target = format!("#/$defs/shared/{name}");
+                        }
+                    }
+                    value => rewrite(value, prefix),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| rewrite(item, prefix)),
+        _ => {}
+    }
+}
+
+/// A JSON error without its position, which is told separately.
+fn words(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or("").to_owned()
+}
+
+fn offset(text: &str, line: usize, column: usize) -> Option<usize> {
+    let start: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
+    let mut at = (start + column.saturating_sub(1)).min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    Some(at)
+}

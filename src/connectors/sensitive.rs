@@ -1,0 +1,254 @@
+//! Which paths of an instance are secret: a trie for each variant and mode, and the form of a schema that can be checked
+//! while secrets are sealed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+/// References are followed this often on one path; beyond it a schema runs in a circle.
+const MAX_REFERENCES: usize = 32;
+
+/// The places below a node of an instance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// A secret stands here, or everything below is secret.
+    pub secret: bool,
+    children: BTreeMap<Box<str>, Places>,
+    /// Items of a list and keys that are not named.
+    any: Option<Box<Places>>,
+}
+
+impl Places {
+    /// The place of a key or index below this one, if the schema knows it.
+    pub fn below(&self, segment: &str) -> Option<&Places> {
+        self.children.get(segment).or(self.any.as_deref())
+    }
+
+    /// All secret places as JSON Pointers; `*` stands for any item or key.
+    pub fn secret_pointers(&self) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        self.collect(&mut String::new(), &mut found);
+        found
+    }
+
+    fn collect(&self, pointer: &mut String, found: &mut BTreeSet<String>) {
+        if self.secret {
+            found.insert(pointer.clone());
+        }
+        let named = self.children.iter().map(|(k, v)| (&**k, v));
+        for (key, below) in named.chain(self.any.as_deref().map(|any| ("*", any))) {
+            let length = pointer.len();
+            crate::value::push_segment(pointer, key);
+            below.collect(pointer, found);
+            pointer.truncate(length);
+        }
+    }
+
+    fn child(&mut self, key: &str) -> &mut Places {
+        self.children.entry(key.into()).or_default()
+    }
+
+    fn any(&mut self) -> &mut Places {
+        self.any.get_or_insert_default()
+    }
+}
+
+/// The marks of a secret field: ours, and those of foreign schemas.
+pub(super) fn is_marked(schema: &Map<String, Value>) -> bool {
+    let flag = |key: &str| schema.get(key).and_then(Value::as_bool) == Some(true);
+    flag("writeOnly")
+        || flag("airbyte_secret")
+        || flag("x-secret")
+        || schema.get("format").and_then(Value::as_str) == Some("password")
+}
+
+/// Finds the secret places of `schema`, where the discriminators in `known` (JSON Pointer to constant, for example
+/// `/auth/mode` to `password`) decide which branches count. A branch that they don't decide counts.
+pub(super) fn places(schema: &Value, known: &BTreeMap<&str, &str>) -> Places {
+    let mut places = Places::default();
+    Walk { root: schema, known }.visit(schema, &mut String::new(), &mut places, 0);
+    places
+}
+
+struct Walk<'a> {
+    root: &'a Value,
+    known: &'a BTreeMap<&'a str, &'a str>,
+}
+
+impl Walk<'_> {
+    fn visit(&self, schema: &Value, pointer: &mut String, places: &mut Places, references: usize) {
+        let Value::Object(map) = schema else { return };
+        places.secret |= is_marked(map);
+        if let Some(target) = reference(self.root, map).filter(|_| references < MAX_REFERENCES) {
+            self.visit(target, pointer, places, references + 1);
+        }
+        for (key, below) in objects(map, "properties") {
+            self.below(below, key, pointer, places.child(key), references);
+        }
+        for (_, below) in objects(map, "patternProperties") {
+            self.below(below, "*", pointer, places.any(), references);
+        }
+        for key in ["additionalProperties", "unevaluatedProperties", "items", "additionalItems", "contains"] {
+            if let Some(below) = map.get(key).filter(|s| s.is_object()) {
+                self.below(below, "*", pointer, places.any(), references);
+            }
+        }
+        for item in list(map, "prefixItems").iter().chain(list(map, "items")) {
+            self.below(item, "*", pointer, places.any(), references);
+        }
+        for branch in list(map, "allOf").iter().chain(list(map, "anyOf")) {
+            self.visit(branch, pointer, places, references);
+        }
+        for branch in list(map, "oneOf") {
+            if self.decides(branch, pointer) != Some(false) {
+                self.visit(branch, pointer, places, references);
+            }
+        }
+        for (_, branch) in objects(map, "dependentSchemas") {
+            self.visit(branch, pointer, places, references);
+        }
+        let decided = map.get("if").and_then(|condition| self.decides(condition, pointer));
+        for (key, counts) in [("then", decided != Some(false)), ("else", decided != Some(true))] {
+            if let Some(branch) = map.get(key).filter(|_| counts) {
+                self.visit(branch, pointer, places, references);
+            }
+        }
+    }
+
+    fn below(&self, schema: &Value, key: &str, pointer: &mut String, places: &mut Places, references: usize) {
+        // Nesting without references is bounded by the schema's own size; with them it must be bounded here.
+        if pointer.len() > 1024 {
+            return;
+        }
+        let length = pointer.len();
+        crate::value::push_segment(pointer, key);
+        self.visit(schema, pointer, places, references);
+        pointer.truncate(length);
+    }
+
+    /// Whether a condition holds, as far as the known discriminators tell.
+    fn decides(&self, condition: &Value, pointer: &mut String) -> Option<bool> {
+        let mut holds = None;
+        for (key, schema) in objects(condition.as_object()?, "properties") {
+            let length = pointer.len();
+            crate::value::push_segment(pointer, key);
+            let verdict = match self.known.get(pointer.as_str()) {
+                Some(actual) => constants(schema).map(|allowed| allowed.contains(actual)),
+                None => self.decides(schema, pointer),
+            };
+            pointer.truncate(length);
+            match verdict {
+                Some(false) => return Some(false),
+                Some(true) => holds = Some(true),
+                // Something else is asked for too, which nobody knows: it may fail.
+                None => {}
+            }
+        }
+        holds
+    }
+}
+
+/// The strings that a `const` or `enum` allows.
+pub(super) fn constants(schema: &Value) -> Option<Vec<&str>> {
+    if let Some(constant) = schema.get("const") {
+        return constant.as_str().map(|c| vec![c]);
+    }
+    let options = schema.get("enum")?.as_array()?;
+    Some(options.iter().filter_map(Value::as_str).collect())
+}
+
+/// The target of a local `$ref`.
+pub(super) fn reference<'a>(root: &'a Value, schema: &Map<String, Value>) -> Option<&'a Value> {
+    root.pointer(schema.get("$ref")?.as_str()?.strip_prefix('#')?)
+}
+
+fn objects<'a>(schema: &'a Map<String, Value>, key: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    schema.get(key).and_then(Value::as_object).into_iter().flatten()
+}
+
+fn list<'a>(schema: &'a Map<String, Value>, key: &str) -> &'a [Value] {
+    schema.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// The schema with every secret place accepting anything: what can be checked while secrets are sealed.
+pub(super) fn plan_form(schema: &Value) -> Value {
+    match schema {
+        Value::Object(map) if is_marked(map) => Value::Object(Map::new()),
+        Value::Object(map) => {
+            // Examples, defaults and constants are data, not schemas.
+            let data = |key: &str| matches!(key, "const" | "enum" | "examples" | "default");
+            let entry = |(k, v): (&String, &Value)| (k.clone(), if data(k) { v.clone() } else { plan_form(v) });
+            Value::Object(map.iter().map(entry).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(plan_form).collect()),
+        other => other.clone(),
+    }
+}
+
+/// The first `if` that reads a secret, as a JSON Pointer to the secret in the instance: what it decided would tell
+/// something about the value.
+pub(super) fn secret_in_condition(schema: &Value) -> Option<String> {
+    let all = places(schema, &BTreeMap::new());
+    conditions(schema, schema, &mut String::new(), &all, 0)
+}
+
+fn conditions(root: &Value, schema: &Value, pointer: &mut String, all: &Places, references: usize) -> Option<String> {
+    let map = schema.as_object()?;
+    if let Some(condition) = map.get("if") {
+        let asked = places_named(condition);
+        let secret = asked.iter().find(|asked| is_secret(all, pointer, asked));
+        if let Some(secret) = secret {
+            return Some(format!("{pointer}{secret}"));
+        }
+    }
+    let target = reference(root, map).filter(|_| references < MAX_REFERENCES);
+    if let Some(found) = target.and_then(|t| conditions(root, t, pointer, all, references + 1)) {
+        return Some(found);
+    }
+    for (key, below) in objects(map, "properties") {
+        let length = pointer.len();
+        crate::value::push_segment(pointer, key);
+        let found = conditions(root, below, pointer, all, references);
+        pointer.truncate(length);
+        if found.is_some() {
+            return found;
+        }
+    }
+    let lists = ["allOf", "anyOf", "oneOf"].into_iter().flat_map(|k| list(map, k));
+    let branches = lists.chain(["then", "else"].into_iter().filter_map(|k| map.get(k)));
+    let mut found = None;
+    for branch in branches {
+        found = found.or_else(|| conditions(root, branch, pointer, all, references));
+    }
+    found
+}
+
+/// The paths whose values a condition looks at (that a key is there may be asked).
+fn places_named(condition: &Value) -> Vec<String> {
+    let Some(map) = condition.as_object() else { return Vec::new() };
+    let mut named = Vec::new();
+    for (key, below) in objects(map, "properties") {
+        let mut head = String::new();
+        crate::value::push_segment(&mut head, key);
+        let deeper = places_named(below);
+        if deeper.is_empty() && below.as_object().is_some_and(|m| !m.is_empty()) {
+            named.push(head.clone());
+        }
+        named.extend(deeper.into_iter().map(|d| format!("{head}{d}")));
+    }
+    named
+}
+
+fn is_secret(all: &Places, pointer: &str, asked: &str) -> bool {
+    let mut place = all;
+    for segment in crate::value::segments(&format!("{pointer}{asked}")) {
+        match place.below(&segment) {
+            Some(below) => place = below,
+            None => return false,
+        }
+        if place.secret {
+            return true;
+        }
+    }
+    false
+}

@@ -1,0 +1,202 @@
+//! A merged document -> a connection: its fixed keys read and checked, `config` and `auth` kept as trees.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, code};
+use crate::fields::Fields;
+use crate::span::{Span, Spanned};
+use crate::template;
+use crate::value::{Entry, Map, Node, Value};
+
+/// Keys of a connection.
+const KEYS: &[&str] = &[
+    "connector",
+    "title",
+    "description",
+    "owner",
+    "labels",
+    "config",
+    "credential",
+    "auth",
+    "key",
+    "scope",
+    "supplied_by",
+    "expose",
+    "protect",
+    "enabled",
+];
+
+/// Keys whose values may hold expressions.
+const EVALUATED: &[&str] = &["config", "auth", "title", "description", "labels"];
+
+/// What a connection is in one environment.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Its id.
+    pub id: Arc<str>,
+    /// The connector's id.
+    pub connector: Spanned<Arc<str>>,
+    /// For people; may hold an expression until it is evaluated.
+    pub title: Option<Node>,
+    /// For people.
+    pub description: Option<Node>,
+    /// Whom to ask.
+    pub owner: Option<Box<str>>,
+    /// Free marks.
+    pub labels: Option<Node>,
+    /// The credential that is linked.
+    pub credential: Option<Spanned<Arc<str>>>,
+    /// The stable key; the id unless set.
+    pub key: Arc<str>,
+    /// Who else may see it.
+    pub expose: Vec<Box<str>>,
+    /// Deleting, disabling and changing its connector are forbidden.
+    pub protect: bool,
+    /// Whether it is there at all.
+    pub enabled: bool,
+    /// `{config, auth}`, what the connector's schema describes.
+    pub instance: Node,
+}
+
+impl Connection {
+    /// Reads a merged document. `None` where it names no connector, which is told.
+    pub fn read(id: &Arc<str>, document: Node, told: &mut Vec<Diagnostic>) -> Option<Self> {
+        let mut fields = Fields::new(&document, "a connection", KEYS, told)?;
+        let top = top(&document);
+        let connector = fields
+            .require("connector", top, "name the kind of system: `connector: postgresql`")
+            .and_then(|_| fields.string("connector"))?;
+        let connector = Spanned { value: Arc::from(connector.value), span: connector.span };
+        let owner = fields.string("owner").map(|s| s.value.into());
+        let key = key(id, &mut fields);
+        let credential = fields.string("credential").map(|s| Spanned { value: s.value.into(), span: s.span });
+        let protect = fields.boolean("protect").unwrap_or(false);
+        let enabled = fields.boolean("enabled").unwrap_or(true);
+        let expose = fields.strings("expose").unwrap_or_default().into_iter().map(|s| s.value.into()).collect();
+        scope(&mut fields);
+        if let (Some(credential), Some(auth)) = (fields.entry("credential"), fields.entry("auth")) {
+            let message = "`credential` and `auth` exclude each other";
+            let both = Diagnostic::error(code::INVALID_VALUE, auth.key_span, message)
+                .also(credential.key_span, "linked here")
+                .help("keep the linked credential, or the inline login");
+            fields.diagnostics().push(both);
+        }
+        for key in ["config", "auth"] {
+            fields.map(key);
+        }
+        let literals = |e: &&Entry| KEYS.contains(&&*e.key) && !EVALUATED.contains(&&*e.key);
+        for entry in document.as_map().into_iter().flat_map(Map::iter).filter(literals) {
+            template::forbid(&entry.value, &format!("`{}`", entry.key), told);
+        }
+        let mut map = match document.value {
+            Value::Map(map) => map,
+            _ => return None,
+        };
+        let mut take = |key: &str| map.remove(key).filter(|e| e.value.value != Value::Null);
+        let (title, description, labels) = (take("title"), take("description"), take("labels"));
+        let block = |entry: Option<Entry>, key: &str| {
+            let absent = || Entry { key: key.into(), key_span: connector.span, value: empty(connector.span) };
+            entry.filter(|e| e.value.as_map().is_some()).unwrap_or_else(absent)
+        };
+        let config = block(take("config"), "config");
+        let auth = take("auth").filter(|e| e.value.as_map().is_some());
+        let instance = Map::new(std::iter::once(config).chain(auth).collect());
+        Some(Self {
+            id: id.clone(),
+            title: title.map(|e| e.value),
+            description: description.map(|e| e.value),
+            owner,
+            labels: labels.map(|e| e.value),
+            credential,
+            key,
+            expose,
+            protect,
+            enabled,
+            instance: Node::new(connector.span, Value::Map(instance)),
+            connector,
+        })
+    }
+
+    /// A literal discriminator of the instance: `auth.mode`, `config.variant`.
+    pub fn choice(&self, block: &str, switch: &str) -> &str {
+        self.instance.get(block).and_then(|b| b.get(switch)).and_then(Node::as_str).unwrap_or("")
+    }
+
+    /// The labels as text.
+    pub fn label_texts(&self) -> BTreeMap<&str, &str> {
+        let entries = self.labels.as_ref().and_then(Node::as_map).into_iter().flat_map(Map::iter);
+        entries.filter_map(|e| Some((&*e.key, e.value.as_str()?))).collect()
+    }
+
+    /// Checks that what people read is text, once expressions are evaluated.
+    pub fn check_texts(&self, told: &mut Vec<Diagnostic>) {
+        let labels = self.labels.as_ref().and_then(Node::as_map).into_iter().flat_map(Map::iter);
+        let labels = labels.map(|e| (format!("the label `{}`", e.key), &e.value));
+        let texts = [("`title`", &self.title), ("`description`", &self.description)];
+        let texts = texts.into_iter().filter_map(|(name, node)| Some((name.to_owned(), node.as_ref()?)));
+        if let Some(node) = self.labels.as_ref().filter(|n| n.as_map().is_none()) {
+            told.push(Diagnostic::error(
+                code::WRONG_TYPE,
+                node.span,
+                format!("`labels` is a map of text, this is {}", node.kind()),
+            ));
+        }
+        for (name, node) in texts.chain(labels) {
+            match &node.value {
+                Value::String(_) => {}
+                Value::Secret(_) => told.push(
+                    Diagnostic::error(code::SECRET_IN_CLEAR, node.span, format!("a secret in {name}, which is shown"))
+                        .help("secrets stand in secret fields of `config` and `auth` only"),
+                ),
+                // What failed to evaluate was told.
+                Value::Null => {}
+                _ => told.push(
+                    Diagnostic::error(code::WRONG_TYPE, node.span, format!("{name} is text, this is {}", node.kind()))
+                        .help("quote it"),
+                ),
+            }
+        }
+    }
+}
+
+fn empty(span: Span) -> Node {
+    Node::new(span, Value::Map(Map::default()))
+}
+
+/// Where a missing key of a document is told: at its first key.
+pub(crate) fn top(document: &Node) -> Span {
+    document.as_map().and_then(|m| m.iter().next()).map_or(document.span, |e| e.key_span)
+}
+
+fn key(id: &Arc<str>, fields: &mut Fields<'_>) -> Arc<str> {
+    let Some(key) = fields.string("key") else { return id.clone() };
+    if !crate::workspace::discover::is_id(key.value) {
+        let told = Diagnostic::error(code::INVALID_ID, key.span, "a key has the form of an id")
+            .help("segments of lower-case letters, digits, `.`, `_` and `-`, joined by `/`");
+        fields.diagnostics().push(told);
+    }
+    key.value.into()
+}
+
+/// Customers are not part of this version: a connection that asks for them must not pass as a global one.
+fn scope(fields: &mut Fields<'_>) {
+    if let Some(scope) = fields.string("scope") {
+        let told = match scope.value {
+            "global" => return,
+            "organization" | "customer" => {
+                Diagnostic::error(code::INVALID_VALUE, scope.span, "only `scope: global` is supported by this version")
+                    .help("connections of customers come with customer layers")
+            }
+            _ => Diagnostic::error(code::INVALID_VALUE, scope.span, "not a scope")
+                .help("`global`, `organization` or `customer`"),
+        };
+        fields.diagnostics().push(told);
+    }
+    if let Some(supplied) = fields.entry("supplied_by") {
+        let told =
+            Diagnostic::error(code::INVALID_VALUE, supplied.key_span, "`supplied_by` is not supported by this version")
+                .help("it belongs to connections of customers");
+        fields.diagnostics().push(told);
+    }
+}

@@ -1,0 +1,121 @@
+//! The only file that prints. Data goes to stdout, talk to stderr; colour only on a terminal that wants it.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use crate::diagnostic::Diagnostic;
+use crate::reporters::human::{self, Look};
+use crate::reporters::text::visible;
+use crate::secret::Secret;
+use crate::source::Sources;
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Where a run speaks.
+#[derive(Clone, Copy, Debug)]
+pub struct Ui {
+    out: Look,
+    talk: Look,
+}
+
+impl Ui {
+    /// Looks at the terminal once. `variable` reads the environment.
+    pub fn new(color: Color, variable: &dyn Fn(&str) -> Option<String>) -> Self {
+        let look = |terminal: bool| {
+            let forced = ["CLICOLOR_FORCE", "FORCE_COLOR"].iter().any(|v| variable(v).is_some_and(|v| v != "0"));
+            let refused = variable("NO_COLOR").is_some()
+                || variable("CLICOLOR").as_deref() == Some("0")
+                || variable("TERM").as_deref() == Some("dumb");
+            let color = match color {
+                Color::Always => true,
+                Color::Never => false,
+                Color::Auto => !refused && (forced || terminal),
+            };
+            let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|v| variable(v));
+            let unicode = locale.is_none_or(|l| l.to_ascii_lowercase().replace('-', "").contains("utf8"));
+            let columns = variable("COLUMNS").and_then(|c| c.parse().ok()).filter(|c| (40..=400).contains(c));
+            Look { color, unicode, width: columns.unwrap_or(100) }
+        };
+        Self { out: look(io::stdout().is_terminal()), talk: look(io::stderr().is_terminal()) }
+    }
+
+    /// How stdout looks.
+    pub fn look(&self) -> Look {
+        self.out
+    }
+
+    /// Prints data. A reader that went away is no error.
+    pub fn data(&self, text: &str) {
+        let mut out = io::stdout().lock();
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
+    /// Says something to the person, a line.
+    pub fn say(&self, text: &str) {
+        let mut err = io::stderr().lock();
+        let _ = writeln!(err, "{text}");
+    }
+
+    /// Says why nothing was done.
+    pub fn fail(&self, message: &str, help: Option<&str>) {
+        let message: Vec<_> = message.split('\n').map(visible).collect();
+        self.say(&format!("error: {}", message.join("\n")));
+        if let Some(help) = help {
+            self.say(&format!("  help: {help}"));
+        }
+    }
+
+    /// Draws problems as talk: for commands whose data is something else.
+    pub fn problems(&self, diagnostics: &[Diagnostic], sources: &Sources, environments: usize) {
+        if !diagnostics.is_empty() {
+            let text = human::render(diagnostics, sources, environments, self.talk);
+            let _ = io::stderr().lock().write_all(text.as_bytes());
+        }
+    }
+
+    /// Whether there is a person to ask.
+    pub fn is_interactive(&self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Asks for `yes`; anything else is a no.
+    pub fn confirm(&self, question: &str) -> bool {
+        let mut err = io::stderr().lock();
+        let _ = write!(err, "{question} Type `yes` to go on: ").and_then(|()| err.flush());
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+    }
+
+    /// A secret from a person, not echoed; or all of stdin where that is no terminal, without one line break at its end.
+    ///
+    /// # Errors
+    /// The operating system's; or stdin is no text, or longer than `limit` bytes.
+    pub fn read_secret(&self, prompt: &str, limit: usize) -> io::Result<Secret<String>> {
+        if io::stdin().is_terminal() {
+            return rpassword::prompt_password(prompt).map(Secret::new);
+        }
+        let mut text = Secret::new(String::with_capacity(256));
+        let mut input = io::Read::take(io::stdin().lock(), limit as u64 + 1);
+        let mut value = String::new();
+        io::Read::read_to_string(&mut input, &mut value)?;
+        if value.len() > limit {
+            zeroize::Zeroize::zeroize(&mut value);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("more than {limit} bytes")));
+        }
+        let cut = value.strip_suffix('\n').map(|v| v.strip_suffix('\r').unwrap_or(v).len());
+        if let Some(length) = cut {
+            value.truncate(length);
+        }
+        std::mem::swap(&mut text, &mut Secret::new(value));
+        Ok(text)
+    }
+}

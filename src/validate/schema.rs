@@ -1,0 +1,317 @@
+//! A schema error -> the node -> its span -> a diagnostic in our words. Only the chosen mode and variant speak, and a
+//! field that is misspelt is told once: not as unknown here and missing there.
+
+use std::collections::BTreeMap;
+
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use jsonschema::{JsonType, ValidationError};
+use serde_json::Value as Plain;
+
+use super::lookup::{Lookup, shown};
+use super::{Against, dotted, suggested};
+use crate::diagnostic::{Diagnostic, code, listed, nearest};
+use crate::model::connection::Connection;
+use crate::span::Span;
+use crate::value::{Node, Value, push_segment};
+
+/// Checks the schema; pointers of fields that it does not know go into `unknown`.
+pub(super) fn check(
+    connection: &mut Connection,
+    against: &Against<'_>,
+    unknown: &mut Vec<String>,
+    told: &mut Vec<Diagnostic>,
+) {
+    let integers = {
+        let Ok(errors) = against.connector.errors(&connection.instance) else { return };
+        if errors.is_empty() {
+            return;
+        }
+        spelled_integers(&errors, &connection.instance)
+    };
+    for (pointer, integer) in integers {
+        if let Some(node) = pointer_mut(&mut connection.instance, &pointer) {
+            node.value = Value::Int(integer);
+            let message = format!("`{}` is an integer, written as a string", dotted(&pointer));
+            told.push(Diagnostic::warning(code::STRING_FOR_INTEGER, node.span, message).help("remove the quotes"));
+        }
+    }
+    let Ok(errors) = against.connector.errors(&connection.instance) else { return };
+    let flat = errors.iter().flat_map(spoken).collect::<Vec<_>>();
+    let mut translation = Translation {
+        schema: Lookup { root: against.connector.schema() },
+        against,
+        connection,
+        missing: BTreeMap::new(),
+        told,
+        unknown,
+    };
+    for error in &flat {
+        translation.collect_missing(error);
+    }
+    for error in &flat {
+        translation.tell(error);
+    }
+    translation.tell_missing();
+}
+
+/// Strings where an integer is wanted, that spell one.
+fn spelled_integers(errors: &[ValidationError<'_>], instance: &Node) -> Vec<(String, i64)> {
+    let wants_integer = |error: &&ValidationError<'_>| match error.kind() {
+        ValidationErrorKind::Type { kind: TypeKind::Single(kind) } => *kind == JsonType::Integer,
+        _ => false,
+    };
+    let spelled = |error: &ValidationError<'_>| {
+        let pointer = error.instance_path().as_str().to_owned();
+        let integer = instance.pointer(&pointer)?.as_str()?.parse().ok()?;
+        Some((pointer, integer))
+    };
+    errors.iter().flat_map(spoken).filter(wants_integer).filter_map(spelled).collect()
+}
+
+fn pointer_mut<'a>(node: &'a mut Node, pointer: &str) -> Option<&'a mut Node> {
+    crate::value::segments(pointer).try_fold(node, |node, segment| match &mut node.value {
+        Value::Map(map) => map.entry_mut(&segment).map(|e| &mut e.value),
+        Value::List(items) => items.get_mut(segment.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
+/// An error, or for a union the errors of the branch that was meant: the one whose constants all match.
+fn spoken<'a>(error: &'a ValidationError<'a>) -> Vec<&'a ValidationError<'a>> {
+    let branches = match error.kind() {
+        ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context } => context,
+        _ => return vec![error],
+    };
+    let is_choice = |e: &ValidationError<'_>| {
+        matches!(e.kind(), ValidationErrorKind::Constant { .. } | ValidationErrorKind::Enum { .. })
+    };
+    let meant = branches.iter().filter(|errors| !errors.iter().any(is_choice));
+    match meant.min_by_key(|errors| errors.len()) {
+        Some(errors) if !errors.is_empty() => errors.iter().flat_map(|e| spoken(e)).collect(),
+        _ => vec![error],
+    }
+}
+
+struct Translation<'a, 'b> {
+    schema: Lookup<'a>,
+    against: &'a Against<'b>,
+    connection: &'a Connection,
+    /// Fields that are missing: pointer of the map and name -> the schema path of the `required`.
+    missing: BTreeMap<(String, String), String>,
+    told: &'a mut Vec<Diagnostic>,
+    unknown: &'a mut Vec<String>,
+}
+
+impl Translation<'_, '_> {
+    fn collect_missing(&mut self, error: &ValidationError<'_>) {
+        if let ValidationErrorKind::Required { property: Plain::String(name) } = error.kind() {
+            let at = error.instance_path().as_str().to_owned();
+            self.missing.entry((at, name.clone())).or_insert_with(|| error.schema_path().as_str().to_owned());
+        }
+    }
+
+    fn tell(&mut self, error: &ValidationError<'_>) {
+        let pointer = error.instance_path().as_str();
+        let Some(node) = self.connection.instance.pointer(pointer) else { return };
+        match &node.value {
+            // Its placement is told, or it failed and that was told.
+            Value::Secret(_) => return,
+            Value::Null if self.against.incomplete => return,
+            _ => {}
+        }
+        match error.kind() {
+            ValidationErrorKind::Required { .. } => {}
+            ValidationErrorKind::AdditionalProperties { unexpected }
+            | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+                for name in unexpected {
+                    self.tell_unknown(node, pointer, name, error.schema_path().as_str());
+                }
+            }
+            _ => {
+                let (message, help) = self.words(error, node, pointer);
+                let mut told = Diagnostic::error(code::SCHEMA, node.span, message);
+                told.help = help;
+                self.told.push(told);
+            }
+        }
+    }
+
+    fn tell_unknown(&mut self, node: &Node, pointer: &str, name: &str, schema_path: &str) {
+        let Some(entry) = node.as_map().and_then(|m| m.entry(name)) else { return };
+        let mut whole = pointer.to_owned();
+        push_segment(&mut whole, name);
+        self.unknown.push(whole.clone());
+        let schema = self.schema;
+        let siblings = schema.parent(schema_path).and_then(|s| s.get("properties")).and_then(Plain::as_object);
+        let siblings = siblings.into_iter().flatten();
+        let siblings: Vec<(&str, Vec<&str>)> = siblings.map(|(f, s)| (f.as_str(), schema.aliases(s))).collect();
+        let free = |field: &&str| node.as_map().is_none_or(|m| m.get(field).is_none());
+        let alias = siblings.iter().find(|(_, aliases)| aliases.iter().any(|a| a.eq_ignore_ascii_case(name)));
+        let near = alias.map(|(field, _)| *field).filter(free);
+        let near = near.or_else(|| nearest(name, siblings.iter().map(|(field, _)| *field).filter(free)));
+        let help = match near {
+            Some(near) => {
+                // One cause: the field that is missing is the one that is misspelt.
+                self.missing.remove(&(pointer.to_owned(), near.to_owned()));
+                format!("did you mean `{near}`?")
+            }
+            None if siblings.is_empty() => "remove it".to_owned(),
+            None => format!("fields here: {}", listed(siblings.iter().map(|(field, _)| *field), 12)),
+        };
+        let message = format!("unknown field `{}`{}", dotted(&whole), self.chosen(pointer));
+        self.told.push(Diagnostic::error(code::UNKNOWN_KEY, entry.key_span, message).help(help));
+    }
+
+    fn tell_missing(&mut self) {
+        for ((pointer, name), schema_path) in std::mem::take(&mut self.missing) {
+            let mut whole = pointer.clone();
+            push_segment(&mut whole, &name);
+            if whole == "/auth" {
+                // The connection says neither `credential` nor `auth`.
+                let modes = self.modes();
+                let message = "the connection has neither `auth` nor `credential`";
+                let help = format!("choose a mode: `auth: {{mode: …}}` with {modes}; or link a `credential`");
+                let told = Diagnostic::error(code::MISSING_KEY, self.connection.connector.span, message).help(help);
+                self.told.push(told);
+                continue;
+            }
+            let parent = self.schema.parent(&schema_path);
+            let field = parent.and_then(|s| s.get("properties")).and_then(|p| p.get(&name));
+            let places = self
+                .against
+                .connector
+                .places(self.connection.choice("config", "variant"), self.connection.choice("auth", "mode"));
+            let secret = crate::value::segments(&whole)
+                .try_fold(&*places, |p, segment| p.below(&segment))
+                .is_some_and(|p| p.secret);
+            let description = field.and_then(|f| self.schema.described(f));
+            let mut help = if secret {
+                format!("add `{name}: ${{{{ secrets.{} }}}}`", suggested(&whole))
+            } else {
+                match field.and_then(|f| self.schema.example(f)) {
+                    Some(example) => format!("add it, for example `{name}: {example}`"),
+                    None => format!("add `{name}: …`"),
+                }
+            };
+            if let Some(description) = description {
+                help = format!("{help} ({})", first_lower(&description));
+            }
+            let message = format!("`{}` is missing{}", dotted(&whole), self.chosen(&pointer));
+            self.told.push(Diagnostic::error(code::MISSING_KEY, self.key_span(&pointer), message).help(help));
+        }
+    }
+
+    /// Message and help of an error about one value.
+    fn words(&self, error: &ValidationError<'_>, node: &Node, pointer: &str) -> (String, Option<String>) {
+        let field = dotted(pointer);
+        let schema = self.schema.parent(error.schema_path().as_str());
+        match error.kind() {
+            ValidationErrorKind::Type { kind } => {
+                let wanted = type_words(kind);
+                let written = self.against.sources.slice(node.span);
+                let wants_text =
+                    wanted == "a string" && matches!(node.value, Value::Int(_) | Value::Float(_) | Value::Bool(_));
+                let help = wants_text.then(|| format!("quote it: '{written}'"));
+                let help = help.or_else(|| schema.and_then(|s| self.schema.described(s)).map(|d| first_lower(&d)));
+                (format!("`{field}` is {wanted}, this is {}", node.kind()), help)
+            }
+            ValidationErrorKind::Enum { options } => {
+                let options: Vec<String> = options.as_array().into_iter().flatten().map(shown).collect();
+                let written = node.as_str().unwrap_or("");
+                let names = || options.iter().map(String::as_str);
+                let help = match nearest(written, names()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("one of {}", listed(names(), 12)),
+                };
+                let note =
+                    schema.and_then(|s| s.get("description")).and_then(Plain::as_str).filter(|_| options.len() < 3);
+                let help = note.map_or(help.clone(), |note| format!("{help} ({})", first_lower(note)));
+                (format!("`{field}` can't be this value"), Some(help))
+            }
+            ValidationErrorKind::Constant { expected_value } => {
+                (format!("`{field}` must be `{}`", shown(expected_value)), None)
+            }
+            ValidationErrorKind::Pattern { .. } | ValidationErrorKind::Format { .. } => {
+                let description = schema.and_then(|s| self.schema.described(s)).map(|d| first_lower(&d));
+                let example = schema.and_then(|s| self.schema.example(s)).map(|e| format!("for example `{e}`"));
+                let help: Vec<String> = description.into_iter().chain(example).collect();
+                (format!("`{field}` does not have the form it needs"), (!help.is_empty()).then(|| help.join("; ")))
+            }
+            ValidationErrorKind::Minimum { limit } => (format!("`{field}` is at least {limit}"), None),
+            ValidationErrorKind::Maximum { limit } => {
+                let help = schema.and_then(|s| self.schema.described(s)).map(|d| first_lower(&d));
+                (format!("`{field}` is at most {limit}"), help)
+            }
+            ValidationErrorKind::ExclusiveMinimum { limit } => (format!("`{field}` is more than {limit}"), None),
+            ValidationErrorKind::ExclusiveMaximum { limit } => (format!("`{field}` is less than {limit}"), None),
+            ValidationErrorKind::MinLength { limit: 1 } => (format!("`{field}` is empty"), None),
+            ValidationErrorKind::MinLength { limit } => (format!("`{field}` has at least {limit} characters"), None),
+            ValidationErrorKind::MaxLength { limit } => (format!("`{field}` has at most {limit} characters"), None),
+            ValidationErrorKind::MinItems { limit } => (format!("`{field}` has at least {limit} items"), None),
+            ValidationErrorKind::MaxItems { limit } => (format!("`{field}` has at most {limit} items"), None),
+            ValidationErrorKind::UniqueItems => (format!("`{field}` has an item twice"), None),
+            // The value itself is never printed, whatever the schema says about it.
+            _ => (format!("`{field}`: {}", error.masked_with("the value")), None),
+        }
+    }
+
+    /// ` (mode `password`)`, where the choice explains why.
+    fn chosen(&self, pointer: &str) -> String {
+        let (block, switch) = match crate::value::segments(pointer).next().as_deref() {
+            Some("auth") => ("auth", "mode"),
+            Some("config") => ("config", "variant"),
+            _ => return String::new(),
+        };
+        match self.connection.choice(block, switch) {
+            "" => String::new(),
+            choice => format!(" ({switch} `{choice}`)"),
+        }
+    }
+
+    fn modes(&self) -> String {
+        let modes = self.schema.root.pointer("/properties/auth/properties/mode/enum");
+        let modes: Vec<String> = modes.and_then(Plain::as_array).into_iter().flatten().map(shown).collect();
+        listed(modes.iter().map(String::as_str), 12)
+    }
+
+    /// The key of the map at `pointer`, or for `config` that is not written the connector's line.
+    fn key_span(&self, pointer: &str) -> Span {
+        let instance = &self.connection.instance;
+        let Some((parent, _)) = pointer.rsplit_once('/') else { return self.connection.connector.span };
+        let last = crate::value::segments(pointer).last().unwrap_or_default();
+        let entry = instance.pointer(parent).and_then(Node::as_map).and_then(|m| m.entry(&last));
+        match (entry, instance.pointer(pointer)) {
+            (Some(entry), _) => entry.key_span,
+            (None, Some(node)) => Span { end: node.span.start, ..node.span },
+            _ => self.connection.connector.span,
+        }
+    }
+}
+
+fn first_lower(text: &str) -> String {
+    let mut chars = text.chars();
+    let second_upper = text.chars().nth(1).is_some_and(char::is_uppercase);
+    match chars.next() {
+        Some(first) if !second_upper => first.to_lowercase().chain(chars).collect(),
+        _ => text.to_owned(),
+    }
+}
+
+fn type_words(kind: &TypeKind) -> String {
+    let word = |t: JsonType| match t {
+        JsonType::Array => "a list",
+        JsonType::Boolean => "`true` or `false`",
+        JsonType::Integer => "an integer",
+        JsonType::Null => "null",
+        JsonType::Number => "a number",
+        JsonType::Object => "a map",
+        JsonType::String => "a string",
+    };
+    match kind {
+        TypeKind::Single(one) => word(*one).to_owned(),
+        TypeKind::Multiple(set) => {
+            let words: Vec<&str> = set.iter().map(word).collect();
+            words.join(" or ")
+        }
+    }
+}

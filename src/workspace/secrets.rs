@@ -1,0 +1,215 @@
+//! `secrets.sops.yaml`, as far as it shows without a key: which names there are, whether every value is sealed, and to
+//! whom. No identity is looked for here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::settings::is_name;
+use super::{Layer, Workspace};
+use crate::diagnostic::{Diagnostic, code, listed};
+use crate::digest::sha256;
+use crate::sops::{Encrypted, ErrorKind, Leaf, SopsError, Step, Type};
+use crate::span::{FileId, Span};
+use crate::value::Map;
+use crate::yaml;
+
+/// The leaf that ties a file to its place: `WORKSPACE_ID/LAYER_PATH`, checked on every opening.
+pub const SCOPE: &str = "tieline_scope";
+
+/// A layer's sealed secrets.
+#[derive(Debug)]
+pub struct SecretsFile {
+    /// The file.
+    pub file: FileId,
+    /// The secrets by name.
+    pub names: BTreeMap<Box<str>, Sealed>,
+    /// Whom it says it is sealed to.
+    pub recipients: Vec<Box<str>>,
+    /// Whether it carries [`SCOPE`].
+    pub scoped: bool,
+    /// Whether the names are all known: a file that can't be read must not make its secrets unknown.
+    pub readable: bool,
+}
+
+/// One sealed value.
+#[derive(Debug)]
+pub struct Sealed {
+    /// Where its name stands.
+    pub span: Span,
+    /// The digest of its ENC text: what anyone with the repository can see of a change.
+    pub version: String,
+}
+
+/// Reads and checks a file without a key.
+pub fn read(file: FileId, text: &str, told: &mut Vec<Diagnostic>) -> SecretsFile {
+    let mut secrets =
+        SecretsFile { file, names: BTreeMap::new(), recipients: Vec::new(), scoped: false, readable: false };
+    let encrypted = match Encrypted::parse(text) {
+        Ok(encrypted) => encrypted,
+        Err(error) => {
+            unreadable(&error, text, &mut secrets, told);
+            return secrets;
+        }
+    };
+    let metadata = encrypted.metadata();
+    secrets.recipients = metadata.recipients.iter().map(|r| r.recipient.trim().into()).collect();
+    if let Some(kind) = metadata.unsupported.first() {
+        let message = format!("the file has a master key of the kind `{kind}`");
+        told.push(
+            Diagnostic::error(code::INVALID_SECRETS_FILE, Span::file(file), message)
+                .help("tieline opens files that are sealed to age recipients alone: remove the other key"),
+        );
+    }
+    match encrypted.leaves() {
+        Ok(leaves) => {
+            secrets.readable = true;
+            for leaf in &leaves {
+                take(leaf, &mut secrets, told);
+            }
+        }
+        Err(error) => unreadable(&error, text, &mut secrets, told),
+    }
+    secrets
+}
+
+/// Files one leaf under its name.
+fn take(leaf: &Leaf<'_>, secrets: &mut SecretsFile, told: &mut Vec<Diagnostic>) {
+    let file = secrets.file;
+    let span = Span::new(file, leaf.key_range.clone().unwrap_or_else(|| leaf.range.clone()));
+    let mut error = |code, message: String, help: &str| told.push(Diagnostic::error(code, span, message).help(help));
+    let [Step::Key(name)] = leaf.path.0.as_slice() else {
+        let message = format!("`{}` is nested: the file is one flat map of names to strings", leaf.path);
+        error(code::INVALID_SECRETS_FILE, message, "one name a value: DB_PASSWORD, DB_TOKEN");
+        return;
+    };
+    if !is_name(name) {
+        let message = format!("`{}` can't be the name of a secret", visible(name));
+        error(code::INVALID_SECRETS_FILE, message, "letters, digits and `_`, not starting with a digit");
+        return;
+    }
+    match leaf.enc {
+        None if leaf.empty => {
+            let message = format!("`{name}` is empty, and empty values are never encrypted");
+            error(code::INVALID_SECRETS_FILE, message, "set it with `tieline secret set`, or remove it");
+        }
+        None => {
+            let message = format!("`{name}` is not encrypted");
+            let help = "it is in Git's history now: rotate it, then set the new value with `tieline secret set`";
+            error(code::SECRETS_NOT_ENCRYPTED, message, help);
+        }
+        Some(enc) if enc.kind != Type::Str => {
+            let message = format!("`{name}` is sealed as `{}`, secrets are strings", enc.kind.name());
+            error(code::INVALID_SECRETS_FILE, message, "quote the value when you edit the file: '5432'");
+        }
+        Some(enc) if *name != SCOPE => {
+            let version = sha256(enc.text.as_bytes());
+            secrets.names.insert((*name).into(), Sealed { span, version });
+            return;
+        }
+        Some(_) => {
+            secrets.scoped = true;
+            return;
+        }
+    }
+    // What refers to the name is not to blame.
+    secrets.names.insert((*name).into(), Sealed { span, version: String::new() });
+}
+
+fn visible(name: &str) -> String {
+    name.chars().take(64).flat_map(char::escape_default).collect()
+}
+
+fn unreadable(error: &SopsError, text: &str, secrets: &mut SecretsFile, told: &mut Vec<Diagnostic>) {
+    let file = secrets.file;
+    let span = error.range.clone().map_or(Span::file(file), |range| Span::new(file, range));
+    if matches!(error.kind, ErrorKind::NoBlock) {
+        // Committed in clear. Its names still count, so that one cause is told once.
+        let (root, _) = yaml::parse(file, text);
+        let entries = root.as_ref().and_then(crate::value::Node::as_map).into_iter().flat_map(Map::iter);
+        let mut first = None;
+        for entry in entries {
+            first = first.or(Some(entry.key_span));
+            secrets.names.insert(entry.key.clone(), Sealed { span: entry.key_span, version: String::new() });
+        }
+        secrets.readable = true;
+        told.push(
+            Diagnostic::error(
+                code::SECRETS_NOT_ENCRYPTED,
+                first.unwrap_or(span),
+                "the file is not encrypted: it has no `sops` block",
+            )
+            .help(
+                "if it was ever committed or pushed, rotate every value in it. Then seal the new ones with \
+                 `tieline secret set NAME -e ENV`, or with `sops encrypt -i`",
+            ),
+        );
+        return;
+    }
+    let message = match error.kind {
+        ErrorKind::Empty => "the file is empty".to_owned(),
+        _ => format!("not a sops file: {error}"),
+    };
+    told.push(
+        Diagnostic::error(code::INVALID_SECRETS_FILE, span, message)
+            .help("restore it from Git, or write it anew with `tieline secret set`"),
+    );
+}
+
+/// What concerns a secrets file and the settings of its layer.
+pub fn check_layers(workspace: &Workspace, told: &mut Vec<Diagnostic>) {
+    let environments = workspace.environments.iter().map(|(name, layer)| (workspace.stack(name), layer));
+    for (stack, layer) in environments.chain([(vec![&workspace.root], &workspace.root)]) {
+        let Some(secrets) = &layer.secrets else { continue };
+        for (name, binding) in layer.settings.secrets.iter().filter(|(_, b)| b.uri.is_some()) {
+            if let Some(sealed) = secrets.names.get(name) {
+                let message = format!("`{name}` is bound to a store and stands in the layer's secrets file");
+                told.push(
+                    Diagnostic::error(code::SECRET_BOUND_TWICE, binding.span, message)
+                        .also(sealed.span, "sealed here")
+                        .help("keep one of them"),
+                );
+            }
+        }
+        check_recipients(&stack, layer, secrets, told);
+    }
+}
+
+fn check_recipients(stack: &[&Layer], layer: &Layer, secrets: &SecretsFile, told: &mut Vec<Diagnostic>) {
+    let configured = Workspace::recipients(stack);
+    // Names without a key were told where they stand.
+    let named: BTreeMap<&str, &str> =
+        configured.iter().filter_map(|r| Some((Workspace::public_key(stack, &r.value)?, &*r.value))).collect();
+    if named.len() < configured.len() || secrets.recipients.is_empty() {
+        return;
+    }
+    let at = secrets.names.values().map(|s| s.span).min().unwrap_or(Span::file(secrets.file));
+    let at = Span { end: at.start, ..at };
+    if configured.is_empty() {
+        let settings = if layer.path.is_empty() { "tieline.yaml" } else { "environment.yaml" };
+        told.push(
+            Diagnostic::error(code::RECIPIENTS_DIFFER, at, "the layer has a secrets file, but no recipients")
+                .help(format!("name whom it is sealed to in {settings}: `recipients: [NAME]`")),
+        );
+        return;
+    }
+    let sealed: BTreeSet<&str> = secrets.recipients.iter().map(|r| &**r).collect();
+    let missing: Vec<&str> = named.iter().filter(|(key, _)| !sealed.contains(*key)).map(|(_, name)| *name).collect();
+    let all_keys = |key: &str| stack.iter().flat_map(|l| &l.settings.keys).find(|(_, k)| &*k.value == key);
+    let extra: Vec<&str> = sealed
+        .iter()
+        .filter(|key| !named.contains_key(*key))
+        .map(|key| all_keys(key).map_or(*key, |(name, _)| &**name))
+        .collect();
+    let mut parts = Vec::new();
+    if !missing.is_empty() {
+        parts.push(format!("not sealed to {}", listed(missing, 8)));
+    }
+    if !extra.is_empty() {
+        parts.push(format!("sealed to {}, not among the layer's recipients", listed(extra, 8)));
+    }
+    if !parts.is_empty() {
+        told.push(
+            Diagnostic::error(code::RECIPIENTS_DIFFER, at, format!("the secrets file is {}", parts.join(", and ")))
+                .help("the next `tieline secret set` in this environment seals the file to the configured recipients"),
+        );
+    }
+}
