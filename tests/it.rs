@@ -1,2 +1,3 @@
 //! The one integration binary: a module for each command or promise.
+mod deploy;
 mod sops;
