@@ -115,7 +115,7 @@ impl Ui {
         if let Some(length) = cut {
             value.truncate(length);
         }
-        std::mem::swap(&mut text, &mut Secret::new(value));
+        text = Secret::new(value);
         Ok(text)
     }
 }

@@ -1,13 +1,17 @@
 //! What people type: one file a command, its arguments and what it does.
 
+mod apply;
+mod deploy;
 mod explain;
 mod init;
 mod list;
+mod plan;
 mod render;
 mod secret;
 mod session;
 mod show;
 mod validate;
+mod verify;
 
 use clap::{Parser, Subcommand};
 
@@ -46,6 +50,12 @@ pub enum Command {
     Show(show::Args),
     /// Set and list secrets
     Secret(secret::Args),
+    /// Show what an apply would change; needs no key
+    Plan(plan::Args),
+    /// Seal an environment and put it in force
+    Apply(apply::Args),
+    /// Check what is deployed
+    Verify(verify::Args),
 }
 
 /// How a run ended; the number is the process' exit code.
@@ -77,6 +87,9 @@ pub fn run(cli: &Cli, ui: &Ui) -> Exit {
         Command::List(args) => list::run(args, cli, ui),
         Command::Show(args) => show::run(args, cli, ui),
         Command::Secret(args) => secret::run(args, cli, ui),
+        Command::Plan(args) => plan::run(args, cli, ui),
+        Command::Apply(args) => apply::run(args, cli, ui),
+        Command::Verify(args) => verify::run(args, cli, ui),
     };
     result.unwrap_or_else(|failure| {
         ui.fail(&failure.message, failure.help.as_deref());

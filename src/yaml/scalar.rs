@@ -107,10 +107,10 @@ fn number(text: &str) -> Plain {
         }
         return text.parse().map_or(Plain::OutOfRange("beyond 64 bits"), Plain::Int);
     }
-    if let Some(hex) = text.strip_prefix("0x").filter(|h| !h.is_empty()) {
-        if hex.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return i64::from_str_radix(hex, 16).map_or(Plain::OutOfRange("beyond 64 bits"), Plain::Int);
-        }
+    if let Some(hex) = text.strip_prefix("0x").filter(|h| !h.is_empty())
+        && hex.bytes().all(|b| b.is_ascii_hexdigit())
+    {
+        return i64::from_str_radix(hex, 16).map_or(Plain::OutOfRange("beyond 64 bits"), Plain::Int);
     }
     if is_float(unsigned) {
         return match text.parse::<f64>() {
