@@ -103,8 +103,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
 
 /// The workspace's name: the folder's.
 fn name(folder: &Path) -> String {
-    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-    let last = absolute.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let last = disk::absolute(folder).file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
     let name: String =
         last.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' }).collect();
     let name = name.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());

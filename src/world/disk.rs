@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::ReadError;
 use crate::secret::Secret;
@@ -99,6 +99,11 @@ pub fn read_private(path: &Path, limit: usize) -> Result<Secret<String>, ReadErr
 /// Whether something stands at `path`, a broken link included.
 pub fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
+}
+
+/// The path from the root, with no look at the disk; as it is where there is no working directory.
+pub fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Appends text to a file that only the owner may read, and makes the file where there is none.

@@ -174,11 +174,7 @@ fn is_sexagesimal(text: &str) -> bool {
     }
     while let Some(part) = parts.next() {
         let part = if parts.peek().is_none() { part.split('.').next().unwrap_or("") } else { part };
-        let sixty = match part.as_bytes() {
-            [b'0'..=b'9'] => true,
-            [b'0'..=b'5', b'0'..=b'9'] => true,
-            _ => false,
-        };
+        let sixty = matches!(part.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9']);
         if !sixty {
             return false;
         }
