@@ -182,8 +182,7 @@ fn span_at(connection: &Connection, pointer: &str) -> Option<Span> {
         "config" | "auth" => return deepest(&connection.instance, pointer).map(|n| n.span),
         "title" => connection.title.as_ref(),
         "labels" => connection.labels.as_ref(),
-        "connector" => return Some(connection.connector.span),
-        _ => None,
+        key => connection.literals.get(key),
     };
     deepest(node?, rest).map(|n| n.span)
 }

@@ -170,7 +170,28 @@ pub fn check_layers(workspace: &Workspace, told: &mut Vec<Diagnostic>) {
             }
         }
         check_recipients(&stack, layer, secrets, told);
+        check_scope(layer, secrets, told);
     }
+}
+
+/// A file that other tools made does not say where it belongs.
+fn check_scope(layer: &Layer, secrets: &SecretsFile, told: &mut Vec<Diagnostic>) {
+    if secrets.scoped || !secrets.readable || secrets.recipients.is_empty() {
+        return;
+    }
+    let message = format!("the secrets file has no `{SCOPE}`: nobody can tell whether it was copied from elsewhere");
+    let at = start(secrets);
+    let protected = layer.settings.protected;
+    let make = if protected { Diagnostic::error } else { Diagnostic::warning };
+    told.push(
+        make(code::SECRETS_UNSCOPED, at, message).help("the next `tieline secret set` in this environment adds it"),
+    );
+}
+
+/// Where what concerns the whole file is told: at its first name.
+fn start(secrets: &SecretsFile) -> Span {
+    let first = secrets.names.values().map(|s| s.span).min().unwrap_or(Span::file(secrets.file));
+    Span { end: first.start, ..first }
 }
 
 fn check_recipients(stack: &[&Layer], layer: &Layer, secrets: &SecretsFile, told: &mut Vec<Diagnostic>) {
@@ -181,8 +202,7 @@ fn check_recipients(stack: &[&Layer], layer: &Layer, secrets: &SecretsFile, told
     if named.len() < configured.len() || secrets.recipients.is_empty() {
         return;
     }
-    let at = secrets.names.values().map(|s| s.span).min().unwrap_or(Span::file(secrets.file));
-    let at = Span { end: at.start, ..at };
+    let at = start(secrets);
     if configured.is_empty() {
         let settings = if layer.path.is_empty() { "tieline.yaml" } else { "environment.yaml" };
         told.push(
