@@ -37,11 +37,11 @@ impl TrustChange {
 /// All of them.
 pub(super) fn changes(pairs: &[Pair<'_>], base: &Deployed, desired: &Desired, places: Places<'_>) -> Vec<TrustChange> {
     let block = diff(&base.manifest.trust, &desired.trust, &[]).into_iter().map(TrustChange::Block);
-    let deployed: Vec<&Value> = base.manifest.connections.values().map(|sealed| &sealed.record).collect();
+    let known = Known::new(base);
     let destinations = pairs.iter().filter(|pair| pair.differs()).filter_map(|pair| {
         let (instance, _) = pair.new?;
         let sealed = pair.secret_paths(&base.manifest.trust, &desired.trust);
-        let told = destinations(pair, &deployed, &sealed).into_iter().map(|mut leaf| {
+        let told = destinations(pair, &known, &sealed).into_iter().map(|mut leaf| {
             leaf.place = places(instance, &leaf.path);
             TrustChange::Destination { instance: instance.to_owned(), leaf }
         });
@@ -50,24 +50,51 @@ pub(super) fn changes(pairs: &[Pair<'_>], base: &Deployed, desired: &Desired, pl
     block.chain(destinations.flatten()).collect()
 }
 
+/// Name and origin of a secret. Not its version: a rotated one is worth as much.
+type Source = (String, String);
+
+/// Where the deployed secrets go already.
+struct Known {
+    sources: BTreeSet<Source>,
+    /// With the JSON Pointer of a setting and its value.
+    places: BTreeSet<(Source, String, String)>,
+}
+
+impl Known {
+    fn new(base: &Deployed) -> Self {
+        let mut known = Self { sources: BTreeSet::new(), places: BTreeSet::new() };
+        for record in base.manifest.connections.values().map(|sealed| &sealed.record) {
+            let sources = sources(record);
+            if sources.is_empty() {
+                continue;
+            }
+            for leaf in diff(&Value::Null, &destination(record), &[]) {
+                let place = |source: &Source| (source.clone(), leaf.path.clone(), leaf.new.to_string());
+                known.places.extend(sources.iter().map(place));
+            }
+            known.sources.extend(sources);
+        }
+        known
+    }
+
+    fn has(&self, sources: &BTreeSet<Source>, leaf: &Leaf) -> bool {
+        let place = |source: &Source| (source.clone(), leaf.path.clone(), leaf.new.to_string());
+        sources.iter().any(|source| self.places.contains(&place(source)))
+    }
+}
+
 /// The settings of the new side that send a deployed secret to a new place.
-fn destinations(pair: &Pair<'_>, deployed: &[&Value], sealed: &[&str]) -> Vec<Leaf> {
+fn destinations(pair: &Pair<'_>, known: &Known, sealed: &[&str]) -> Vec<Leaf> {
     let Some((_, new)) = pair.new else { return Vec::new() };
     let sent = sources(new);
-    // Not by version: a rotated secret of the same name is worth as much.
-    let shares = |old: &&Value| !sources(old).is_disjoint(&sent);
-    let kept = pair.old.map(|(_, old)| old).filter(shares);
-    let others: Vec<&Value> = match kept {
-        Some(_) => Vec::new(),
-        None => deployed.iter().copied().filter(shares).collect(),
-    };
-    if kept.is_none() && others.is_empty() {
+    let kept = pair.old.map(|(_, old)| old).filter(|old| !sources(old).is_disjoint(&sent));
+    if kept.is_none() && known.sources.is_disjoint(&sent) {
         return Vec::new();
     }
-    let is_known = |leaf: &Leaf| others.iter().any(|old| old.pointer(&leaf.path) == Some(&leaf.new));
     diff(&destination(kept.unwrap_or(&Value::Null)), &destination(new), sealed)
         .into_iter()
-        .filter(|leaf| leaf.secret.is_none() && decides_where(leaf) && !is_known(leaf))
+        .filter(|leaf| leaf.secret.is_none() && decides_where(leaf))
+        .filter(|leaf| kept.is_some() || !known.has(&sent, leaf))
         .collect()
 }
 
@@ -77,8 +104,7 @@ fn destination(record: &Value) -> Value {
     serde_json::json!({"connector": part("connector"), "config": part("config"), "auth": part("auth")})
 }
 
-/// Name and origin of each secret.
-fn sources(record: &Value) -> BTreeSet<(String, String)> {
+fn sources(record: &Value) -> BTreeSet<Source> {
     let text = |source: &Value, key: &str| source[key].as_str().unwrap_or_default().to_owned();
     let all = secrets(record).into_iter().flat_map(|(_, secret)| secret["sources"].as_array().into_iter().flatten());
     all.map(|source| (text(source, "name"), text(source, "from"))).collect()

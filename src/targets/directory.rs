@@ -117,6 +117,10 @@ impl Directory {
 
     /// Writes a file that is named by the digest of its bytes, unless it is there.
     fn put(&self, folder: &str, name: &str, bytes: &[u8], limit: usize) -> Result<()> {
+        if bytes.len() > limit {
+            let why = format!("it has {} bytes, {limit} are the most", bytes.len());
+            return Err(self.failed("write", &format!("{folder}/{name}"), &why));
+        }
         self.folder(folder, true)?;
         match self.read(folder, name, limit)? {
             Some(found) if found == bytes => Ok(()),
