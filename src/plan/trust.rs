@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::leaves::{Leaf, diff};
 use super::{Pair, Places};
 use crate::bundle::Deployed;
-use crate::model::record::{Desired, secrets};
+use crate::model::record::{Desired, SECRET, is_secret, secrets};
 use crate::value::segments;
 
 /// One such change.
@@ -77,25 +77,45 @@ impl Known {
         known
     }
 
-    fn has(&self, sources: &BTreeSet<Source>, leaf: &Leaf) -> bool {
+    /// Whether each of these secrets goes there already.
+    fn all_go(&self, sources: &BTreeSet<Source>, leaf: &Leaf) -> bool {
         let place = |source: &Source| (source.clone(), leaf.path.clone(), leaf.new.to_string());
-        sources.iter().any(|source| self.places.contains(&place(source)))
+        // Of a place that is itself secret nobody can tell.
+        leaf.secret.is_none() && sources.iter().all(|source| self.places.contains(&place(source)))
     }
 }
 
-/// The settings of the new side that send a deployed secret to a new place.
+/// The settings of the new side that send a deployed secret to a new place: where it stays in its connection, those that
+/// change; where it comes into one, those that it does not go to from elsewhere.
 fn destinations(pair: &Pair<'_>, known: &Known, sealed: &[&str]) -> Vec<Leaf> {
     let Some((_, new)) = pair.new else { return Vec::new() };
-    let sent = sources(new);
-    let kept = pair.old.map(|(_, old)| old).filter(|old| !sources(old).is_disjoint(&sent));
-    if kept.is_none() && known.sources.is_disjoint(&sent) {
-        return Vec::new();
+    let old = pair.old.map_or(&Value::Null, |(_, old)| old);
+    let (before, after) = (sources(old), sources(new));
+    let arriving: BTreeSet<Source> = after.difference(&before).filter(|s| known.sources.contains(s)).cloned().collect();
+    let mut leaves = Vec::new();
+    if !before.is_disjoint(&after) {
+        leaves = diff(&destination(old), &destination(new), sealed);
+        leaves.retain(|leaf| !is_rotation(old, new, leaf));
     }
-    diff(&destination(kept.unwrap_or(&Value::Null)), &destination(new), sealed)
-        .into_iter()
-        .filter(|leaf| leaf.secret.is_none() && decides_where(leaf))
-        .filter(|leaf| kept.is_some() || !known.has(&sent, leaf))
-        .collect()
+    if !arriving.is_empty() {
+        let mut all = diff(&Value::Null, &destination(new), sealed);
+        all.retain(|leaf| !known.all_go(&arriving, leaf) && !leaves.iter().any(|told| told.path == leaf.path));
+        leaves.extend(all);
+    }
+    leaves.retain(decides_where);
+    leaves
+}
+
+/// Whether a leaf is a secret (a URL with a password in it) of which nothing but the version differs.
+fn is_rotation(old: &Value, new: &Value, leaf: &Leaf) -> bool {
+    let unversioned = |record: &Value| {
+        let mut secret = record.pointer(&leaf.path).filter(|value| is_secret(value))?[SECRET].clone();
+        for source in secret.get_mut("sources").and_then(Value::as_array_mut).into_iter().flatten() {
+            source.as_object_mut()?.remove("version");
+        }
+        Some(secret)
+    };
+    unversioned(old).is_some_and(|old| unversioned(new) == Some(old))
 }
 
 /// What can decide where a secret is sent.

@@ -57,6 +57,9 @@ impl Directory {
         }
         let mut path = self.root.clone();
         for segment in std::iter::once("").chain(folder.split('/').filter(|s| !s.is_empty())) {
+            if matches!(segment, "." | "..") {
+                return Err(self.failed("use", folder, &"it would lead elsewhere"));
+            }
             if !segment.is_empty() {
                 path.push(segment);
             }
