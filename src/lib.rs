@@ -42,6 +42,9 @@ pub mod targets;
 pub mod apply;
 pub mod verify;
 
+// Sealing and deploying.
+pub mod providers;
+
 // The outside.
 pub mod reporters;
 pub mod ui;
