@@ -139,7 +139,10 @@ fn secrets_that_cannot_be_had_are_told_all_at_once_and_nothing_is_written() {
     let told = error.to_string();
     assert_eq!(told.lines().count(), 5, "{told}");
     assert!(told.contains("`d` /auth/password: the secret is empty"), "{told}");
-    assert!(told.contains("3 connections") && told.contains("`a` /auth/password: no identity opens it"), "{told}");
+    assert!(
+        told.contains("can't be sealed: 3;") && told.contains("`a` /auth/password: no identity opens it"),
+        "{told}"
+    );
     assert!(!told.contains(CANARY));
     assert!(!bench.root().exists());
 }
