@@ -134,7 +134,7 @@ pub fn apply(
     stamp: &Stamp,
 ) -> Result<Applied, ApplyError> {
     check(target, desired, base)?;
-    let digest = Digest::desired(desired);
+    let digest = desired.digest();
     if let Some(base) = base
         && base.manifest.desired == digest
         && !desired.records.values().any(is_volatile)

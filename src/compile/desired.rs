@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::Compiled;
 use super::names::{Names, SourceKind};
 use crate::connectors::Catalogue;
-use crate::digest::sha256;
+use crate::digest::Digest;
 use crate::model::connection::Connection;
 use crate::model::record::{Desired, SECRET};
 use crate::overlay::Notes;
@@ -151,7 +151,7 @@ impl Maker<'_, '_> {
         if !reference.is_plain() {
             // What stands around the secret makes the value too: a change of it must show.
             let around = json!({"template": reference.template, "inputs": scope.inputs(&reference.template)});
-            secret["template"] = sha256(around.to_string().as_bytes()).into();
+            secret["template"] = Digest::of(around.to_string().as_bytes()).as_str().into();
         }
         json!({ SECRET: secret })
     }

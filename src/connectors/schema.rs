@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::builtin::SHARED;
 use super::json::Tree;
 use super::sensitive::{self, Places};
-use crate::digest::sha256;
+use crate::digest::Digest;
 use crate::value::Node;
 
 /// Steps of backtracking that a pattern with look-around may take.
@@ -31,7 +31,7 @@ pub struct Connector {
     id: Box<str>,
     /// The schema with what it shares with others put in: stands alone.
     schema: Value,
-    digest: String,
+    digest: Digest,
     validator: OnceLock<Result<Validator<Tree>, String>>,
     places: Mutex<HashMap<(String, String), Arc<Places>>>,
 }
@@ -50,7 +50,7 @@ impl Connector {
         let schema = bundle(schema);
         let connector = Self {
             id: id.into(),
-            digest: sha256(schema.to_string().as_bytes()),
+            digest: Digest::of(schema.to_string().as_bytes()),
             schema,
             validator: OnceLock::new(),
             places: Mutex::default(),
@@ -79,8 +79,8 @@ impl Connector {
         &self.schema
     }
 
-    /// The digest of the schema, `sha256:` and hex.
-    pub fn digest(&self) -> &str {
+    /// The digest of the schema.
+    pub fn digest(&self) -> &Digest {
         &self.digest
     }
 
