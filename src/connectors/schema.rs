@@ -56,7 +56,10 @@ impl Connector {
             places: Mutex::default(),
         };
         if !trusted {
-            if let Some(secret) = sensitive::secret_in_condition(&connector.schema) {
+            let Some(all) = sensitive::places(&connector.schema, &BTreeMap::new()) else {
+                return Err(fault("its references (`$ref`) branch without end".into()));
+            };
+            if let Some(secret) = sensitive::secret_in_condition(&connector.schema, &all) {
                 return Err(fault(format!(
                     "a condition (`if`) reads the secret `{secret}`: what it decides would tell"
                 )));
@@ -116,7 +119,8 @@ impl Connector {
         let fresh = || {
             let known = [("/config/variant", variant), ("/auth/mode", mode)];
             let known: BTreeMap<&str, &str> = known.into_iter().filter(|(_, v)| !v.is_empty()).collect();
-            Arc::new(sensitive::places(&self.schema, &known))
+            // Loading refused a schema that has none.
+            Arc::new(sensitive::places(&self.schema, &known).unwrap_or_default())
         };
         Arc::clone(cache.entry(key).or_insert_with(fresh))
     }
