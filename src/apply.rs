@@ -104,13 +104,12 @@ impl fmt::Display for ApplyError {
                 write!(f, "the environment moved from {expected} to {found} since this plan; nothing was changed")
             }
             Self::Refused(refusals) => {
-                let count = refusals.iter().map(|refusal| &refusal.instance).collect::<BTreeSet<_>>().len();
-                write!(f, "refused: {count} protected connections; nothing was changed")?;
+                f.write_str("refused by `protect`; nothing was changed")?;
                 refusals.iter().try_for_each(|refusal| write!(f, "\n  `{}`: {}", refusal.instance, refusal.reason))
             }
             Self::Secrets(failures) => {
                 let count = failures.iter().map(|failure| &failure.instance).collect::<BTreeSet<_>>().len();
-                write!(f, "{count} connections can't be sealed; nothing was changed")?;
+                write!(f, "connections that can't be sealed: {count}; nothing was changed")?;
                 failures.iter().try_for_each(|failure| {
                     let Failure { instance, pointer, reason } = failure;
                     let space = if pointer.is_empty() { "" } else { " " };
@@ -135,7 +134,7 @@ pub fn apply(
     stamp: &Stamp,
 ) -> Result<Applied, ApplyError> {
     check(target, desired, base)?;
-    let digest = Digest::desired(desired);
+    let digest = desired.digest();
     if let Some(base) = base
         && base.manifest.desired == digest
         && !desired.records.values().any(is_volatile)

@@ -120,13 +120,14 @@ impl Manifest {
     /// A workspace id that is no UUID.
     pub fn desired_digest(&self) -> Result<Digest, Integrity> {
         let workspace = self.workspace.parse().map_err(|_| bad("its workspace is no UUID"))?;
-        Ok(Digest::desired(&Desired {
+        Ok(Desired {
             workspace,
             environment: Arc::from(&*self.environment),
             profile: self.profile.as_deref().map(Arc::from),
             records: self.connections.iter().map(|(id, sealed)| (id.clone(), sealed.record.clone())).collect(),
             trust: self.trust.clone(),
-        }))
+        }
+        .digest())
     }
 
     /// Reads the bytes of a manifest, of at most [`MAX_MANIFEST`].

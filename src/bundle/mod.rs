@@ -4,7 +4,6 @@
 //! and no network: where the bytes stand is a matter of [`crate::targets`].
 
 pub mod check;
-pub mod digest;
 pub mod manifest;
 pub mod object;
 
@@ -12,9 +11,9 @@ use std::fmt;
 
 use serde_json::Value;
 
-pub use digest::Digest;
 pub use manifest::{Commit, Deployed, Head, Manifest, Sealed};
 
+pub use crate::digest::Digest;
 use crate::model::record::Desired;
 
 /// The version of the format of manifests and objects. 0 promises no compatibility yet.

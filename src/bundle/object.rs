@@ -124,7 +124,12 @@ impl Sealing<'_> {
     fn data(&mut self, value: &Value, pointer: &mut String) -> Data {
         if is_secret(value) {
             return match self.reveal.reveal(self.instance, pointer) {
-                Ok(secret) => secret.into(),
+                Ok(secret) if !secret.expose().is_empty() => secret.into(),
+                // sops leaves the empty text in clear, and nobody means it.
+                Ok(_) => {
+                    self.fail(pointer, "the secret is empty");
+                    Data::Null
+                }
                 Err(reason) => {
                     self.fail(pointer, &reason);
                     Data::Null

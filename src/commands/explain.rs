@@ -178,13 +178,24 @@ impl Explained<'_> {
         }
     }
 
+    /// A value as it may be shown, for machines.
+    fn json(&self, node: &Node, pointer: &str) -> Json {
+        match &node.value {
+            Value::Secret(reference) => (&*reference.template).into(),
+            Value::String(text) if text.contains(OPEN) || !self.is_secret(pointer) => (&**text).into(),
+            Value::Map(_) | Value::List(_) => Json::Null,
+            _ if self.is_secret(pointer) => MASK.into(),
+            _ => plain(node),
+        }
+    }
+
     fn chain(&self, pointer: &str, found: Option<&Node>, steps: &[Step<'_>], format: Format, ui: &Ui) {
         let value = found.map(|n| self.shown(n, pointer));
         let last = steps.len() - 1;
         if let Format::Json = format {
             let step = |(i, step): (usize, &Step<'_>)| {
                 let (file, line) = self.place(step.span);
-                let written = step.value.as_ref().map(|n| self.shown(n, pointer));
+                let written = step.value.as_ref().map(|n| self.json(n, pointer));
                 json!({"layer": step.layer, "file": file, "line": line, "written": written, "in_force": i == last})
             };
             let layers: Vec<Json> = steps.iter().enumerate().map(step).collect();
@@ -192,7 +203,7 @@ impl Explained<'_> {
                 "environment": &*self.environment,
                 "id": &*self.connection.id,
                 "path": pointer,
-                "value": value,
+                "value": found.map(|n| self.json(n, pointer)),
                 "layers": layers,
             })));
             return;
@@ -233,19 +244,18 @@ impl Explained<'_> {
         let leaf = |pointer: String| {
             let node = node.pointer(&pointer[above.len()..])?;
             let (file, line) = self.place(node.span);
-            Some((pointer.clone(), self.shown(node, &pointer), file, line))
+            Some((pointer, node, file, line))
         };
         let rows = leaves(node, above).into_iter().filter_map(leaf);
         match format {
             Format::Human => {
-                let cells =
-                    |p: String, value, file: String, line: usize| vec![dotted(&p), value, format!("{file}:{line}")];
-                let rows: Vec<_> = rows.map(|(p, v, f, l)| cells(p, v, f, l)).collect();
-                ui.data(&table::render(&["path", "value", "set in"], &rows));
+                let cells = |(pointer, node, file, line): (String, &Node, String, usize)| {
+                    vec![dotted(&pointer), self.shown(node, &pointer), format!("{file}:{line}")]
+                };
+                ui.data(&table::render(&["path", "value", "set in"], &rows.map(cells).collect::<Vec<_>>()));
             }
             Format::Json => {
-                let object =
-                    |(path, value, file, line)| json!({"path": path, "value": value, "file": file, "line": line});
+                let object = |(path, node, file, line): (String, &Node, String, usize)| json!({"path": path, "value": self.json(node, &path), "file": file, "line": line});
                 ui.data(&pretty(&Json::Array(rows.map(object).collect())));
             }
         }

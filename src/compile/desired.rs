@@ -9,8 +9,9 @@ use uuid::Uuid;
 use super::Compiled;
 use super::names::{Names, SourceKind};
 use crate::connectors::Catalogue;
-use crate::digest::sha256;
+use crate::digest::Digest;
 use crate::model::connection::Connection;
+use crate::model::consumer::Consumer;
 use crate::model::record::{Desired, SECRET};
 use crate::overlay::Notes;
 use crate::source::Sources;
@@ -32,9 +33,9 @@ pub fn desired(workspace: &Workspace, catalogue: &Catalogue, compiled: &Compiled
         workspace: id,
         scope: Scope::environment(&compiled.environment, &names.vars, &names),
         names: &names,
-        compiled,
         stack: &stack,
         recipients: &recipients,
+        users: users(compiled),
     };
     let records = compiled.connections.values().map(|c| (c.id.to_string(), maker.record(c))).collect();
     Desired {
@@ -79,16 +80,29 @@ struct Maker<'a, 'w> {
     workspace: Uuid,
     scope: Scope<'a>,
     names: &'a Names<'w>,
-    compiled: &'a Compiled,
     stack: &'a [&'w Layer],
     recipients: &'a BTreeMap<&'w str, &'w str>,
+    users: BTreeMap<&'a str, Vec<&'a Consumer>>,
+}
+
+/// Consumers by the id or key that they use.
+fn users(compiled: &Compiled) -> BTreeMap<&str, Vec<&Consumer>> {
+    let mut users: BTreeMap<&str, Vec<&Consumer>> = BTreeMap::new();
+    for consumer in &compiled.consumers {
+        for used in &consumer.uses {
+            users.entry(&used.connection.value).or_default().push(consumer);
+        }
+    }
+    users
 }
 
 impl Maker<'_, '_> {
     fn record(&self, connection: &Connection) -> Json {
         let scope = self.scope.connection(&connection.id, &connection.connector.value);
         let tree = |node: Option<&Node>| node.map_or(Json::Null, |n| self.json(n, &scope));
-        let consumers: Vec<_> = self.compiled.consumers_of(connection).collect();
+        let by = |name: &str| self.users.get(name).into_iter().flatten().copied();
+        let by_key = by(&connection.key).filter(|_| connection.key != connection.id);
+        let consumers: Vec<&Consumer> = by(&connection.id).chain(by_key).collect();
         let keys: BTreeSet<&str> = self
             .recipients
             .values()
@@ -100,7 +114,7 @@ impl Maker<'_, '_> {
                     .filter_map(|r| Workspace::public_key(self.stack, &r.value)),
             )
             .collect();
-        let ids: Vec<&str> = consumers.iter().map(|c| &*c.id).collect();
+        let ids: BTreeSet<&str> = consumers.iter().map(|c| &*c.id).collect();
         json!({
             "id": &*connection.id,
             "customer": null,
@@ -151,7 +165,7 @@ impl Maker<'_, '_> {
         if !reference.is_plain() {
             // What stands around the secret makes the value too: a change of it must show.
             let around = json!({"template": reference.template, "inputs": scope.inputs(&reference.template)});
-            secret["template"] = sha256(around.to_string().as_bytes()).into();
+            secret["template"] = Digest::of(around.to_string().as_bytes()).as_str().into();
         }
         json!({ SECRET: secret })
     }
@@ -182,8 +196,7 @@ fn span_at(connection: &Connection, pointer: &str) -> Option<Span> {
         "config" | "auth" => return deepest(&connection.instance, pointer).map(|n| n.span),
         "title" => connection.title.as_ref(),
         "labels" => connection.labels.as_ref(),
-        "connector" => return Some(connection.connector.span),
-        _ => None,
+        key => connection.literals.get(key),
     };
     deepest(node?, rest).map(|n| n.span)
 }
@@ -201,10 +214,7 @@ fn deepest<'n>(node: &'n Node, pointer: &str) -> Option<&'n Node> {
 
 impl Compiled {
     /// The consumers that use a connection, by id.
-    pub fn consumers_of<'c>(
-        &'c self,
-        connection: &'c Connection,
-    ) -> impl Iterator<Item = &'c crate::model::consumer::Consumer> {
+    pub fn consumers_of<'c>(&'c self, connection: &'c Connection) -> impl Iterator<Item = &'c Consumer> {
         let uses = |reference: &str| reference == &*connection.id || reference == &*connection.key;
         self.consumers.iter().filter(move |c| c.uses.iter().any(|u| uses(&u.connection.value)))
     }

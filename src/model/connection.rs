@@ -57,6 +57,8 @@ pub struct Connection {
     pub enabled: bool,
     /// `{config, auth}`, what the connector's schema describes.
     pub instance: Node,
+    /// The literal keys as written: where each was set.
+    pub literals: Map,
 }
 
 impl Connection {
@@ -114,6 +116,7 @@ impl Connection {
             protect,
             enabled,
             instance: Node::new(connector.span, Value::Map(instance)),
+            literals: map,
             connector,
         })
     }

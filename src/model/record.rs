@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::digest::sha256;
+use crate::digest::Digest;
 use crate::value::push_segment;
 
 /// The one key of the map that stands in a record for a secret value:
@@ -38,8 +38,8 @@ pub struct Desired {
 }
 
 impl Desired {
-    /// The desired digest, `sha256:` and hex: equal on any machine for the same input and tool version.
-    pub fn digest(&self) -> String {
+    /// The desired digest: equal on any machine for the same input and tool version.
+    pub fn digest(&self) -> Digest {
         let records: Vec<&Value> = self.records.values().collect();
         let whole = json!({
             "workspace": self.workspace.to_string(),
@@ -48,7 +48,7 @@ impl Desired {
             "records": records,
             "trust": self.trust,
         });
-        sha256(whole.to_string().as_bytes())
+        Digest::of(whole.to_string().as_bytes())
     }
 }
 

@@ -78,7 +78,7 @@ pub struct Leaf {
 /// The leaves that differ, sorted by path. `sealed` holds the secret paths of both sides' schemas: JSON Pointers in
 /// which a segment `*` stands for any.
 ///
-/// Null is the same as nothing. A list of scalars is one leaf; other lists are compared by index.
+/// Null is the same as nothing. A list of scalars or secrets is one leaf; other lists are compared by index.
 pub fn diff(old: &Value, new: &Value, sealed: &[&str]) -> Vec<Leaf> {
     let mut walk = Walk { sealed, path: String::new(), leaves: Vec::new() };
     walk.nodes(Some(old), Some(new));
@@ -129,6 +129,8 @@ impl Walk<'_> {
         }
         if let (Some(a), Some(b)) = (as_list(old), as_list(new))
             && a.iter().chain(b).any(|item| item.is_object() || item.is_array())
+            // Items move: where one is secret, another index may hold the same in clear.
+            && !a.iter().chain(b).any(is_secret)
         {
             for index in 0..a.len().max(b.len()) {
                 self.below(&index.to_string(), a.get(index), b.get(index));
@@ -237,6 +239,8 @@ mod tests {
         assert!(!format!("{:?}", told(&list, &text, &[])).contains("hunter2"));
         let shifted = json!({"auth": [secret("1"), "hunter2"]});
         assert!(!format!("{:?}", told(&list, &shifted, &[])).contains("hunter2"));
+        let longer = json!({"auth": ["x", "hunter2"]});
+        assert_eq!(told(&json!({"auth": [secret("1")]}), &longer, &[]), ["change /auth: (secret) no longer sealed"]);
         let whole = json!({"auth": secret("1")});
         assert!(!format!("{:?}", told(&whole, &json!({"auth": {"x": "hunter2"}}), &[])).contains("hunter2"));
     }

@@ -133,7 +133,7 @@ impl Plan {
                 digest: base.digest.clone(),
                 desired: base.manifest.desired.clone(),
             }),
-            desired: Digest::desired(desired),
+            desired: desired.digest(),
             unchanged: pairs.iter().filter(|pair| !pair.differs()).count(),
             volatile: volatile(desired),
             consumers: touched().flat_map(|record| texts(record, "consumers")).map(str::to_owned).collect(),

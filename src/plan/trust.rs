@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::leaves::{Leaf, diff};
 use super::{Pair, Places};
 use crate::bundle::Deployed;
-use crate::model::record::{Desired, secrets};
+use crate::model::record::{Desired, SECRET, is_secret, secrets};
 use crate::value::segments;
 
 /// One such change.
@@ -37,11 +37,11 @@ impl TrustChange {
 /// All of them.
 pub(super) fn changes(pairs: &[Pair<'_>], base: &Deployed, desired: &Desired, places: Places<'_>) -> Vec<TrustChange> {
     let block = diff(&base.manifest.trust, &desired.trust, &[]).into_iter().map(TrustChange::Block);
-    let deployed: Vec<&Value> = base.manifest.connections.values().map(|sealed| &sealed.record).collect();
+    let known = Known::new(base);
     let destinations = pairs.iter().filter(|pair| pair.differs()).filter_map(|pair| {
         let (instance, _) = pair.new?;
         let sealed = pair.secret_paths(&base.manifest.trust, &desired.trust);
-        let told = destinations(pair, &deployed, &sealed).into_iter().map(|mut leaf| {
+        let told = destinations(pair, &known, &sealed).into_iter().map(|mut leaf| {
             leaf.place = places(instance, &leaf.path);
             TrustChange::Destination { instance: instance.to_owned(), leaf }
         });
@@ -50,25 +50,72 @@ pub(super) fn changes(pairs: &[Pair<'_>], base: &Deployed, desired: &Desired, pl
     block.chain(destinations.flatten()).collect()
 }
 
-/// The settings of the new side that send a deployed secret to a new place.
-fn destinations(pair: &Pair<'_>, deployed: &[&Value], sealed: &[&str]) -> Vec<Leaf> {
-    let Some((_, new)) = pair.new else { return Vec::new() };
-    let sent = sources(new);
-    // Not by version: a rotated secret of the same name is worth as much.
-    let shares = |old: &&Value| !sources(old).is_disjoint(&sent);
-    let kept = pair.old.map(|(_, old)| old).filter(shares);
-    let others: Vec<&Value> = match kept {
-        Some(_) => Vec::new(),
-        None => deployed.iter().copied().filter(shares).collect(),
-    };
-    if kept.is_none() && others.is_empty() {
-        return Vec::new();
+/// Name and origin of a secret. Not its version: a rotated one is worth as much.
+type Source = (String, String);
+
+/// Where the deployed secrets go already.
+struct Known {
+    sources: BTreeSet<Source>,
+    /// With the JSON Pointer of a setting and its value.
+    places: BTreeSet<(Source, String, String)>,
+}
+
+impl Known {
+    fn new(base: &Deployed) -> Self {
+        let mut known = Self { sources: BTreeSet::new(), places: BTreeSet::new() };
+        for record in base.manifest.connections.values().map(|sealed| &sealed.record) {
+            let sources = sources(record);
+            if sources.is_empty() {
+                continue;
+            }
+            for leaf in diff(&Value::Null, &destination(record), &[]) {
+                let place = |source: &Source| (source.clone(), leaf.path.clone(), leaf.new.to_string());
+                known.places.extend(sources.iter().map(place));
+            }
+            known.sources.extend(sources);
+        }
+        known
     }
-    let is_known = |leaf: &Leaf| others.iter().any(|old| old.pointer(&leaf.path) == Some(&leaf.new));
-    diff(&destination(kept.unwrap_or(&Value::Null)), &destination(new), sealed)
-        .into_iter()
-        .filter(|leaf| leaf.secret.is_none() && decides_where(leaf) && !is_known(leaf))
-        .collect()
+
+    /// Whether each of these secrets goes there already.
+    fn all_go(&self, sources: &BTreeSet<Source>, leaf: &Leaf) -> bool {
+        let place = |source: &Source| (source.clone(), leaf.path.clone(), leaf.new.to_string());
+        // Of a place that is itself secret nobody can tell.
+        leaf.secret.is_none() && sources.iter().all(|source| self.places.contains(&place(source)))
+    }
+}
+
+/// The settings of the new side that send a deployed secret to a new place: where it stays in its connection, those that
+/// change; where it comes into one, those that it does not go to from elsewhere.
+fn destinations(pair: &Pair<'_>, known: &Known, sealed: &[&str]) -> Vec<Leaf> {
+    let Some((_, new)) = pair.new else { return Vec::new() };
+    let old = pair.old.map_or(&Value::Null, |(_, old)| old);
+    let (before, after) = (sources(old), sources(new));
+    let arriving: BTreeSet<Source> = after.difference(&before).filter(|s| known.sources.contains(s)).cloned().collect();
+    let mut leaves = Vec::new();
+    if !before.is_disjoint(&after) {
+        leaves = diff(&destination(old), &destination(new), sealed);
+        leaves.retain(|leaf| !is_rotation(old, new, leaf));
+    }
+    if !arriving.is_empty() {
+        let mut all = diff(&Value::Null, &destination(new), sealed);
+        all.retain(|leaf| !known.all_go(&arriving, leaf) && !leaves.iter().any(|told| told.path == leaf.path));
+        leaves.extend(all);
+    }
+    leaves.retain(decides_where);
+    leaves
+}
+
+/// Whether a leaf is a secret (a URL with a password in it) of which nothing but the version differs.
+fn is_rotation(old: &Value, new: &Value, leaf: &Leaf) -> bool {
+    let unversioned = |record: &Value| {
+        let mut secret = record.pointer(&leaf.path).filter(|value| is_secret(value))?[SECRET].clone();
+        for source in secret.get_mut("sources").and_then(Value::as_array_mut).into_iter().flatten() {
+            source.as_object_mut()?.remove("version");
+        }
+        Some(secret)
+    };
+    unversioned(old).is_some_and(|old| unversioned(new) == Some(old))
 }
 
 /// What can decide where a secret is sent.
@@ -77,8 +124,7 @@ fn destination(record: &Value) -> Value {
     serde_json::json!({"connector": part("connector"), "config": part("config"), "auth": part("auth")})
 }
 
-/// Name and origin of each secret.
-fn sources(record: &Value) -> BTreeSet<(String, String)> {
+fn sources(record: &Value) -> BTreeSet<Source> {
     let text = |source: &Value, key: &str| source[key].as_str().unwrap_or_default().to_owned();
     let all = secrets(record).into_iter().flat_map(|(_, secret)| secret["sources"].as_array().into_iter().flatten());
     all.map(|source| (text(source, "name"), text(source, "from"))).collect()

@@ -73,7 +73,11 @@ pub fn unopened(path: &str, error: &SopsError) -> Unopened {
         }
         _ => ("`tieline validate` tells more".to_owned(), false),
     };
-    Unopened { path: path.to_owned(), reason: error.to_string(), help, integrity }
+    let reason = match &error.kind {
+        ErrorKind::NoIdentity { .. } => "none of your identities opens it".to_owned(),
+        _ => error.to_string(),
+    };
+    Unopened { path: path.to_owned(), reason, help, integrity }
 }
 
 /// What became of a value that was set.

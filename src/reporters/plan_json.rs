@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::text::visible_json;
+use super::json::{FORMAT_VERSION, pretty};
 use crate::plan::leaves::Leaf;
 use crate::plan::trust::TrustChange;
 use crate::plan::{Action, Change, Plan};
@@ -17,7 +17,7 @@ pub fn plan_json(plan: &Plan) -> String {
         .map(|access| json!({"recipient": access.recipient, "gains": access.gains, "loses": access.loses}));
     let refused = plan.refused.iter().map(|one| json!({"instance": one.instance, "reason": one.reason}));
     let whole = json!({
-        "format_version": "1.0",
+        "format_version": FORMAT_VERSION,
         "workspace": plan.scope.workspace,
         "environment": plan.scope.environment,
         "profile": plan.scope.profile,
@@ -37,8 +37,7 @@ pub fn plan_json(plan: &Plan) -> String {
             "unchanged": plan.unchanged,
         },
     });
-    let text = format!("{whole:#}\n");
-    visible_json(&text).into_owned()
+    pretty(&whole)
 }
 
 fn change(change: &Change) -> Value {

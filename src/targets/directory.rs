@@ -2,8 +2,8 @@
 //!
 //! `objects/HEX`, `manifests/HEX.json`, and for each environment `environments/ENV[+PROFILE]/head.json` with the
 //! readable view `current/connections/ID.yaml` beside it. Files are for their owner alone: they are secrets, even
-//! sealed. Nothing below the folder is reached through a link. The head is swapped under a lock that the kernel frees
-//! when its holder dies.
+//! sealed. Nothing below the folder is reached through a link. The head is swapped under a lock on `.lock` beside it,
+//! which the kernel frees when its holder dies.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "targets write")]
 
 use std::fs::{self, File, OpenOptions};
@@ -57,6 +57,9 @@ impl Directory {
         }
         let mut path = self.root.clone();
         for segment in std::iter::once("").chain(folder.split('/').filter(|s| !s.is_empty())) {
+            if matches!(segment, "." | "..") {
+                return Err(self.failed("use", folder, &"it would lead elsewhere"));
+            }
             if !segment.is_empty() {
                 path.push(segment);
             }
@@ -85,7 +88,8 @@ impl Directory {
             Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
             made => made,
         };
-        made.and_then(|()| path.parent().map_or(Ok(()), sync_folder))
+        let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        made.and_then(|()| sync_folder(above))
             .map_err(|error| TargetError::Failed(format!("cannot create `{}`: {error}", path.display())))
     }
 
@@ -117,6 +121,10 @@ impl Directory {
 
     /// Writes a file that is named by the digest of its bytes, unless it is there.
     fn put(&self, folder: &str, name: &str, bytes: &[u8], limit: usize) -> Result<()> {
+        if bytes.len() > limit {
+            let why = format!("it has {} bytes, {limit} are the most", bytes.len());
+            return Err(self.failed("write", &format!("{folder}/{name}"), &why));
+        }
         self.folder(folder, true)?;
         match self.read(folder, name, limit)? {
             Some(found) if found == bytes => Ok(()),

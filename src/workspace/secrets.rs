@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::settings::is_name;
 use super::{Layer, Workspace};
 use crate::diagnostic::{Diagnostic, code, listed};
-use crate::digest::sha256;
+use crate::digest::Digest;
 use crate::sops::{Encrypted, ErrorKind, Leaf, SopsError, Step, Type};
 use crate::span::{FileId, Span};
 use crate::value::Map;
@@ -35,8 +35,8 @@ pub struct SecretsFile {
 pub struct Sealed {
     /// Where its name stands.
     pub span: Span,
-    /// The digest of its ENC text: what anyone with the repository can see of a change.
-    pub version: String,
+    /// The digest of its ENC text: what anyone with the repository can see of a change. `None` if it is not sealed.
+    pub version: Option<Digest>,
 }
 
 /// Reads and checks a file without a key.
@@ -101,8 +101,8 @@ fn take(leaf: &Leaf<'_>, secrets: &mut SecretsFile, told: &mut Vec<Diagnostic>) 
             error(code::INVALID_SECRETS_FILE, message, "quote the value when you edit the file: '5432'");
         }
         Some(enc) if *name != SCOPE => {
-            let version = sha256(enc.text.as_bytes());
-            secrets.names.insert((*name).into(), Sealed { span, version });
+            let version = Digest::of(enc.text.as_bytes());
+            secrets.names.insert((*name).into(), Sealed { span, version: Some(version) });
             return;
         }
         Some(_) => {
@@ -111,7 +111,7 @@ fn take(leaf: &Leaf<'_>, secrets: &mut SecretsFile, told: &mut Vec<Diagnostic>) 
         }
     }
     // What refers to the name is not to blame.
-    secrets.names.insert((*name).into(), Sealed { span, version: String::new() });
+    secrets.names.insert((*name).into(), Sealed { span, version: None });
 }
 
 fn visible(name: &str) -> String {
@@ -128,7 +128,7 @@ fn unreadable(error: &SopsError, text: &str, secrets: &mut SecretsFile, told: &m
         let mut first = None;
         for entry in entries {
             first = first.or(Some(entry.key_span));
-            secrets.names.insert(entry.key.clone(), Sealed { span: entry.key_span, version: String::new() });
+            secrets.names.insert(entry.key.clone(), Sealed { span: entry.key_span, version: None });
         }
         secrets.readable = true;
         told.push(
@@ -170,7 +170,28 @@ pub fn check_layers(workspace: &Workspace, told: &mut Vec<Diagnostic>) {
             }
         }
         check_recipients(&stack, layer, secrets, told);
+        check_scope(layer, secrets, told);
     }
+}
+
+/// A file that other tools made does not say where it belongs.
+fn check_scope(layer: &Layer, secrets: &SecretsFile, told: &mut Vec<Diagnostic>) {
+    if secrets.scoped || !secrets.readable || secrets.recipients.is_empty() {
+        return;
+    }
+    let message = format!("the secrets file has no `{SCOPE}`: nobody can tell whether it was copied from elsewhere");
+    let at = start(secrets);
+    let protected = layer.settings.protected;
+    let make = if protected { Diagnostic::error } else { Diagnostic::warning };
+    told.push(
+        make(code::SECRETS_UNSCOPED, at, message).help("the next `tieline secret set` in this environment adds it"),
+    );
+}
+
+/// Where what concerns the whole file is told: at its first name.
+fn start(secrets: &SecretsFile) -> Span {
+    let first = secrets.names.values().map(|s| s.span).min().unwrap_or(Span::file(secrets.file));
+    Span { end: first.start, ..first }
 }
 
 fn check_recipients(stack: &[&Layer], layer: &Layer, secrets: &SecretsFile, told: &mut Vec<Diagnostic>) {
@@ -181,8 +202,7 @@ fn check_recipients(stack: &[&Layer], layer: &Layer, secrets: &SecretsFile, told
     if named.len() < configured.len() || secrets.recipients.is_empty() {
         return;
     }
-    let at = secrets.names.values().map(|s| s.span).min().unwrap_or(Span::file(secrets.file));
-    let at = Span { end: at.start, ..at };
+    let at = start(secrets);
     if configured.is_empty() {
         let settings = if layer.path.is_empty() { "tieline.yaml" } else { "environment.yaml" };
         told.push(

@@ -73,6 +73,12 @@ fn external_secrets_without_a_version_are_sealed_at_every_apply() {
     bench.apply(&desired).unwrap();
     let again = bench.apply(&desired).unwrap();
     assert_eq!((again.changed, again.sealed, again.carried), (true, 1, 2));
+    let plan = tieline::plan::Plan::new(&desired, bench.deployed().as_ref(), &|_, _| None);
+    assert!(!plan.is_empty() && plan.changes.is_empty());
+    let told = tieline::reporters::plan_human::plan_human(&plan, "t", false);
+    let expected =
+        "resolved at apply: external secrets without a version\n  a\n\n0 to create, 0 to update, 0 to delete\n";
+    assert_eq!(told, expected);
 }
 
 #[test]
@@ -118,17 +124,25 @@ fn secrets_that_cannot_be_had_are_told_all_at_once_and_nothing_is_written() {
     struct Fails;
     impl Reveal for Fails {
         fn reveal(&self, instance: &str, _: &str) -> Result<Secret<String>, String> {
-            if instance == "b" { Ok(Secret::new(CANARY.into())) } else { Err("no identity opens it".into()) }
+            match instance {
+                "b" => Ok(Secret::new(CANARY.into())),
+                "d" => Ok(Secret::new(String::new())),
+                _ => Err("no identity opens it".into()),
+            }
         }
     }
     let bench = Bench::new();
-    let mut desired = bench.desired(&["a", "b", "c"]);
+    let mut desired = bench.desired(&["a", "b", "c", "d"]);
     desired.records.get_mut("c").unwrap()["recipients"] = json!(["age1nonsense"]);
     let error = tieline::apply::apply(&bench.target(), &desired, None, &Fails, &stamp()).unwrap_err();
     assert_eq!(error.exit_code(), 1);
     let told = error.to_string();
-    assert_eq!(told.lines().count(), 4, "{told}");
-    assert!(told.contains("2 connections") && told.contains("`a` /auth/password: no identity opens it"), "{told}");
+    assert_eq!(told.lines().count(), 5, "{told}");
+    assert!(told.contains("`d` /auth/password: the secret is empty"), "{told}");
+    assert!(
+        told.contains("can't be sealed: 3;") && told.contains("`a` /auth/password: no identity opens it"),
+        "{told}"
+    );
     assert!(!told.contains(CANARY));
     assert!(!bench.root().exists());
 }

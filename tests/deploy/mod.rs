@@ -157,4 +157,9 @@ fn a_scope_names_its_head() {
     assert_eq!((scope().name(), profile.name()), ("prod".into(), "prod+test".into()));
     let bench = Bench::new();
     assert_eq!(bench.target().describe(), bench.root().display().to_string());
+    for environment in ["..", "../../x", "a/../../b"] {
+        let target = Directory::new(bench.root(), &Scope { environment: environment.into(), ..scope() });
+        fs::create_dir_all(bench.root().join("environments/a")).unwrap();
+        assert!(target.read_head().is_err(), "{environment}");
+    }
 }

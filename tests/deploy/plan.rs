@@ -159,6 +159,26 @@ fn a60_a_secret_that_goes_elsewhere_is_told_but_not_one_that_stays() {
         r["auth"]["password"] = secret("OTHER", "1");
     };
     assert!(told(&other).is_empty());
+    // A secret that comes into a connection which has one already.
+    let mut base = bench.desired(&["a", "b"]);
+    let b = base.records.get_mut("b").unwrap();
+    b["auth"]["password"] = secret("OTHER", "1");
+    b["config"]["host"] = "other.example".into();
+    b["config"]["url"] = secret("OTHER", "1");
+    bench.apply(&base).unwrap();
+    let told = |change: &dyn Fn(&mut Value)| {
+        let mut desired = base.clone();
+        change(desired.records.get_mut("b").unwrap());
+        plan(&bench, &desired).trust.iter().map(|change| change.leaf().path.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&|r| r["auth"]["more"] = secret("DB_PASSWORD", "1")), ["/config/host", "/config/url"]);
+    let rotate = |r: &mut Value| {
+        r["auth"]["password"] = secret("OTHER", "2");
+        r["config"]["url"] = secret("OTHER", "2");
+    };
+    assert!(told(&rotate).is_empty());
+    assert_eq!(told(&|r| r["config"]["url"]["$secret"]["template"] = "x".into()), ["/config/url"]);
+    bench.apply(&bench.desired(&["a"])).unwrap();
     let desired = bench.desired(&["a", "same-place"]);
     assert!(plan(&bench, &desired).trust.is_empty());
     let mut desired = desired;
