@@ -103,8 +103,9 @@ impl Ui {
         if io::stdin().is_terminal() {
             return rpassword::prompt_password(prompt).map(Secret::new);
         }
-        // Held as a secret from the first byte, so that an early return wipes it too.
-        let mut value = Secret::new(String::with_capacity(4096));
+        // A secret from the first byte, so that an early return wipes it too; with room for all of it, since growing would
+        // leave copies behind.
+        let mut value = Secret::new(String::with_capacity(limit + 64));
         let mut input = io::Read::take(io::stdin().lock(), limit as u64 + 1);
         io::Read::read_to_string(&mut input, value.expose_mut())?;
         if value.expose().len() > limit {

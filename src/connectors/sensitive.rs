@@ -91,12 +91,12 @@ impl<'a> Walk<'a> {
             return;
         }
         places.secret |= is_marked(map);
-        if let Some((name, target)) = reference(self.root, map) {
-            if references.iter().filter(|r| **r == name).count() < MAX_REPEATS {
-                references.push(name);
-                self.visit(target, pointer, places, references);
-                references.pop();
-            }
+        if let Some((name, target)) = reference(self.root, map)
+            && references.iter().filter(|r| **r == name).count() < MAX_REPEATS
+        {
+            references.push(name);
+            self.visit(target, pointer, places, references);
+            references.pop();
         }
         for (key, below) in objects(map, "properties") {
             self.below(below, key, pointer, places.child(key), references);
@@ -227,14 +227,14 @@ fn conditions<'a>(
             return Some(format!("{pointer}{secret}"));
         }
     }
-    if let Some((name, target)) = reference(root, map) {
-        if references.iter().filter(|r| **r == name).count() < MAX_REPEATS {
-            references.push(name);
-            let found = conditions(root, target, pointer, all, references);
-            references.pop();
-            if found.is_some() {
-                return found;
-            }
+    if let Some((name, target)) = reference(root, map)
+        && references.iter().filter(|r| **r == name).count() < MAX_REPEATS
+    {
+        references.push(name);
+        let found = conditions(root, target, pointer, all, references);
+        references.pop();
+        if found.is_some() {
+            return found;
         }
     }
     for (key, below) in objects(map, "properties") {

@@ -56,12 +56,6 @@ impl Shell {
         self
     }
 
-    /// The same without a variable.
-    pub(crate) fn without(mut self, name: &str) -> Self {
-        self.variables.retain(|(n, _)| n != name);
-        self
-    }
-
     /// The same with a folder in front of the path.
     pub(crate) fn with_path(mut self, folder: &Path) -> Self {
         let rest = self.path.take().unwrap_or_default();
