@@ -12,7 +12,7 @@ use crate::model::connection::Connection;
 use crate::reporters::json::pretty;
 use crate::reporters::table;
 use crate::reporters::text::visible;
-use crate::template::OPEN;
+use crate::template::{OPEN, names_in};
 use crate::ui::Ui;
 use crate::validate::dotted;
 use crate::value::{Node, Value, push_segment, segments};
@@ -166,14 +166,19 @@ impl Explained<'_> {
         false
     }
 
+    /// Whether a value may not be shown: it stands in a secret place and is nothing that takes its value from a secret.
+    fn hidden(&self, node: &Node, pointer: &str) -> bool {
+        let from_secret = || names_in(node).iter().any(|name| name.starts_with("secrets."));
+        self.is_secret(pointer) && !matches!(node.value, Value::Secret(_)) && !from_secret()
+    }
+
     /// A value as it may be shown: compact, on one line.
     fn shown(&self, node: &Node, pointer: &str) -> String {
         match &node.value {
-            Value::Secret(reference) => reference.template.to_string(),
-            Value::String(text) if self.is_secret(pointer) && !text.contains(OPEN) => MASK.into(),
-            Value::String(text) if text.contains(OPEN) => text.to_string(),
             Value::Map(_) | Value::List(_) => "…".into(),
-            _ if self.is_secret(pointer) => MASK.into(),
+            _ if self.hidden(node, pointer) => MASK.into(),
+            Value::Secret(reference) => reference.template.to_string(),
+            Value::String(text) if text.contains(OPEN) => text.to_string(),
             _ => plain(node).to_string(),
         }
     }
@@ -181,10 +186,9 @@ impl Explained<'_> {
     /// A value as it may be shown, for machines.
     fn json(&self, node: &Node, pointer: &str) -> Json {
         match &node.value {
-            Value::Secret(reference) => (&*reference.template).into(),
-            Value::String(text) if text.contains(OPEN) || !self.is_secret(pointer) => (&**text).into(),
             Value::Map(_) | Value::List(_) => Json::Null,
-            _ if self.is_secret(pointer) => MASK.into(),
+            _ if self.hidden(node, pointer) => MASK.into(),
+            Value::Secret(reference) => (&*reference.template).into(),
             _ => plain(node),
         }
     }

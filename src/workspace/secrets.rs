@@ -59,6 +59,12 @@ pub fn read(file: FileId, text: &str, told: &mut Vec<Diagnostic>) -> SecretsFile
                 .help("tieline opens files that are sealed to age recipients alone: remove the other key"),
         );
     }
+    if !metadata.has_mac() {
+        told.push(
+            Diagnostic::error(code::INVALID_SECRETS_FILE, Span::file(file), "the `sops` block has no `mac`")
+                .help("somebody changed the file without the key: restore it from Git, and find out who"),
+        );
+    }
     match encrypted.leaves() {
         Ok(leaves) => {
             secrets.readable = true;
