@@ -1,2 +1,4 @@
 //! The one integration binary: a module for each command or promise.
 mod sops;
+mod support;
+mod validate;

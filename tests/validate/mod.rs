@@ -1,0 +1,4 @@
+//! What users see when something is wrong.
+#![allow(clippy::unwrap_used)]
+
+mod invalid;
