@@ -194,8 +194,8 @@ pub(crate) fn expectations(text: &[u8]) -> Vec<(u64, String)> {
 
 /// A secrets file with these names, sealed to these recipients, tied to no place. The values are random.
 pub(crate) fn sealed(names: &[&str], recipients: &[&str]) -> String {
-    use tieline::sops::{Map, Rule, Settings, Value, encrypt};
     use tieline::secret::Secret;
+    use tieline::sops::{Map, Rule, Settings, Value, encrypt};
     let mut data = Map::new();
     for name in names {
         data.push(*name, Value::Str(Secret::new(format!("value of {name}"))));

@@ -70,7 +70,8 @@ fn every_mistake_is_told_once_at_its_line() {
 #[test]
 fn every_code_has_a_fixture() {
     let fixtures = fixtures();
-    let named = |code: &str| fixtures.iter().any(|f| f.strip_prefix(code).is_some_and(|r| r.is_empty() || r.starts_with('-')));
+    let named =
+        |code: &str| fixtures.iter().any(|f| f.strip_prefix(code).is_some_and(|r| r.is_empty() || r.starts_with('-')));
     let missing: Vec<_> = CODES.iter().filter(|code| !named(code) && !IN_CODE.contains(code)).collect();
     assert!(missing.is_empty(), "no fixture raises {missing:?}");
 }
