@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::span::Span;
+use crate::span::{FileId, Span};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,7 +116,13 @@ const FOLLOWS: &[(&str, &[&str])] = &[
 /// Sorts by place and tells the same fault in several environments once, with all their names.
 pub fn merge(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let causes: HashSet<(&str, Option<Span>)> = diagnostics.iter().map(|d| (d.code, d.span())).collect();
+    let unread = |d: &Diagnostic| matches!(d.code, code::TOO_LARGE | code::UNREADABLE | code::NOT_UTF8);
+    let unread: HashSet<Option<FileId>> =
+        diagnostics.iter().filter(|d| unread(d)).map(|d| d.span().map(|s| s.file)).collect();
     let follows = |d: &Diagnostic| {
+        if d.code == code::INVALID_CONNECTOR_SCHEMA && unread.contains(&d.span().map(|s| s.file)) {
+            return true;
+        }
         let causes_of = FOLLOWS.iter().filter(|(_, effects)| effects.contains(&d.code));
         causes_of.into_iter().any(|(cause, _)| causes.contains(&(*cause, d.span())))
     };

@@ -224,7 +224,7 @@ fn value(text: &str, key: Range<usize>, found: &mut Vec<Range<usize>>) -> usize 
         literals(text, start..end, found);
         return end;
     }
-    if !matches!(first, None | Some('|' | '>' | '#' | '&' | '!')) {
+    if !matches!(first, None | Some('|' | '>' | '#')) {
         let comment = text[start..end].find(" #").map_or(end, |i| start + i);
         let before = found.len();
         literals(text, start..comment, found);

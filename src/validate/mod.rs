@@ -14,7 +14,7 @@ use crate::model::connection::Connection;
 use crate::source::Sources;
 use crate::span::Span;
 use crate::template::OPEN;
-use crate::value::{Node, Value, push_segment};
+use crate::value::{Map, Node, Value, push_segment};
 
 /// What checking needs to know besides the connection.
 pub struct Against<'a> {
@@ -46,6 +46,12 @@ pub fn check(connection: &mut Connection, against: &Against<'_>, told: &mut Vec<
             against.connector.places(if variant_known { &variant } else { "" }, if mode_known { &mode } else { "" })
         }
     };
+    if mode.is_empty() || !known("auth", "mode", &mode) {
+        // Nobody knows what is secret in this login.
+        let auth = connection.instance.get("auth").and_then(Node::as_map);
+        let fields = auth.into_iter().flat_map(Map::iter).filter(|e| &*e.key != "mode");
+        fields.for_each(|e| mask_all(&e.value, against.sources));
+    }
     let mut placement = Placement { against, told, unknown: &unknown };
     placement.visit(&connection.instance, &places, &mut String::new(), connection.instance.span);
     // Schema errors and placement of one connection in the order of the text.

@@ -186,7 +186,11 @@ impl Translation<'_, '_> {
             let mut help = if secret {
                 format!("add `{name}: ${{{{ secrets.{} }}}}`", suggested(&whole))
             } else {
+                let options = field.map(|f| self.schema.options(f)).unwrap_or_default();
                 match field.and_then(|f| self.schema.example(f)) {
+                    _ if !options.is_empty() => {
+                        format!("add `{name}: …`, one of {}", listed(options.iter().map(String::as_str), 12))
+                    }
                     Some(example) => format!("add it, for example `{name}: {example}`"),
                     None => format!("add `{name}: …`"),
                 }

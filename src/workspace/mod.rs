@@ -11,7 +11,7 @@ pub mod settings;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use crate::diagnostic::{Diagnostic, code, nearest};
+use crate::diagnostic::{Diagnostic, code, listed, nearest};
 use crate::source::Sources;
 use crate::span::{FileId, Span};
 use crate::value::Node;
@@ -170,7 +170,7 @@ impl Workspace {
             let near = nearest(&extends.value, self.environments.keys().map(|n| &**n));
             let help = match near {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("an environment is a folder with a settings file: environments/{}/", extends.value),
+                None => format!("environments: {}", listed(self.environments.keys().map(|n| &**n), 12)),
             };
             let message = format!("there is no environment `{}`", extends.value);
             diagnostics.push(Diagnostic::error(code::UNKNOWN_ENVIRONMENT, extends.span, message).help(help));
