@@ -6,6 +6,7 @@ mod canary;
 mod deploy;
 mod examples;
 mod init;
+mod outputs;
 mod readme;
 mod secret;
 mod shell;
