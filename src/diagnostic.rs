@@ -1,9 +1,10 @@
 //! A problem and everything that is to be said about it. Knows no stage of the pipeline; rendering stands in
 //! [`crate::reporters`].
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::span::Span;
+use crate::span::{FileId, Span};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,9 +101,34 @@ impl Diagnostic {
     }
 }
 
+/// The code of what fails because of something that was told elsewhere: it keeps what depends on it from being
+/// blamed, and [`merge`] drops it.
+pub const QUIET: &str = "";
+
+/// What else may be told of the very same place, and is no news beside the first: mending the one mends the other.
+const FOLLOWS: &[(&str, &[&str])] = &[
+    (code::PLAINTEXT_SECRET, &[code::AMBIGUOUS_SCALAR, code::NUMBER_RANGE]),
+    (code::AMBIGUOUS_SCALAR, &[code::SCHEMA, code::WRONG_TYPE]),
+    (code::NUMBER_RANGE, &[code::SCHEMA, code::WRONG_TYPE]),
+    (code::EXPRESSION_NOT_ALLOWED, &[code::SCHEMA]),
+];
+
 /// Sorts by place and tells the same fault in several environments once, with all their names.
 pub fn merge(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let mut sorted = diagnostics;
+    let causes: HashSet<(&str, Option<Span>)> = diagnostics.iter().map(|d| (d.code, d.span())).collect();
+    let unread = |d: &Diagnostic| matches!(d.code, code::TOO_LARGE | code::UNREADABLE | code::NOT_UTF8);
+    let unread: HashSet<Option<FileId>> =
+        diagnostics.iter().filter(|d| unread(d)).map(|d| d.span().map(|s| s.file)).collect();
+    let follows = |d: &Diagnostic| {
+        if d.code == code::INVALID_CONNECTOR_SCHEMA && unread.contains(&d.span().map(|s| s.file)) {
+            return true;
+        }
+        let causes_of = FOLLOWS.iter().filter(|(_, effects)| effects.contains(&d.code));
+        causes_of.into_iter().any(|(cause, _)| causes.contains(&(*cause, d.span())))
+    };
+    let told: Vec<bool> = diagnostics.iter().map(|d| d.code != QUIET && !follows(d)).collect();
+    let mut sorted: Vec<Diagnostic> =
+        diagnostics.into_iter().zip(told).filter_map(|(d, told)| told.then_some(d)).collect();
     sorted.sort_by(|a, b| {
         let key = |d: &Diagnostic| d.span().map(|s| (s.file, s.start, s.end));
         (key(a), a.severity, a.code, &a.message).cmp(&(key(b), b.severity, b.code, &b.message))
@@ -144,6 +170,25 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// Whether what stands behind this key is likely a secret, wherever it is and whatever is known of it: then it is never
+/// quoted.
+pub fn sounds_secret(key: &str) -> bool {
+    const SOUNDS: &[&str] = &[
+        "password",
+        "passwd",
+        "pwd",
+        "passphrase",
+        "secret",
+        "token",
+        "privatekey",
+        "apikey",
+        "accesskey",
+        "clientkey",
+    ];
+    let plain: String = key.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
+    SOUNDS.iter().any(|s| plain.ends_with(s))
 }
 
 /// A list for a sentence: "`a`, `b` and 3 more".

@@ -54,7 +54,21 @@ impl<'a> Fields<'a> {
     /// Reports a value that is not what its key wants.
     pub fn wrong(&mut self, node: &Node, key: &str, expected: &str) {
         let message = format!("`{key}` is {expected}, this is {}", node.kind());
-        self.diagnostics.push(Diagnostic::error(code::WRONG_TYPE, node.span, message));
+        let mut told = Diagnostic::error(code::WRONG_TYPE, node.span, message);
+        told.help = match (&node.value, expected) {
+            (Value::String(text), "`true` or `false`") if matches!(&**text, "true" | "false") => {
+                Some("remove the quotes".to_owned())
+            }
+            (Value::Int(_) | Value::Float(_) | Value::Bool(_), "a string") => Some("quote it".to_owned()),
+            (Value::List(_), "a map") => Some(format!("write `KEY: VALUE` lines below `{key}:`, without `- `")),
+            (Value::Map(_), _) if expected.starts_with("a list") => {
+                Some(format!("start each item below `{key}:` with `- `"))
+            }
+            (_, "a map") => Some(format!("write `KEY: VALUE` lines below `{key}:`, indented")),
+            (_, _) if expected.starts_with("a list") => Some(format!("write `{key}: […]`, even for a single one")),
+            _ => None,
+        };
+        self.diagnostics.push(told);
     }
 
     /// A required key: reported where missing, underlining `at`.

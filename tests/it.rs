@@ -12,3 +12,4 @@ mod shell;
 mod sops;
 #[allow(dead_code, reason = "a toolbox")]
 mod support;
+mod validate;

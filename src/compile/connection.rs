@@ -38,7 +38,7 @@ pub enum State {
         connector: Arc<str>,
         /// Its stable key.
         key: Arc<str>,
-        /// Where it names its connector.
+        /// Where others are shown it: its `enabled: false`, else its `key`, else its `connector`.
         span: Span,
         /// False if it is switched off here.
         enabled: bool,
@@ -58,7 +58,7 @@ pub fn compile(context: &Context<'_>, id: &Arc<str>) -> Outcome {
     outcome.state = State::Known {
         connector: connection.connector.value.clone(),
         key: connection.key.clone(),
-        span: connection.connector.span,
+        span: connection.place,
         enabled: connection.enabled,
     };
     let mut incomplete = evaluate(context, &mut connection, &mut notes.diagnostics);
@@ -98,10 +98,19 @@ pub fn merge(
         span.get_or_insert(node.span);
         merged = Some(stack(merged, map, notes));
     }
+    // What was merged in spite of these is not what anybody meant.
+    if notes.diagnostics.iter().any(|d| matches!(d.code, code::NEEDS_REPLACE | code::INVALID_DIRECTIVE)) {
+        *state = State::Broken;
+        return None;
+    }
     let (merged, span) = (merged?, span?);
     let lowest = documents.first()?;
     let in_root = context.workspace.root.connections.contains_key(id);
     if merged.get("connector").is_none() && !in_root {
+        if !context.workspace.is_complete(&context.environment) {
+            *state = State::Broken;
+            return None;
+        }
         let known = context.workspace.root.connections.keys().map(|k| &**k);
         let near = nearest(id, known.clone());
         notes.idle.push(Idle {
@@ -139,6 +148,11 @@ fn evaluate(context: &Context<'_>, connection: &mut Connection, told: &mut Vec<D
 /// Puts the login of the linked credential into the instance; true if it is incomplete.
 fn log_in(context: &Context<'_>, connection: &mut Connection, told: &mut Vec<Diagnostic>) -> bool {
     let Some(link) = &connection.credential else { return false };
+    if link.value.contains(template::OPEN) {
+        // Told: only a literal may stand there.
+        put_nothing(connection);
+        return true;
+    }
     let Some(login) = context.credentials.get(&link.value) else {
         let known = || context.credentials.keys().map(|k| &**k);
         let help = match nearest(&link.value, known()) {

@@ -9,6 +9,8 @@ use crate::connectors::Catalogue;
 use crate::diagnostic::{Diagnostic, code, listed, nearest};
 use crate::model::consumer::{Consumer, Use};
 use crate::overlay::Notes;
+use crate::span::Spanned;
+use crate::template::OPEN;
 use crate::workspace::Workspace;
 use crate::workspace::discover::Family;
 
@@ -36,7 +38,8 @@ pub fn compile(context: &Context<'_>, states: &States, notes: &mut Notes) -> Vec
 
 fn check_environments(context: &Context<'_>, consumer: &Consumer, told: &mut Vec<Diagnostic>) {
     let known = || context.workspace.environments.keys().map(|n| &**n);
-    for environment in consumer.environments.iter().flatten().filter(|e| !known().any(|k| *k == *e.value)) {
+    let unknown = |e: &&Spanned<Box<str>>| !known().any(|k| *k == *e.value) && !e.value.contains(OPEN);
+    for environment in consumer.environments.iter().flatten().filter(unknown) {
         let help = match nearest(&environment.value, known()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("environments: {}", listed(known(), 12)),
@@ -47,7 +50,10 @@ fn check_environments(context: &Context<'_>, consumer: &Consumer, told: &mut Vec
 }
 
 fn check_recipients(context: &Context<'_>, consumer: &Consumer, told: &mut Vec<Diagnostic>) {
-    for recipient in &consumer.recipients {
+    if !context.workspace.is_complete(&context.environment) {
+        return;
+    }
+    for recipient in consumer.recipients.iter().filter(|r| !r.value.contains(OPEN)) {
         if Workspace::public_key(&context.stack, &recipient.value).is_none() {
             let known = || context.stack.iter().flat_map(|l| l.settings.keys.keys()).map(|k| &**k);
             let help = match nearest(&recipient.value, known()) {
@@ -69,7 +75,13 @@ pub fn find<'s>(states: &'s States, reference: &str) -> Option<(&'s Arc<str>, &'
 fn check_use(context: &Context<'_>, states: &States, consumer: &Consumer, used: &Use, told: &mut Vec<Diagnostic>) {
     let name = &used.connection.value;
     let environment = &context.environment;
+    if name.contains(OPEN) {
+        return;
+    }
     let Some((_, state)) = find(states, name) else {
+        if !context.workspace.is_complete(environment) {
+            return;
+        }
         let known = || states.iter().filter(|(_, s)| **s != State::Absent).map(|(id, _)| &**id);
         let elsewhere: Vec<&str> = context
             .workspace

@@ -36,6 +36,8 @@ pub struct Names<'w> {
     secrets: BTreeMap<&'w str, Source<'w>>,
     /// A layer's secrets could not be read: any name might be in it.
     unreadable: bool,
+    /// All layers are known.
+    complete: bool,
 }
 
 impl<'w> Names<'w> {
@@ -43,7 +45,9 @@ impl<'w> Names<'w> {
     pub fn new(workspace: &'w Workspace, stack: &[&'w Layer], notes: &mut Notes) -> Self {
         let mut vars = Map::default();
         let mut secrets = BTreeMap::new();
-        let mut unreadable = false;
+        let top = stack.last().map_or("", |layer| layer.path.strip_prefix("environments/").unwrap_or(""));
+        let complete = workspace.is_complete(top);
+        let mut unreadable = !complete;
         for layer in stack {
             merge_map(&mut vars, &layer.settings.vars, notes);
             if let Some(file) = &layer.secrets {
@@ -62,7 +66,7 @@ impl<'w> Names<'w> {
         for entry in vars.iter() {
             template::forbid(&entry.value, "`vars`", &mut notes.diagnostics);
         }
-        Self { workspace, vars, secrets, unreadable }
+        Self { workspace, vars, secrets, unreadable, complete }
     }
 
     /// Where a secret comes from: the highest layer that has it.
@@ -81,6 +85,10 @@ impl SecretNames for Names<'_> {
         self.unreadable || self.secrets.contains_key(name)
     }
 
+    fn complete(&self) -> bool {
+        self.complete
+    }
+
     fn help(&self, name: &str) -> String {
         let has = |layer: &&Layer| {
             let sealed = layer.secrets.as_ref().is_some_and(|s| s.names.contains_key(name));
@@ -89,8 +97,9 @@ impl SecretNames for Names<'_> {
         let elsewhere: BTreeSet<&str> = self.workspace.environments.values().filter(has).map(|l| &*l.path).collect();
         if !elsewhere.is_empty() {
             return format!(
-                "{} has it, and no environment reads another's secrets; set it here: `tieline secret set {name} -e ENV`",
-                listed(elsewhere, 4)
+                "{} {} it, and no environment reads another's secrets; set it here: `tieline secret set {name} -e ENV`",
+                listed(elsewhere.iter().copied(), 4),
+                if elsewhere.len() == 1 { "has" } else { "have" }
             );
         }
         match nearest(name, self.secrets.keys().copied()) {

@@ -55,6 +55,8 @@ pub struct Connection {
     pub protect: bool,
     /// Whether it is there at all.
     pub enabled: bool,
+    /// The line that others are shown of it: where it is switched off, else its `key`, else its `connector`.
+    pub place: Span,
     /// `{config, auth}`, what the connector's schema describes.
     pub instance: Node,
     /// The literal keys as written: where each was set.
@@ -69,8 +71,9 @@ impl Connection {
         let connector = fields
             .require("connector", top, "name the kind of system: `connector: postgresql`")
             .and_then(|_| fields.string("connector"))?;
-        let connector = Spanned { value: Arc::from(connector.value), span: connector.span };
+        let connector: Spanned<Arc<str>> = Spanned { value: connector.value.into(), span: connector.span };
         let owner = fields.string("owner").map(|s| s.value.into());
+        let key_span = fields.entry("key").map(|e| e.value.span);
         let key = key(id, &mut fields);
         let credential = fields.string("credential").map(|s| Spanned { value: s.value.into(), span: s.span });
         let protect = fields.boolean("protect").unwrap_or(false);
@@ -84,12 +87,15 @@ impl Connection {
                 .help("keep the linked credential, or the inline login");
             fields.diagnostics().push(both);
         }
-        for key in ["config", "auth"] {
-            fields.map(key);
-        }
+        let blocks = ["config", "auth"].into_iter().all(|key| fields.entry(key).is_none() || fields.map(key).is_some());
+        let switch = fields.entry("enabled").filter(|_| !enabled).map(|e| e.value.span);
         let literals = |e: &&Entry| KEYS.contains(&&*e.key) && !EVALUATED.contains(&&*e.key);
         for entry in document.as_map().into_iter().flat_map(Map::iter).filter(literals) {
             template::forbid(&entry.value, &format!("`{}`", entry.key), told);
+        }
+        if !blocks || connector.value.contains(template::OPEN) {
+            // Told; nothing that follows from it is.
+            return None;
         }
         let mut map = match document.value {
             Value::Map(map) => map,
@@ -115,6 +121,7 @@ impl Connection {
             expose,
             protect,
             enabled,
+            place: switch.or(key_span).unwrap_or(connector.span),
             instance: Node::new(connector.span, Value::Map(instance)),
             literals: map,
             connector,
@@ -174,7 +181,7 @@ pub(crate) fn top(document: &Node) -> Span {
 
 fn key(id: &Arc<str>, fields: &mut Fields<'_>) -> Arc<str> {
     let Some(key) = fields.string("key") else { return id.clone() };
-    if !crate::workspace::discover::is_id(key.value) {
+    if !crate::workspace::discover::is_id(key.value) && !key.value.contains(template::OPEN) {
         let told = Diagnostic::error(code::INVALID_ID, key.span, "a key has the form of an id")
             .help("segments of lower-case letters, digits, `.`, `_` and `-`, joined by `/`");
         fields.diagnostics().push(told);
@@ -191,7 +198,7 @@ fn scope(fields: &mut Fields<'_>) {
                 Diagnostic::error(code::INVALID_VALUE, scope.span, "only `scope: global` is supported by this version")
                     .help("connections of customers come with customer layers")
             }
-            _ => Diagnostic::error(code::INVALID_VALUE, scope.span, "not a scope")
+            _ => Diagnostic::error(code::INVALID_VALUE, scope.span, "there is no such scope")
                 .help("`global`, `organization` or `customer`"),
         };
         fields.diagnostics().push(told);

@@ -41,9 +41,8 @@ impl Notes {
         self.diagnostics.push(diagnostic);
     }
 
-    fn idle(&mut self, span: Span, what: impl Into<String>) {
-        let help = "write a value, or delete the line".into();
-        self.idle.push(Idle { span, code: code::REMOVES_NOTHING, what: what.into(), help });
+    fn idle(&mut self, span: Span, what: impl Into<String>, help: impl Into<String>) {
+        self.idle.push(Idle { span, code: code::REMOVES_NOTHING, what: what.into(), help: help.into() });
     }
 }
 
@@ -79,9 +78,18 @@ fn directive<'a>(map: &'a Map, notes: &mut Notes) -> Directive<'a> {
 
 /// The value of a lowest layer: there is nothing below that it could patch. `None` for `null`.
 pub fn fresh(node: &Node, key: &str, notes: &mut Notes) -> Option<Node> {
+    fresh_beside(node, key, None, notes)
+}
+
+/// The same beside keys of a lower layer, of which `near` may have been meant.
+fn fresh_beside(node: &Node, key: &str, near: Option<&str>, notes: &mut Notes) -> Option<Node> {
     match &node.value {
         Value::Null => {
-            notes.idle(node.span, format!("`{key}: null` removes nothing"));
+            let help = match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "no lower layer has it: write a value, or delete the line".to_owned(),
+            };
+            notes.idle(node.span, format!("`{key}: null` removes nothing"), help);
             None
         }
         Value::Map(map) => match directive(map, notes) {
@@ -116,15 +124,20 @@ pub fn fresh_map(map: &Map, notes: &mut Notes) -> Map {
 /// Puts the map `patch` of a higher layer over `base`.
 pub fn merge_map(base: &mut Map, patch: &Map, notes: &mut Notes) {
     for entry in patch.iter() {
-        let Some(below) = base.entry_mut(&entry.key) else {
-            if let Some(value) = fresh(&entry.value, &entry.key, notes) {
+        if base.entry(&entry.key).is_none() {
+            let removes = entry.value.value == Value::Null;
+            let near = if removes { nearest(&entry.key, base.iter().map(|e| &*e.key)) } else { None };
+            if let Some(value) = fresh_beside(&entry.value, &entry.key, near, notes) {
                 base.push(Entry { key: entry.key.clone(), key_span: entry.key_span, value });
             }
             continue;
-        };
+        }
         if entry.value.value == Value::Null {
             base.remove(&entry.key);
-        } else if merge(&mut below.value, &entry.value, &entry.key, notes) {
+            continue;
+        }
+        let Some(below) = base.entry_mut(&entry.key) else { continue };
+        if merge(&mut below.value, &entry.value, &entry.key, notes) {
             below.key_span = entry.key_span;
         }
     }
@@ -187,7 +200,9 @@ fn direct(below: &mut Node, entry: &Entry, key: &str, notes: &mut Notes) -> bool
                 let before = items.len();
                 items.retain(|item| !item.same(gone));
                 if items.len() == before {
-                    notes.idle(gone.span, format!("`$remove` removes nothing from `{key}`"));
+                    let help =
+                        "no item below is the same: expressions count as they are written, before they are evaluated";
+                    notes.idle(gone.span, format!("`$remove` removes nothing from `{key}`"), help);
                 }
             }
         }

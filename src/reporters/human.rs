@@ -45,6 +45,9 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, environments: usize
     for diagnostic in diagnostics {
         let drawn = Drawn::new(diagnostic, sources, &snippets, environments);
         let _ = handler.render_report(&mut text, &drawn);
+        for place in &drawn.related {
+            let _ = handler.render_report(&mut text, place);
+        }
         text.push('\n');
     }
     text
@@ -154,10 +157,6 @@ impl miette::Diagnostic for Drawn<'_> {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         (!self.labels.is_empty()).then(|| Box::new(self.labels.iter().cloned()) as _)
-    }
-
-    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn miette::Diagnostic> + 'a>> {
-        (!self.related.is_empty()).then(|| Box::new(self.related.iter().map(|d| d as &dyn miette::Diagnostic)) as _)
     }
 }
 

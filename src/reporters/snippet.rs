@@ -11,6 +11,7 @@ use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanConten
 use regex::Regex;
 
 use super::text::{is_unsafe, push_visible, visible};
+use crate::diagnostic::sounds_secret;
 use crate::source::Source;
 use crate::span::Span;
 
@@ -40,7 +41,19 @@ impl Snippet {
         let mut masked: Vec<Range<usize>> =
             source.masked().into_iter().map(|r| r.start as usize..r.end as usize).collect();
         masked.extend(suspicious(text, source.hidden()));
+        masked.retain(|r| !r.is_empty());
         masked.sort_by_key(|r| (r.start, r.end));
+        // What touches is one mask: two would tell where one part ends.
+        let mut parts: Vec<Range<usize>> = Vec::with_capacity(masked.len());
+        for range in masked {
+            match parts.last_mut() {
+                Some(last) if text[last.end.min(range.start)..range.start].chars().all(|c| c == ' ') => {
+                    last.end = last.end.max(range.end);
+                }
+                _ => parts.push(range),
+            }
+        }
+        let masked = parts;
         let mut snippet = Self {
             name: visible(source.path()).into_owned(),
             text: String::with_capacity(text.len()),
@@ -151,43 +164,143 @@ impl SourceCode for &Snippet {
     }
 }
 
-/// Ranges behind keys that sound like a secret, and in a file of secrets everything but its keys.
+/// Ranges behind keys that sound like a secret, private keys anywhere, and in a file of secrets everything but its keys.
 fn suspicious(text: &str, hidden: bool) -> Vec<Range<usize>> {
     static KEY: OnceLock<Option<Regex>> = OnceLock::new();
-    let pattern = r#"(?i)(?:passw(?:or)?d|pwd|passphrase|secret|token|private_?key|api_?key|access_?key|client_?key)["']?[ \t]*:[ \t]+"#;
-    let key = KEY.get_or_init(|| Regex::new(pattern).ok());
+    static PRIVATE: OnceLock<Option<Regex>> = OnceLock::new();
+    if hidden {
+        return all_but_keys(text);
+    }
+    let private = r"(?is)AGE-SECRET-KEY-[A-Z0-9-]+|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|\z)";
+    let private = PRIVATE.get_or_init(|| Regex::new(private).ok());
+    let mut found: Vec<Range<usize>> = private.iter().flat_map(|p| p.find_iter(text)).map(|m| m.range()).collect();
+    let key = KEY.get_or_init(|| Regex::new(r#"[A-Za-z0-9_-]+["']?[ \t]*:"#).ok());
+    let mut at = 0;
+    while let Some(hit) = key.as_ref().and_then(|k| k.find_at(text, at)) {
+        at = hit.end();
+        let name = hit.as_str().trim_end_matches([':', ' ', '\t', '"', '\'']);
+        if sounds_secret(name) && !text[at..].starts_with("//") {
+            at = value(text, hit.range(), &mut found);
+        }
+    }
+    found
+}
+
+/// In a file of secrets: each line but the name at its start.
+fn all_but_keys(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    let mut block: Option<usize> = None;
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         let body = line.trim_end_matches(['\n', '\r']);
-        let indent = body.len() - body.trim_start().len();
-        if let Some(outer) = block {
-            if body.trim().is_empty() || indent > outer {
-                found.push(start + indent..start + body.len());
-                start += line.len();
-                continue;
-            }
-            block = None;
-        }
-        if hidden {
-            let name = body.trim_start().find(':').map(|i| indent + i + 1);
-            let is_key =
-                name.is_some_and(|end| body[indent..end - 1].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
-            found.push(start + name.filter(|_| is_key).unwrap_or(0)..start + body.len());
-        } else if let Some(hit) = key.as_ref().and_then(|k| k.find(body)) {
-            let value = &body[hit.end()..];
-            if value.starts_with(['|', '>']) {
-                block = Some(indent);
-            } else if !value.contains("${{") && !value.is_empty() && !value.starts_with('#') {
-                let flow = body[..hit.start()].contains('{');
-                let end = if flow { value.find([',', '}']).unwrap_or(value.len()) } else { value.len() };
-                found.push(start + hit.end()..start + hit.end() + end);
-            }
-        }
+        let name = body.trim_start();
+        let indent = body.len() - name.len();
+        let name = name.split_once(':').map(|(name, _)| name);
+        let name = name.filter(|n| n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
+        let from = name.map_or(0, |n| indent + n.len() + 1);
+        let space = body[from..].len() - body[from..].trim_start().len();
+        found.push(start + from + space..start + body.len());
         start += line.len();
     }
     found
+}
+
+/// The value behind the key at `key`, over as many lines as it takes; gives the place to go on from.
+fn value(text: &str, key: Range<usize>, found: &mut Vec<Range<usize>>) -> usize {
+    let line_start = text[..key.start].rfind('\n').map_or(0, |i| i + 1);
+    let line_end = |from: usize| text[from..].find('\n').map_or(text.len(), |i| from + i);
+    let head = &text[line_start..key.start];
+    let outer = head.len() - head.trim_start().len();
+    let end = line_end(key.end);
+    let rest = &text[key.end..end];
+    let start = key.end + (rest.len() - rest.trim_start().len());
+    let first = text[start..end].chars().next();
+    if let Some(quote @ ('"' | '\'')) = first {
+        let end = closing(text, start + 1, quote);
+        literals(text, start..end, found);
+        return end;
+    }
+    if head.contains(['{', '[']) {
+        let end = start + flow_end(&text[start..end]);
+        literals(text, start..end, found);
+        return end;
+    }
+    if !matches!(first, None | Some('|' | '>' | '#')) {
+        let comment = text[start..end].find(" #").map_or(end, |i| start + i);
+        let before = found.len();
+        literals(text, start..comment, found);
+        if found.len() > before {
+            literals(text, comment..end, found);
+        }
+    }
+    // A block, a map, or a scalar that goes on: whatever is indented deeper.
+    let mut at = (end + 1).min(text.len());
+    if first.is_none() && text[at..].trim_start().starts_with("from:") {
+        // A name bound to a store.
+        return at;
+    }
+    while at < text.len() {
+        let end = line_end(at);
+        let body = text[at..end].trim_end_matches('\r');
+        let indent = body.len() - body.trim_start().len();
+        if !body.trim().is_empty() && indent <= outer {
+            break;
+        }
+        literals(text, at + indent..at + body.len(), found);
+        at = end + 1;
+    }
+    at.min(text.len()).max(end)
+}
+
+/// What is literal in a value: all but its expressions, and of these what stands in quotes.
+fn literals(text: &str, range: Range<usize>, found: &mut Vec<Range<usize>>) {
+    let mut push = |range: Range<usize>| {
+        let part = &text[range.clone()];
+        let trimmed = part.trim_start_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'');
+        let start = range.end - trimmed.len();
+        let length = trimmed.trim_end_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'').len();
+        if length > 0 {
+            found.push(start..start + length);
+        }
+    };
+    let mut at = range.start;
+    while let Some(open) = text[at..range.end].find("${{").map(|i| at + i) {
+        let Some(close) = text[open..range.end].find("}}").map(|i| open + i) else { break };
+        push(at..open);
+        let mut quoted = open;
+        while let Some(start) = text[quoted..close].find(['"', '\'']).map(|i| quoted + i) {
+            let end = text[start + 1..close].find(&text[start..=start]).map_or(close, |i| start + 1 + i);
+            push(start..end);
+            quoted = (end + 1).min(close);
+        }
+        at = close + 2;
+    }
+    push(at..range.end);
+}
+
+/// Behind the quote that closes what was opened before `from`; the end of the text if none does.
+fn closing(text: &str, from: usize, quote: char) -> usize {
+    let mut escaped = false;
+    for (i, c) in text[from..].char_indices() {
+        match c {
+            '\\' if quote == '"' => escaped = !escaped,
+            c if c == quote && !escaped => return from + i + 1,
+            _ => escaped = false,
+        }
+    }
+    text.len()
+}
+
+/// Where a plain value within brackets ends.
+fn flow_end(text: &str) -> usize {
+    let mut at = 0;
+    while let Some(found) = text[at..].find([',', '}', ']']).map(|i| at + i) {
+        let open = text[at..].find("${{").map(|i| at + i).filter(|open| *open < found);
+        match open.and_then(|open| text[open..].find("}}").map(|i| open + i + 2)) {
+            Some(behind) => at = behind,
+            None => return found,
+        }
+    }
+    text.len()
 }
 
 #[cfg(test)]
@@ -210,7 +323,7 @@ mod tests {
             shown("a:\n  private_key: |\n    L1\n    L2\n  b: 1\n", false),
             "a:\n  private_key: |\n    ********\n    ********\n  b: 1\n"
         );
-        assert_eq!(shown("DB: hunter2\nhunter3\n", true), "DB:********\n********\n");
+        assert_eq!(shown("DB: hunter2\nhunter3\n", true), "DB: ********\n********\n");
     }
 
     #[test]

@@ -167,7 +167,7 @@ fn scalar(text: Box<str>, span: Span, scope: &Scope<'_>, sources: &Sources, told
                 )
                 .help("close it with `}}`, or write `$${{` for the literal text"),
             );
-            return Node::new(span, Value::String(text));
+            return Node::new(span, Value::Null);
         }
     };
     let before = told.len();

@@ -112,6 +112,9 @@ fn path<'a>(tokens: &[(Token<'a>, Range<usize>)], at: usize, names: &mut Names<'
     if let Some((Token::Sign("("), range)) = tokens.get(next) {
         let called = segments[0].1.start..range.end;
         names.faults.push(fault(called, "there are no functions to call", "use a filter: `value | filter`"));
+        if segments[0].0 != "secrets" {
+            return next;
+        }
     }
     names.paths.push(Path { segments });
     next

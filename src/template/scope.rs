@@ -7,7 +7,7 @@ use minijinja::Value as Jinja;
 
 use super::engine;
 use super::names::{Fault, Names, Path};
-use crate::diagnostic::{code, listed, nearest};
+use crate::diagnostic::{QUIET, code, listed, nearest};
 use crate::value::{Map, Node, Value};
 
 /// What the names stand for.
@@ -22,6 +22,8 @@ pub struct Scope<'a> {
 pub trait SecretNames: Sync {
     /// Whether a layer of the stack has this secret.
     fn has(&self, name: &str) -> bool;
+    /// Whether all variables and secrets are known; where not, that was told, and nothing that names one is to blame.
+    fn complete(&self) -> bool;
     /// What to do about a name that no layer has.
     fn help(&self, name: &str) -> String;
 }
@@ -126,6 +128,14 @@ impl<'a> Scope<'a> {
         let mut prefix = "vars".to_owned();
         for (name, range) in rest {
             let Some(node) = level.get(name) else {
+                if !self.secrets.complete() {
+                    return Some(Fault {
+                        code: QUIET,
+                        range: range.clone(),
+                        message: String::new(),
+                        help: String::new(),
+                    });
+                }
                 let keys = || level.iter().map(|e| &*e.key);
                 let help = match nearest(name, keys()) {
                     Some(near) => format!("did you mean `{prefix}.{near}`?"),

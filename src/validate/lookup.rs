@@ -24,6 +24,11 @@ impl<'a> Lookup<'a> {
         self.word(schema, "examples").and_then(|e| e.get(0)).filter(|e| !e.is_object()).map(shown)
     }
 
+    /// The values that the field can have, if it is a choice.
+    pub(super) fn options(self, schema: &'a Value) -> Vec<String> {
+        self.word(schema, "enum").and_then(Value::as_array).into_iter().flatten().map(shown).collect()
+    }
+
     /// Other spellings of the field's name.
     pub(super) fn aliases(self, schema: &'a Value) -> Vec<&'a str> {
         let list = self.word(schema, "x-alias").and_then(Value::as_array);

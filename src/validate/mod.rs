@@ -14,7 +14,8 @@ use crate::model::connection::Connection;
 use crate::model::record::SECRET;
 use crate::source::Sources;
 use crate::span::Span;
-use crate::value::{Node, Value, push_segment};
+use crate::template::OPEN;
+use crate::value::{Map, Node, Value, push_segment};
 
 /// What checking needs to know besides the connection.
 pub struct Against<'a> {
@@ -35,6 +36,23 @@ pub fn check(connection: &mut Connection, against: &Against<'_>, told: &mut Vec<
     let before = told.len();
     let mut unknown = Vec::new();
     schema::check(connection, against, &mut unknown, told);
+    // An unknown mode or variant was told; any of them may have been meant.
+    let known = |block: &str, switch: &str, choice: &str| {
+        let at = connection.instance.get(block).and_then(|b| b.get(switch)).map(|n| n.span);
+        !told[before..].iter().any(|d| d.code == code::SCHEMA && d.span() == at) || choice.is_empty()
+    };
+    let places = match (known("config", "variant", &variant), known("auth", "mode", &mode)) {
+        (true, true) => places,
+        (variant_known, mode_known) => {
+            against.connector.places(if variant_known { &variant } else { "" }, if mode_known { &mode } else { "" })
+        }
+    };
+    if mode.is_empty() || !known("auth", "mode", &mode) {
+        // Nobody knows what is secret in this login.
+        let auth = connection.instance.get("auth").and_then(Node::as_map);
+        let fields = auth.into_iter().flat_map(Map::iter).filter(|e| &*e.key != "mode");
+        fields.for_each(|e| mask_all(&e.value, against.sources));
+    }
     let mut placement = Placement { against, told, unknown: &unknown };
     placement.visit(&connection.instance, &places, &mut String::new(), connection.instance.span);
     // Schema errors and placement of one connection in the order of the text.
@@ -91,7 +109,7 @@ impl Placement<'_, '_> {
     fn secret_place(&mut self, node: &Node, pointer: &str, key: Span) {
         match &node.value {
             Value::Secret(_) => {}
-            Value::Null if self.against.incomplete => {}
+            Value::Null if self.against.incomplete => mask_literals(node.span, self.against.sources),
             Value::Map(map) => map.iter().for_each(|e| self.secret_place(&e.value, pointer, e.key_span)),
             Value::List(items) => items.iter().for_each(|item| self.secret_place(item, pointer, item.span)),
             _ => {
@@ -113,6 +131,30 @@ impl Placement<'_, '_> {
                 self.told.push(told);
             }
         }
+    }
+}
+
+/// Forbids showing what stands beside the expressions of a scalar.
+fn mask_literals(span: Span, sources: &Sources) {
+    let text = sources.slice(span);
+    let start = span.start as usize;
+    let mut at = 0;
+    while let Some(open) = text[at..].find(OPEN).map(|i| at + i) {
+        sources.mask(Span::new(span.file, start + at..start + open));
+        let Some(close) = text[open..].find("}}").map(|i| open + i + 2) else { return };
+        at = close;
+    }
+    sources.mask(Span::new(span.file, start + at..start + text.len()));
+}
+
+/// Forbids showing a value that may be a secret, whole.
+fn mask_all(node: &Node, sources: &Sources) {
+    match &node.value {
+        Value::Map(map) => map.iter().for_each(|e| mask_all(&e.value, sources)),
+        Value::List(items) => items.iter().for_each(|item| mask_all(item, sources)),
+        Value::Secret(_) => mask_literals(node.span, sources),
+        Value::Null => {}
+        _ => sources.mask(node.span),
     }
 }
 

@@ -8,7 +8,7 @@ use jsonschema::{JsonType, ValidationError};
 use serde_json::Value as Plain;
 
 use super::lookup::{Lookup, shown};
-use super::{Against, dotted, suggested};
+use super::{Against, dotted, mask_all, suggested};
 use crate::diagnostic::{Diagnostic, code, listed, nearest};
 use crate::model::connection::Connection;
 use crate::span::Span;
@@ -149,6 +149,10 @@ impl Translation<'_, '_> {
         let alias = siblings.iter().find(|(_, aliases)| aliases.iter().any(|a| a.eq_ignore_ascii_case(name)));
         let near = alias.map(|(field, _)| *field).filter(free);
         let near = near.or_else(|| nearest(name, siblings.iter().map(|(field, _)| *field).filter(free)));
+        // What has no place in a login, or sounds like a secret field, may hold one all the same.
+        if pointer.starts_with("/auth") || near.is_some_and(|near| self.is_secret(pointer, near)) {
+            mask_all(&entry.value, self.against.sources);
+        }
         let help = match near {
             Some(near) => {
                 // One cause: the field that is missing is the one that is misspelt.
@@ -177,18 +181,16 @@ impl Translation<'_, '_> {
             }
             let parent = self.schema.parent(&schema_path);
             let field = parent.and_then(|s| s.get("properties")).and_then(|p| p.get(&name));
-            let places = self
-                .against
-                .connector
-                .places(self.connection.choice("config", "variant"), self.connection.choice("auth", "mode"));
-            let secret = crate::value::segments(&whole)
-                .try_fold(&*places, |p, segment| p.below(&segment))
-                .is_some_and(|p| p.secret);
+            let secret = self.is_secret(&pointer, &name);
             let description = field.and_then(|f| self.schema.described(f));
             let mut help = if secret {
                 format!("add `{name}: ${{{{ secrets.{} }}}}`", suggested(&whole))
             } else {
+                let options = field.map(|f| self.schema.options(f)).unwrap_or_default();
                 match field.and_then(|f| self.schema.example(f)) {
+                    _ if !options.is_empty() => {
+                        format!("add `{name}: …`, one of {}", listed(options.iter().map(String::as_str), 12))
+                    }
                     Some(example) => format!("add it, for example `{name}: {example}`"),
                     None => format!("add `{name}: …`"),
                 }
@@ -199,6 +201,14 @@ impl Translation<'_, '_> {
             let message = format!("`{}` is missing{}", dotted(&whole), self.chosen(&pointer));
             self.told.push(Diagnostic::error(code::MISSING_KEY, self.key_span(&pointer), message).help(help));
         }
+    }
+
+    /// Whether the field `name` of the map at `pointer` is secret in the chosen variant and mode.
+    fn is_secret(&self, pointer: &str, name: &str) -> bool {
+        let choice = |block, switch| self.connection.choice(block, switch);
+        let places = self.against.connector.places(choice("config", "variant"), choice("auth", "mode"));
+        let mut segments = crate::value::segments(pointer).chain([name.to_owned()]);
+        segments.try_fold(&*places, |p, segment| p.below(&segment)).is_some_and(|p| p.secret)
     }
 
     /// Message and help of an error about one value.

@@ -11,7 +11,7 @@ pub mod settings;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use crate::diagnostic::{Diagnostic, code, nearest};
+use crate::diagnostic::{Diagnostic, code, listed, nearest};
 use crate::source::Sources;
 use crate::span::{FileId, Span};
 use crate::value::Node;
@@ -40,6 +40,8 @@ pub struct Layer {
     pub settings_file: Option<FileId>,
     /// What it says.
     pub settings: Settings,
+    /// Its settings file is missing or can't be used, which was told.
+    pub unusable: bool,
     /// Connections (or overlays of them) by id.
     pub connections: BTreeMap<Arc<str>, Document>,
     /// Credentials by id.
@@ -109,6 +111,14 @@ impl Workspace {
         chain
     }
 
+    /// Whether all layers of an environment are known: each has settings that could be read, and the chain ends at the
+    /// root. Where not, that was told, and what is missing in the environment is not to blame.
+    pub fn is_complete(&self, environment: &str) -> bool {
+        let stack = self.stack(environment);
+        let lowest = stack.get(1).and_then(|l| l.settings.extends.as_ref());
+        lowest.is_none() && stack.iter().all(|layer| !layer.unusable)
+    }
+
     /// The key that a name stands for in a stack: the highest layer that names it wins.
     pub fn public_key<'a>(stack: &[&'a Layer], name: &str) -> Option<&'a str> {
         stack.iter().rev().find_map(|layer| layer.settings.keys.get(name)).map(|key| &*key.value)
@@ -137,8 +147,8 @@ impl Workspace {
         for (name, layer) in &self.environments {
             self.check_extends(name, layer, diagnostics);
         }
-        let names = self.environments.keys().map(|n| self.stack(n)).chain([vec![&self.root]]);
-        for stack in names {
+        let names = self.environments.keys().map(|n| (&**n, self.stack(n))).chain([("", vec![&self.root])]);
+        for (_, stack) in names.filter(|(name, _)| self.is_complete(name)) {
             let top = stack.last().map_or(&self.root, |l| *l);
             for recipient in top.settings.recipients.iter().flatten() {
                 if Self::public_key(&stack, &recipient.value).is_none() {
@@ -160,7 +170,7 @@ impl Workspace {
             let near = nearest(&extends.value, self.environments.keys().map(|n| &**n));
             let help = match near {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("an environment is a folder with a settings file: environments/{}/", extends.value),
+                None => format!("environments: {}", listed(self.environments.keys().map(|n| &**n), 12)),
             };
             let message = format!("there is no environment `{}`", extends.value);
             diagnostics.push(Diagnostic::error(code::UNKNOWN_ENVIRONMENT, extends.span, message).help(help));

@@ -12,7 +12,7 @@ use crate::diagnostic::{Diagnostic, code};
 use crate::source::Sources;
 use crate::span::{FileId, Span};
 use crate::value::{Node, Value};
-use crate::world::{Found, ReadError, World};
+use crate::world::{ReadError, World};
 use crate::yaml;
 
 /// A workspace may have this many files.
@@ -24,7 +24,8 @@ const MAX_SCHEMA_BYTES: usize = 1 << 20;
 struct Planned {
     path: String,
     layer: Box<str>,
-    role: Role,
+    /// What it is; a refused file is planned too, so that its place among the others is kept.
+    role: Result<Role, Refusal>,
 }
 
 /// A file that was read; `text` is what is valid of it.
@@ -38,7 +39,8 @@ pub(super) fn read(world: &dyn World) -> Result<(Workspace, Vec<Diagnostic>), No
     let mut workspace = Workspace::default();
     let mut diagnostics = Vec::new();
     let planned = plan(world, &mut workspace.sources, &mut diagnostics);
-    if !planned.iter().any(|p| p.role == Role::Workspace) && diagnostics.is_empty() {
+    let nothing = !planned.iter().any(|p| p.role == Ok(Role::Workspace) || p.role.is_err());
+    if nothing && diagnostics.is_empty() {
         return Err(NoWorkspace);
     }
     let first = workspace.sources.len();
@@ -49,11 +51,13 @@ pub(super) fn read(world: &dyn World) -> Result<(Workspace, Vec<Diagnostic>), No
         .map(|(i, planned)| read_file(world, planned, FileId(u32::try_from(first + i).unwrap_or(u32::MAX))))
         .collect();
     for (planned, file) in planned.into_iter().zip(files) {
-        let hidden = planned.role == Role::Secrets;
+        let hidden = !planned.role.as_ref().is_ok_and(|role| *role != Role::Secrets);
         let id = workspace.sources.add(&planned.path, file.text, hidden);
         let usable = file.diagnostics.is_empty();
         diagnostics.extend(file.diagnostics);
-        place(&mut workspace, planned, id, file.root, usable, &mut diagnostics);
+        if let Ok(role) = planned.role {
+            place(&mut workspace, &planned.layer, role, id, file.root, usable, &mut diagnostics);
+        }
     }
     finish(&mut workspace, &mut diagnostics);
     Ok((workspace, diagnostics))
@@ -73,8 +77,9 @@ fn plan(world: &dyn World, sources: &mut Sources, diagnostics: &mut Vec<Diagnost
         };
         for found in found {
             match classify(&found) {
-                Ok((layer, role)) => planned.push(Planned { path: found.path, layer, role }),
-                Err(refusal) => diagnostics.extend(refuse(&found, &refusal, sources)),
+                Ok((layer, role)) => planned.push(Planned { path: found.path, layer, role: Ok(role) }),
+                Err(Refusal::Ignored) => {}
+                Err(refusal) => planned.push(Planned { path: found.path, layer: "".into(), role: Err(refusal) }),
             }
         }
     }
@@ -87,34 +92,32 @@ fn plan(world: &dyn World, sources: &mut Sources, diagnostics: &mut Vec<Diagnost
     planned
 }
 
-fn refuse(found: &Found, refusal: &Refusal, sources: &mut Sources) -> Option<Diagnostic> {
-    let mut at = || Span::file(sources.add(&found.path, String::new(), true));
-    Some(match refusal {
-        Refusal::Ignored => return None,
-        Refusal::NotAFile => {
-            Diagnostic::error(code::NOT_A_REGULAR_FILE, at(), "not a regular file: links and devices are not read")
+fn refuse(path: &str, refusal: &Refusal, at: Span) -> Diagnostic {
+    match refusal {
+        Refusal::NotAFile | Refusal::Ignored => {
+            Diagnostic::error(code::NOT_A_REGULAR_FILE, at, "not a regular file: links and devices are not read")
                 .help("put the file itself here; a link could lead out of the repository")
         }
-        Refusal::Extension => Diagnostic::error(code::WRONG_EXTENSION, at(), "the extension is `.yaml`").help(format!(
-            "git mv {} {}",
-            found.path,
-            found.path.replace(".yml", ".yaml")
-        )),
-        Refusal::Id(segment) => {
-            Diagnostic::error(code::INVALID_ID, at(), format!("`{segment}` can't be part of an id")).help(
+        Refusal::Extension => Diagnostic::error(code::WRONG_EXTENSION, at, "the extension is `.yaml`")
+            .help(format!("git mv {path} {}", path.replace(".yml", ".yaml"))),
+        Refusal::Id(segment) => Diagnostic::error(code::INVALID_ID, at, format!("`{segment}` can't be part of an id"))
+            .help(
                 "ids are paths of segments of lower-case letters, digits, `.`, `_` and `-`, each starting with a \
                  letter or digit, at most 63 long",
-            )
-        }
+            ),
         Refusal::Stray(what) => {
-            Diagnostic::error(code::STRAY_FILE, at(), "this file has no place here").help(what.clone())
+            Diagnostic::error(code::STRAY_FILE, at, "this file has no place here").help(what.clone())
         }
-    })
+    }
 }
 
 fn read_file(world: &dyn World, planned: &Planned, id: FileId) -> ReadFile {
-    let limit = if matches!(planned.role, Role::Connector(_)) { MAX_SCHEMA_BYTES } else { yaml::MAX_BYTES };
     let failed = |diagnostic: Diagnostic, text: String| ReadFile { text, root: None, diagnostics: vec![diagnostic] };
+    let role = match &planned.role {
+        Ok(role) => role,
+        Err(refusal) => return failed(refuse(&planned.path, refusal, Span::file(id)), String::new()),
+    };
+    let limit = if matches!(role, Role::Connector(_)) { MAX_SCHEMA_BYTES } else { yaml::MAX_BYTES };
     let bytes = match world.read(&planned.path, limit) {
         Ok(bytes) => bytes,
         Err(error) => return failed(unreadable(Span::file(id), &error, limit), String::new()),
@@ -125,10 +128,13 @@ fn read_file(world: &dyn World, planned: &Planned, id: FileId) -> ReadFile {
             let end = error.utf8_error().valid_up_to();
             let bytes = error.into_bytes();
             let diagnostic = not_utf8(id, &bytes, end);
-            return failed(diagnostic, String::from_utf8_lossy(&bytes[..end]).into_owned());
+            // For showing alone: what is valid, and the rest of the line that isn't.
+            let line = bytes[end..].iter().position(|b| *b == b'\n').map_or(bytes.len(), |i| end + i);
+            let shown = if end == 0 { &[] } else { &bytes[..line] };
+            return failed(diagnostic, String::from_utf8_lossy(shown).into_owned());
         }
     };
-    match planned.role {
+    match role {
         Role::Connector(_) | Role::Secrets => ReadFile { text, root: None, diagnostics: Vec::new() },
         _ => {
             let (root, diagnostics) = yaml::parse(id, &text);
@@ -144,7 +150,8 @@ fn not_utf8(id: FileId, bytes: &[u8], end: usize) -> Diagnostic {
     } else {
         format!("byte 0x{:02x} at offset {end} is not UTF-8", bytes.get(end).copied().unwrap_or(0))
     };
-    Diagnostic::error(code::NOT_UTF8, Span::new(id, end..end), message).help("save the file as UTF-8")
+    Diagnostic::error(code::NOT_UTF8, Span::new(id, end..end + usize::from(end > 0)), message)
+        .help("save the file as UTF-8")
 }
 
 fn unreadable(span: Span, error: &ReadError, limit: usize) -> Diagnostic {
@@ -167,7 +174,8 @@ fn unreadable(span: Span, error: &ReadError, limit: usize) -> Diagnostic {
 /// Files a document under its layer.
 fn place(
     workspace: &mut Workspace,
-    planned: Planned,
+    layer: &str,
+    role: Role,
     id: FileId,
     root: Option<Node>,
     usable: bool,
@@ -175,32 +183,33 @@ fn place(
 ) {
     // A file of comments only reads as null.
     let root = root.filter(|node| node.value != Value::Null || node.span.start != node.span.end);
-    let yaml = matches!(planned.role, Role::Workspace | Role::Item(..));
+    let yaml = matches!(role, Role::Workspace | Role::Item(..));
     if root.is_none() && yaml && usable {
         told.push(
             Diagnostic::error(code::EMPTY_FILE, Span::file(id), "the file has no content")
                 .help("write the keys, or delete the file"),
         );
     }
-    if let Role::Connector(connector) = planned.role {
+    if let Role::Connector(connector) = role {
         workspace.connectors.insert(connector, id);
         return;
     }
     let Workspace { root: root_layer, environments, sources, .. } = workspace;
-    let layer = match planned.layer.strip_prefix("environments/") {
+    let layer = match layer.strip_prefix("environments/") {
         None => root_layer,
         Some(name) => {
-            let fresh = || Layer { path: planned.layer.clone(), ..Layer::default() };
+            let fresh = || Layer { path: layer.into(), ..Layer::default() };
             environments.entry(Arc::from(name)).or_insert_with(fresh)
         }
     };
-    match planned.role {
+    match role {
         Role::Workspace | Role::Environment => {
             layer.settings_file = Some(id);
             if let Some(node) = &root {
                 settings::mask(node, sources);
             }
-            let read = if planned.role == Role::Workspace { settings::workspace } else { settings::environment };
+            layer.unusable = root.is_none() && !(usable && role == Role::Environment);
+            let read = if role == Role::Workspace { settings::workspace } else { settings::environment };
             layer.settings = root.as_ref().map_or_else(Settings::default, |node| read(node, told));
         }
         Role::Item(family, item) => {
@@ -220,6 +229,9 @@ fn finish(workspace: &mut Workspace, diagnostics: &mut Vec<Diagnostic>) {
         .filter_map(|(name, layer)| Some((name.clone(), first_file(layer)?)))
         .collect();
     for (name, file) in strays {
+        if let Some(layer) = workspace.environments.get_mut(&name) {
+            layer.unusable = true;
+        }
         diagnostics.push(
             Diagnostic::error(
                 code::STRAY_FILE,

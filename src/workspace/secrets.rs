@@ -201,6 +201,9 @@ fn start(secrets: &SecretsFile) -> Span {
 }
 
 fn check_recipients(stack: &[&Layer], layer: &Layer, secrets: &SecretsFile, told: &mut Vec<Diagnostic>) {
+    if stack.iter().any(|layer| layer.unusable) {
+        return;
+    }
     let configured = Workspace::recipients(stack);
     // Names without a key were told where they stand.
     let named: BTreeMap<&str, &str> =
@@ -225,17 +228,15 @@ fn check_recipients(stack: &[&Layer], layer: &Layer, secrets: &SecretsFile, told
         .filter(|key| !named.contains_key(*key))
         .map(|key| all_keys(key).map_or(*key, |(name, _)| &**name))
         .collect();
-    let mut parts = Vec::new();
-    if !missing.is_empty() {
-        parts.push(format!("not sealed to {}", listed(missing, 8)));
-    }
-    if !extra.is_empty() {
-        parts.push(format!("sealed to {}, not among the layer's recipients", listed(extra, 8)));
-    }
-    if !parts.is_empty() {
-        told.push(
-            Diagnostic::error(code::RECIPIENTS_DIFFER, at, format!("the secrets file is {}", parts.join(", and ")))
-                .help("the next `tieline secret set` in this environment seals the file to the configured recipients"),
-        );
-    }
+    let (not, but) = (listed(missing.iter().copied(), 8), listed(extra.iter().copied(), 8));
+    let message = match (missing.is_empty(), extra.is_empty()) {
+        (true, true) => return,
+        (false, true) => format!("the secrets file is not sealed to {not}"),
+        (true, false) => format!("the secrets file is sealed to {but} too, not among the layer's recipients"),
+        (false, false) => format!("the secrets file is sealed to {but}, and not to the layer's {not}"),
+    };
+    told.push(
+        Diagnostic::error(code::RECIPIENTS_DIFFER, at, message)
+            .help("the next `tieline secret set` in this environment seals the file to the configured recipients"),
+    );
 }

@@ -62,12 +62,16 @@ pub fn workspace(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Settings {
         let told = Diagnostic::error(code::INVALID_VALUE, version.value.span, message).help("write `tieline: 1`");
         fields.diagnostics().push(told);
     }
-    fields.require("id", top, format!("write `id: {}`: it ties bundles and references to this workspace", Uuid::nil()));
+    fields.require(
+        "id",
+        top,
+        "a UUID of its own ties bundles and references to this workspace; `uuidgen` prints a fresh one",
+    );
     if let Some(id) = fields.string("id") {
         settings.id = Uuid::parse_str(id.value).ok();
         if settings.id.is_none() {
             let told = Diagnostic::error(code::INVALID_VALUE, id.span, "`id` is no UUID")
-                .help("`tieline init` writes a fresh one; keep it for the life of the workspace");
+                .help("`uuidgen` prints a fresh one; keep it for the life of the workspace");
             fields.diagnostics().push(told);
         }
     }
@@ -169,10 +173,7 @@ fn bindings(fields: &mut Fields<'_>) -> BTreeMap<Box<str>, Binding> {
         check_name(&entry.key, entry.key_span, "a secret", fields.diagnostics());
         let uri = match &entry.value.value {
             Value::Null => None,
-            Value::String(uri) if uri.contains("://") || uri.starts_with("env:") => Some(uri.clone()),
-            Value::Map(map) if map.get("from").and_then(Node::as_str).is_some() => {
-                map.get("from").and_then(Node::as_str).map(Into::into)
-            }
+            _ if store(&entry.value).is_some() => store(&entry.value).map(Into::into),
             _ => {
                 let message = format!("`{}` is not bound to a secret store", entry.key);
                 let told = Diagnostic::error(code::INVALID_VALUE, entry.value.span, message)
@@ -181,9 +182,28 @@ fn bindings(fields: &mut Fields<'_>) -> BTreeMap<Box<str>, Binding> {
                 continue;
             }
         };
+        if entry.value.as_map().is_some() {
+            delivery(&entry.value, fields.diagnostics());
+        }
         bindings.insert(entry.key.clone(), Binding { span: entry.key_span, uri });
     }
     bindings
+}
+
+/// Checks the long form of a binding.
+fn delivery(node: &Node, told: &mut Vec<Diagnostic>) {
+    let Some(mut fields) = Fields::new(node, "a binding", &["from", "delivery"], told) else { return };
+    if let Some(delivery) = fields.string("delivery").filter(|d| !matches!(d.value, "resolve" | "reference")) {
+        let message = "there is no such delivery";
+        let told = Diagnostic::error(code::INVALID_VALUE, delivery.span, message).help("`resolve` or `reference`");
+        fields.diagnostics().push(told);
+    }
+}
+
+/// The URI of a store that a name is bound to.
+fn store(node: &Node) -> Option<&str> {
+    let uri = node.as_str().or_else(|| node.get("from").and_then(Node::as_str))?;
+    (uri.contains("://") || uri.starts_with("env:")).then_some(uri)
 }
 
 fn target(fields: &mut Fields<'_>) -> Option<Spanned<Box<str>>> {
@@ -215,8 +235,7 @@ pub fn mask(node: &Node, sources: &Sources) {
         }
     }
     for entry in entries("secrets") {
-        let uri = entry.value.as_str().is_some_and(|s| s.contains("://") || s.starts_with("env:"));
-        if !uri && entry.value.as_map().is_none() {
+        if entry.value.value != Value::Null && store(&entry.value).is_none() {
             sources.mask(entry.value.span);
         }
     }

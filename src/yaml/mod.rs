@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::diagnostic::{Diagnostic, code};
+use crate::diagnostic::{Diagnostic, code, sounds_secret};
 use crate::span::{FileId, Span};
 use crate::value::{Entry, Map, Node, Value};
 use events::{Event, Events, Style, SyntaxError, SyntaxErrorKind, Tag};
@@ -38,7 +38,7 @@ pub fn parse(file: FileId, text: &str) -> (Option<Node>, Vec<Diagnostic>) {
     if builder.diagnostics.is_empty() {
         builder.run();
     }
-    let root = if builder.broken { None } else { builder.root.take() };
+    let root = if builder.broken || builder.lost { None } else { builder.root.take() };
     (root, builder.diagnostics)
 }
 
@@ -66,9 +66,13 @@ struct Builder<'a> {
     diagnostics: Vec<Diagnostic>,
     /// The tree can't be used: it is incomplete or would not be what was written.
     broken: bool,
+    /// The same, but reading can go on: a tag or a merge key makes something else of what follows.
+    lost: bool,
     stack: Vec<Open>,
     root: Option<Node>,
     documents: usize,
+    /// The last event.
+    last: Range<usize>,
     nodes: usize,
     /// Anchored nodes with the number of nodes in them; `None` while the node is still open.
     anchors: HashMap<usize, Option<(Node, usize)>>,
@@ -82,9 +86,11 @@ impl<'a> Builder<'a> {
             skipped,
             diagnostics: Vec::new(),
             broken: false,
+            lost: false,
             stack: Vec::new(),
             root: None,
             documents: 0,
+            last: 0..0,
             nodes: 0,
             anchors: HashMap::new(),
         }
@@ -126,7 +132,10 @@ impl<'a> Builder<'a> {
     fn run(&mut self) {
         for event in Events::new(self.text, MAX_DEPTH, false) {
             match event {
-                Ok((event, range)) => self.event(event, range),
+                Ok((event, range)) => {
+                    self.last = range.clone();
+                    self.event(event, range);
+                }
                 Err(error) => self.syntax(&error),
             }
             if self.broken {
@@ -179,8 +188,8 @@ impl<'a> Builder<'a> {
 
     fn open(&mut self, open: Open) {
         if self.awaits_key() {
-            let template = self.text.get(open.span.start as usize - self.skipped..).unwrap_or("");
-            let help = if open.flow && template.starts_with("{") {
+            let before = self.text.get(..open.span.start as usize - self.skipped).unwrap_or("");
+            let help = if open.flow && before.ends_with('{') {
                 "quote the value if braces belong to it: \"{{ … }}\""
             } else {
                 "keys are plain strings"
@@ -228,6 +237,8 @@ impl<'a> Builder<'a> {
         if !self.count(1, span) {
             return;
         }
+        // Never a value that may be a secret.
+        let quoted = if self.key_sounds_secret() { String::new() } else { format!(": '{text}'") };
         let value = match read {
             scalar::Plain::Str => Value::String(text.into()),
             scalar::Plain::Null => Value::Null,
@@ -236,22 +247,30 @@ impl<'a> Builder<'a> {
             scalar::Plain::Float(f) => Value::Float(f),
             scalar::Plain::MergeKey => Value::String(text.into()),
             scalar::Plain::Ambiguous(as_what) => {
-                let message = format!("`{text}` is read as {as_what} by some YAML readers and not by others");
-                self.report(
-                    Diagnostic::error(code::AMBIGUOUS_SCALAR, span, message)
-                        .help(format!("if it is text, quote it: '{text}'; if it is not, write {}", as_what.instead())),
-                );
+                let message = format!("this is {as_what} to some YAML readers and not to others");
+                let help = match as_what.instead() {
+                    Some(instead) => format!("if it is text, quote it{quoted}; if it is not, write {instead}"),
+                    None => format!("quote it{quoted}"),
+                };
+                self.report(Diagnostic::error(code::AMBIGUOUS_SCALAR, span, message).help(help));
                 Value::String(text.into())
             }
             scalar::Plain::OutOfRange(what) => {
                 self.report(
-                    Diagnostic::error(code::NUMBER_RANGE, span, format!("the number is {what}"))
-                        .help(format!("if it is text, quote it: '{text}'")),
+                    Diagnostic::error(code::NUMBER_RANGE, span, format!("the value is {what}"))
+                        .help(format!("if it is text, quote it{quoted}")),
                 );
                 Value::String(text.into())
             }
         };
         self.add(Node::new(span, value), anchor);
+    }
+
+    fn key_sounds_secret(&self) -> bool {
+        self.stack.iter().any(|open| match &open.kind {
+            OpenKind::Map { key: Some((key, _)), .. } => sounds_secret(key),
+            _ => false,
+        })
     }
 
     fn awaits_key(&self) -> bool {
@@ -261,12 +280,18 @@ impl<'a> Builder<'a> {
     fn key(&mut self, text: &str, read: &scalar::Plain, span: Span) {
         match read {
             scalar::Plain::Str => {}
-            scalar::Plain::MergeKey => self.report(
-                Diagnostic::error(code::YAML_MERGE_KEY, span, "merge keys are not part of YAML 1.2")
-                    .help("use a layer: what an environment inherits needs no `<<`"),
-            ),
+            scalar::Plain::MergeKey => {
+                self.lost = true;
+                self.report(
+                    Diagnostic::error(code::YAML_MERGE_KEY, span, "merge keys are not part of YAML 1.2")
+                        .help("use a layer: what an environment inherits needs no `<<`"),
+                );
+            }
             scalar::Plain::Null if text.is_empty() => {
-                self.report(Diagnostic::error(code::YAML_KEY, span, "a key is missing before the `:`"));
+                self.report(
+                    Diagnostic::error(code::YAML_KEY, span, "a key is missing before the `:`")
+                        .help("write the key, or quote the text if the `:` belongs to it"),
+                );
             }
             other => {
                 let message = format!("the key `{text}` is {}, not a string", other.describe());
@@ -343,6 +368,7 @@ impl<'a> Builder<'a> {
         if allowed.contains(&tag.name.as_str()) {
             return true;
         }
+        self.lost = true;
         let short = tag.name.replace("tag:yaml.org,2002:", "!!");
         let span = self.span(tag.range);
         self.report(
@@ -362,9 +388,10 @@ impl<'a> Builder<'a> {
             start -= 1;
         }
         let span = self.span(start..end);
-        let line = self.text[..start].rfind('\n').map_or(0, |i| i + 1);
-        let line_end = self.text[start..].find('\n').map_or(self.text.len(), |i| start + i);
-        let line = &self.text[line..line_end];
+        let word = |from: usize| {
+            let rest = &self.text[from..];
+            from + rest.find([' ', '\n', '\r', ',', ']', '}']).unwrap_or(rest.len())
+        };
         let diagnostic = match error.kind {
             SyntaxErrorKind::TooDeep => {
                 Diagnostic::error(code::YAML_TOO_DEEP, span, format!("nested more than {MAX_DEPTH} deep"))
@@ -373,27 +400,68 @@ impl<'a> Builder<'a> {
             SyntaxErrorKind::Tab => Diagnostic::error(code::YAML_TAB, span, "a tab where YAML wants spaces")
                 .help("indent with spaces; two a level are customary"),
             SyntaxErrorKind::UnknownAnchor => {
+                let span = self.span(start..word(start).max(end));
                 Diagnostic::error(code::YAML_ALIAS, span, "an alias without an anchor of its name before it")
                     .help("if the value starts with `*`, quote it")
             }
-            _ => Diagnostic::error(code::YAML_SYNTAX, span, format!("not YAML: {}", error.message))
-                .help(syntax_help(error.kind, line)),
+            _ => self.likely(error, start).unwrap_or_else(|| {
+                Diagnostic::error(code::YAML_SYNTAX, span, format!("not YAML: {}", error.message))
+                    .help(syntax_help(error.kind))
+            }),
         };
         self.stop(diagnostic);
     }
+
+    /// The usual slips, told where they were made: the parser notices them later.
+    fn likely(&self, error: &SyntaxError, at: usize) -> Option<Diagnostic> {
+        let told = |range: Range<usize>, message: &str, help: &str| {
+            Some(Diagnostic::error(code::YAML_SYNTAX, self.span(range), message).help(help))
+        };
+        let line = self.text[..at].rfind('\n').map_or(0, |i| i + 1);
+        let line_end = self.text[at..].find('\n').map_or(self.text.len(), |i| at + i);
+        let flow = self.stack.last().filter(|open| open.flow).map(|open| open.span.start as usize - self.skipped);
+        if let Some(open) = self.text[line..line_end].find("${{").map(|i| line + i).filter(|_| flow.is_some()) {
+            let close = self.text[open..line_end].find("}}").map_or(line_end, |i| open + i + 2);
+            let message = "not YAML: an expression without quotes inside brackets";
+            return told(open..close, message, "inside `{…}` and `[…]` an expression needs quotes: \"${{ … }}\"");
+        }
+        // The scalar that went on for too long: the last event, or what was read since.
+        let behind = self.last.end.min(at);
+        let skip = |from: usize| from + (self.text[from..at].len() - self.text[from..at].trim_start().len());
+        let since = skip(behind);
+        let since = if self.text[since..at].starts_with(": ") { skip(since + 2) } else { since };
+        let scalar = if since < at { since } else { self.last.start.min(at) };
+        let quote = self.text[scalar..].chars().next().filter(|c| matches!(c, '"' | '\''));
+        if let (Some(quote), true) = (quote, scalar < at && self.text[scalar..at].contains('\n')) {
+            let message = format!("not YAML: the `{quote}` is not closed where it should be");
+            return told(scalar..scalar + 1, &message, "close the quote at the end of the value");
+        }
+        if let Some(open) = flow.filter(|open| *open < line) {
+            let bracket = &self.text[open..=open];
+            let message = format!("not YAML: the `{bracket}` is never closed");
+            let close = if bracket == "[" { "]" } else { "}" };
+            return told(open..open + 1, &message, &format!("close it with `{close}`"));
+        }
+        if error.kind == SyntaxErrorKind::MappingNotAllowed && scalar < line {
+            let first = self.text[scalar..line].split('\n').next().unwrap_or("");
+            let colon = first.find(':').filter(|i| !first[i + 1..].starts_with(['/', ' ']) && i + 1 < first.len())?;
+            let key = first[..colon].bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+            if key {
+                let at = scalar + colon;
+                return told(at..at + 1, "not YAML: a space is missing after the `:`", "write `KEY: VALUE`");
+            }
+        }
+        None
+    }
 }
 
-fn syntax_help(kind: SyntaxErrorKind, line: &str) -> String {
-    if line.contains("${{") && line.contains(['{', '[']) {
-        return "inside `{…}` and `[…]` an expression needs quotes: \"${{ … }}\"".into();
-    }
+fn syntax_help(kind: SyntaxErrorKind) -> &'static str {
     match kind {
-        SyntaxErrorKind::Unclosed => "close the bracket or quote that was opened before".into(),
+        SyntaxErrorKind::Unclosed => "close the bracket or quote that was opened before",
         SyntaxErrorKind::MappingNotAllowed => {
-            "quote the value if it contains `: `, and check that the lines of one map start in the same column".into()
+            "quote the value if it contains `: `, and check that the lines of one map start in the same column"
         }
-        _ => "check the indentation, and quote values that contain `: `, ` #` or start with one of `@ % & * ! | > { [`"
-            .into(),
+        _ => "check the indentation, and quote values that contain `: `, ` #` or start with one of `@ % & * ! | > { [`",
     }
 }
 

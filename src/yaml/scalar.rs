@@ -41,13 +41,13 @@ pub enum Reading {
 
 impl Reading {
     /// What to write if no text was meant.
-    pub fn instead(self) -> &'static str {
+    pub fn instead(self) -> Option<&'static str> {
         match self {
-            Self::Boolean => "true or false",
-            Self::Octal => "the number in decimal",
-            Self::Underscores => "the number without `_`",
-            Self::Sexagesimal => "the number of seconds or minutes",
-            Self::Date => "the quoted form too",
+            Self::Boolean => Some("true or false"),
+            Self::Octal => Some("the number in decimal"),
+            Self::Underscores => Some("the number without `_`"),
+            Self::Sexagesimal => Some("the number of seconds or minutes"),
+            Self::Date => None,
         }
     }
 }
@@ -105,17 +105,17 @@ fn number(text: &str) -> Plain {
         if unsigned.len() > 1 && unsigned.starts_with('0') {
             return Plain::Ambiguous(Reading::Octal);
         }
-        return text.parse().map_or(Plain::OutOfRange("beyond 64 bits"), Plain::Int);
+        return text.parse().map_or(Plain::OutOfRange("a number beyond 64 bits"), Plain::Int);
     }
     if let Some(hex) = text.strip_prefix("0x").filter(|h| !h.is_empty())
         && hex.bytes().all(|b| b.is_ascii_hexdigit())
     {
-        return i64::from_str_radix(hex, 16).map_or(Plain::OutOfRange("beyond 64 bits"), Plain::Int);
+        return i64::from_str_radix(hex, 16).map_or(Plain::OutOfRange("a number beyond 64 bits"), Plain::Int);
     }
     if is_float(unsigned) {
         return match text.parse::<f64>() {
             Ok(f) if f.is_finite() => Plain::Float(f),
-            _ => Plain::OutOfRange("beyond a 64-bit float"),
+            _ => Plain::OutOfRange("a number beyond a 64-bit float"),
         };
     }
     old_number(text, unsigned)
