@@ -50,9 +50,9 @@ fn spellings(secret: &str) -> Vec<(String, String)> {
 }
 
 fn absent(secret: &str, bytes: &[u8], place: &str) {
+    let text = String::from_utf8_lossy(bytes);
     for (name, spelling) in spellings(secret) {
-        let found = bytes.windows(spelling.len()).any(|window| window == spelling.as_bytes());
-        assert!(!found, "{place} holds the secret {name}");
+        assert!(!text.contains(&spelling), "{place} holds the secret {name}");
     }
 }
 
@@ -112,7 +112,7 @@ fn a34_x06_x13_a_secret_of_prod_is_in_no_output_and_in_no_file() {
             seen(&secret, &arguments, &ended);
             seen(&next, &arguments, &ended);
         }
-        for (path, bytes) in tree(&shell.folder) {
+        for (path, bytes) in tree(shell.everything()) {
             absent(&secret, &bytes, &format!("{when}: {path}"));
             absent(&next, &bytes, &format!("{when}: {path}"));
         }
@@ -167,6 +167,12 @@ fn a34_a_secret_is_in_no_message_when_things_go_wrong() {
         ("connections/hubspot.yaml", hubspot.replace(reference, &format!("'{secret}'"))),
         ("connections/hubspot.yaml", hubspot.replace(reference, &format!("['{secret}']"))),
         ("connections/hubspot.yaml", hubspot.replace(reference, &format!("${{{{ '{secret}' }}}}"))),
+        // Beside a reference, around it or within its expression.
+        ("connections/hubspot.yaml", hubspot.replace(reference, &format!("'{secret}-{reference}-{secret}'"))),
+        (
+            "connections/hubspot.yaml",
+            hubspot.replace("secrets.HUBSPOT_TOKEN", &format!("secrets.X | default('{secret}')")),
+        ),
         // Cut off, changed, without its MAC.
         ("environments/prod/secrets.sops.yaml", sealed[..sealed.len() / 2].to_owned()),
         ("environments/prod/secrets.sops.yaml", sealed.replace("data:", "data:A")),
@@ -183,7 +189,8 @@ fn a34_a_secret_is_in_no_message_when_things_go_wrong() {
             seen(&secret, &arguments, &ended);
             failed += usize::from(ended.code != 0);
         }
-        assert!(failed > 1, "{path}: {text}");
+        // Text beside a reference is allowed; `apply` without `--yes` fails in any case.
+        assert!(failed > 1 || text.contains(&format!("{reference}-")), "{path}: {text}");
         shell.put(path, &before);
     }
     // With a key that opens nothing, and with something that is no key.

@@ -112,6 +112,28 @@ fn pointer(path: &str) -> Result<String, Failure> {
     Ok(pointer)
 }
 
+/// A template with a mask for all text around its expressions, and for all texts in quotes within them.
+fn without_literals(template: &str) -> String {
+    let mut out = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once(OPEN) {
+        let (expression, after) = after.split_once("}}").unwrap_or((after, ""));
+        out += if before.trim().is_empty() { before } else { MASK };
+        out += OPEN;
+        let mut inner = expression;
+        while let Some(at) = inner.find(['"', '\'']) {
+            let quote = &inner[at..=at];
+            out += &inner[..at];
+            out += MASK;
+            inner = inner[at + 1..].split_once(quote).map_or("", |(_, rest)| rest);
+        }
+        out += inner;
+        out += "}}";
+        rest = after;
+    }
+    out + if rest.trim().is_empty() { rest } else { MASK }
+}
+
 impl Explained<'_> {
     /// The compiled connection as one tree.
     fn document(&self) -> Node {
@@ -166,30 +188,29 @@ impl Explained<'_> {
         false
     }
 
-    /// Whether a value may not be shown: it stands in a secret place and is nothing that takes its value from a secret.
-    fn hidden(&self, node: &Node, pointer: &str) -> bool {
-        let from_secret = || names_in(node).iter().any(|name| name.starts_with("secrets."));
-        self.is_secret(pointer) && !matches!(node.value, Value::Secret(_)) && !from_secret()
-    }
-
-    /// A value as it may be shown: compact, on one line.
-    fn shown(&self, node: &Node, pointer: &str) -> String {
-        match &node.value {
-            Value::Map(_) | Value::List(_) => "…".into(),
-            _ if self.hidden(node, pointer) => MASK.into(),
-            Value::Secret(reference) => reference.template.to_string(),
-            Value::String(text) if text.contains(OPEN) => text.to_string(),
-            _ => plain(node).to_string(),
+    /// A value as it may be shown: in a secret place, the expressions that take it from secrets and nothing else.
+    fn visible_part(&self, node: &Node, pointer: &str) -> Json {
+        let template = match &node.value {
+            Value::Map(_) | Value::List(_) => return Json::Null,
+            Value::Secret(reference) => &reference.template,
+            Value::String(text) if text.contains(OPEN) => text,
+            _ if self.is_secret(pointer) => return MASK.into(),
+            _ => return plain(node),
+        };
+        if !self.is_secret(pointer) {
+            return (&**template).into();
         }
+        let from_secret =
+            matches!(node.value, Value::Secret(_)) || names_in(node).iter().any(|name| name.starts_with("secrets."));
+        if from_secret { without_literals(template).into() } else { MASK.into() }
     }
 
-    /// A value as it may be shown, for machines.
-    fn json(&self, node: &Node, pointer: &str) -> Json {
-        match &node.value {
-            Value::Map(_) | Value::List(_) => Json::Null,
-            _ if self.hidden(node, pointer) => MASK.into(),
-            Value::Secret(reference) => (&*reference.template).into(),
-            _ => plain(node),
+    /// The same, on one line; text bare where it is an expression.
+    fn shown(&self, node: &Node, pointer: &str) -> String {
+        match self.visible_part(node, pointer) {
+            Json::Null if !matches!(node.value, Value::Null) => "…".into(),
+            Json::String(text) if text == MASK || text.contains(OPEN) => text,
+            value => value.to_string(),
         }
     }
 
@@ -199,7 +220,7 @@ impl Explained<'_> {
         if let Format::Json = format {
             let step = |(i, step): (usize, &Step<'_>)| {
                 let (file, line) = self.place(step.span);
-                let written = step.value.as_ref().map(|n| self.json(n, pointer));
+                let written = step.value.as_ref().map(|n| self.visible_part(n, pointer));
                 json!({"layer": step.layer, "file": file, "line": line, "written": written, "in_force": i == last})
             };
             let layers: Vec<Json> = steps.iter().enumerate().map(step).collect();
@@ -207,7 +228,7 @@ impl Explained<'_> {
                 "environment": &*self.environment,
                 "id": &*self.connection.id,
                 "path": pointer,
-                "value": found.map(|n| self.json(n, pointer)),
+                "value": found.map(|n| self.visible_part(n, pointer)),
                 "layers": layers,
             })));
             return;
@@ -259,7 +280,7 @@ impl Explained<'_> {
                 ui.data(&table::render(&["path", "value", "set in"], &rows.map(cells).collect::<Vec<_>>()));
             }
             Format::Json => {
-                let object = |(path, node, file, line): (String, &Node, String, usize)| json!({"path": path, "value": self.json(node, &path), "file": file, "line": line});
+                let object = |(path, node, file, line): (String, &Node, String, usize)| json!({"path": path, "value": self.visible_part(node, &path), "file": file, "line": line});
                 ui.data(&pretty(&Json::Array(rows.map(object).collect())));
             }
         }

@@ -64,6 +64,11 @@ impl Shell {
         self
     }
 
+    /// The folder that holds home and working folder.
+    pub(crate) fn everything(&self) -> &Path {
+        self.temp.path()
+    }
+
     /// The home folder.
     pub(crate) fn home(&self) -> PathBuf {
         self.temp.path().join("home")
