@@ -57,7 +57,9 @@ enum Directive<'a> {
 }
 
 fn directive<'a>(map: &'a Map, notes: &mut Notes) -> Directive<'a> {
-    let Some(entry) = map.iter().find(|e| e.key.starts_with('$')) else { return Directive::None };
+    // An expression as a key is told where expressions are evaluated.
+    let directive = |e: &&Entry| e.key.starts_with('$') && !e.key.starts_with("${{");
+    let Some(entry) = map.iter().find(directive) else { return Directive::None };
     let message = if !DIRECTIVES.contains(&&*entry.key) {
         format!("`{}` is no directive", entry.key)
     } else if map.len() > 1 {
