@@ -186,3 +186,36 @@ proptest! {
         survives("connections/c.yaml", &bytes);
     }
 }
+
+/// Keys by the thousand in a lower and a higher layer, and as many mistakes, cost no square of time.
+#[test]
+fn a03_large_maps_are_merged_and_told_in_time() {
+    use std::fmt::Write;
+    let many = |value: &str| {
+        (0..30_000).fold(String::new(), |mut text, i| {
+            let _ = writeln!(text, "  key{i}: {value}");
+            text
+        })
+    };
+    let folder = super::layers(
+        &format!("connector: anything\nlabels:\n{}", many("a")),
+        &[("prod", &format!("labels:\n{}", many("b")))],
+    );
+    let run = folder.validate();
+    assert!(run.code == 0 && run.took < Duration::from_secs(20), "{:?}", run.took);
+    folder.put("environments/prod/connections/c.yaml", format!("labels:\n{}", many("null").replace("key", "kye")));
+    let run = folder.validate();
+    assert!(run.code == 1 && run.took < Duration::from_secs(40), "{:?}", run.took);
+}
+
+#[test]
+fn a_file_in_one_line_is_shown_around_the_mistake_alone() {
+    let keys: Vec<String> = (0..3000).map(|i| format!("\"kéy{i}\": \"x\"")).collect();
+    let folder = super::layers(
+        &format!("{{\"connector\": \"anything\", \"labels\": {{{}}}, \"titel\": \"c\"}}", keys.join(", ")),
+        &[],
+    );
+    let run = folder.validate();
+    assert!(run.stdout.len() < 2000, "{}", run.stdout);
+    insta::assert_snapshot!(run.stdout);
+}
