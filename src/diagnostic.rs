@@ -165,7 +165,9 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let limit = (wanted.chars().count() / 3).max(1);
     candidates
         .into_iter()
-        .filter(|candidate| *candidate != name)
+        // Nobody means one of thousands, and a stranger may have written both lists.
+        .take(2000)
+        .filter(|candidate| *candidate != name && candidate.len() <= 3 * name.len() + 3)
         .map(|candidate| (strsim::damerau_levenshtein(&wanted, &plain(candidate)), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)

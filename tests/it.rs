@@ -5,11 +5,14 @@
 mod canary;
 mod deploy;
 mod examples;
+mod house;
 mod init;
+mod language;
 mod outputs;
 mod readme;
 mod secret;
 mod shell;
+
 mod sops;
 #[allow(dead_code, reason = "a toolbox")]
 mod support;

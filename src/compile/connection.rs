@@ -170,7 +170,8 @@ fn log_in(context: &Context<'_>, connection: &mut Connection, told: &mut Vec<Dia
         return true;
     };
     let accepted = &login.credential.connectors;
-    if let (Some(first), false) = (accepted.first(), accepted.iter().any(|c| *c.value == *connection.connector.value)) {
+    let fits = accepted.iter().any(|c| *c.value == *connection.connector.value || c.value.contains(template::OPEN));
+    if let (Some(first), false) = (accepted.first(), fits) {
         let names = listed(accepted.iter().map(|c| &*c.value), 6);
         let message = format!("the credential `{}` is not for `{}`", link.value, connection.connector.value);
         told.push(

@@ -7,12 +7,17 @@
 
 pub mod connection;
 
+use std::collections::HashMap;
+
 use crate::diagnostic::{Diagnostic, code, listed, nearest};
 use crate::span::Span;
 use crate::value::{Entry, Map, Node, Value};
 
 /// The keys that make a map a directive.
 pub const DIRECTIVES: &[&str] = &["$append", "$prepend", "$remove", "$replace"];
+
+/// Maps up to this size are walked to find a key.
+const SMALL_MAP: usize = 64;
 
 /// What merging has to say.
 #[derive(Debug, Default)]
@@ -57,7 +62,9 @@ enum Directive<'a> {
 }
 
 fn directive<'a>(map: &'a Map, notes: &mut Notes) -> Directive<'a> {
-    let Some(entry) = map.iter().find(|e| e.key.starts_with('$')) else { return Directive::None };
+    // An expression as a key is told where expressions are evaluated.
+    let directive = |e: &&Entry| e.key.starts_with('$') && !e.key.starts_with("${{");
+    let Some(entry) = map.iter().find(directive) else { return Directive::None };
     let message = if !DIRECTIVES.contains(&&*entry.key) {
         format!("`{}` is no directive", entry.key)
     } else if map.len() > 1 {
@@ -123,24 +130,35 @@ pub fn fresh_map(map: &Map, notes: &mut Notes) -> Map {
 
 /// Puts the map `patch` of a higher layer over `base`.
 pub fn merge_map(base: &mut Map, patch: &Map, notes: &mut Notes) {
+    let mut below: Vec<Option<Entry>> = std::mem::take(base).into_iter().map(Some).collect();
+    // Maps of people are small and walked; a large one must not cost its square.
+    let keys = |(at, entry): (usize, &Option<Entry>)| Some((entry.as_ref()?.key.clone(), at));
+    let index: Option<HashMap<Box<str>, usize>> =
+        (below.len() > SMALL_MAP).then(|| below.iter().enumerate().filter_map(keys).collect());
+    let mut added = Vec::new();
     for entry in patch.iter() {
-        if base.entry(&entry.key).is_none() {
-            let removes = entry.value.value == Value::Null;
-            let near = if removes { nearest(&entry.key, base.iter().map(|e| &*e.key)) } else { None };
-            if let Some(value) = fresh_beside(&entry.value, &entry.key, near, notes) {
-                base.push(Entry { key: entry.key.clone(), key_span: entry.key_span, value });
+        let at = match &index {
+            Some(index) => index.get(&entry.key).copied(),
+            None => below.iter().position(|e| e.as_ref().is_some_and(|e| e.key == entry.key)),
+        };
+        let slot = at.and_then(|at| below.get_mut(at));
+        match slot {
+            Some(slot) if entry.value.value == Value::Null => *slot = None,
+            Some(Some(old)) => {
+                if merge(&mut old.value, &entry.value, &entry.key, notes) {
+                    old.key_span = entry.key_span;
+                }
             }
-            continue;
-        }
-        if entry.value.value == Value::Null {
-            base.remove(&entry.key);
-            continue;
-        }
-        let Some(below) = base.entry_mut(&entry.key) else { continue };
-        if merge(&mut below.value, &entry.value, &entry.key, notes) {
-            below.key_span = entry.key_span;
+            _ => {
+                let removes = entry.value.value == Value::Null && index.is_none();
+                let keys = below.iter().flatten().map(|e| &*e.key);
+                let near = if removes { nearest(&entry.key, keys) } else { None };
+                let value = fresh_beside(&entry.value, &entry.key, near, notes);
+                added.extend(value.map(|value| Entry { key: entry.key.clone(), key_span: entry.key_span, value }));
+            }
         }
     }
+    *base = Map::new(below.into_iter().flatten().chain(added).collect());
 }
 
 /// Puts `patch` over the value below; true if it now stands in its place, false if both went into the result.

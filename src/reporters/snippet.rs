@@ -18,6 +18,9 @@ use crate::span::Span;
 /// What stands in a snippet where a value may not be shown: always as long.
 const MASK: &str = "********";
 
+/// A line of more bytes is shown in part.
+const LONG_LINE: usize = 400;
+
 /// A shown text.
 #[derive(Debug)]
 pub(super) struct Snippet {
@@ -119,7 +122,7 @@ impl Snippet {
         let start = self.shown(span.start as usize, false);
         let mut end = self.shown(span.end as usize, true).max(start);
         let line_end = self.text[start..].find('\n').map_or(self.text.len(), |i| start + i);
-        end = end.min(line_end);
+        end = end.min(line_end).min(start + LONG_LINE / 2);
         while !self.text.is_char_boundary(end) {
             end += 1;
         }
@@ -147,11 +150,16 @@ impl SourceCode for &Snippet {
         let line_of = |offset: usize| self.lines.partition_point(|start| *start <= offset).saturating_sub(1);
         let first = line_of(span.offset());
         let last = line_of(span.offset() + span.len().saturating_sub(1));
-        let start = self.lines[first];
-        let end = self.lines.get(last + 1).copied().unwrap_or(self.text.len());
+        let line = self.lines[first];
+        let (mut start, mut end) = (line, self.lines.get(last + 1).copied().unwrap_or(self.text.len()));
+        if first == last && end - start > LONG_LINE {
+            // The part around the place: a file in one line must not be shown whole for each problem.
+            start = self.text.floor_char_boundary(span.offset().saturating_sub(LONG_LINE / 4)).max(start);
+            end = self.text.ceil_char_boundary((span.offset() + span.len()).saturating_add(LONG_LINE / 4)).min(end);
+        }
         let data = self.text.get(start..end).ok_or(MietteError::OutOfBounds)?;
         // The column stands in the heading beside the path; miette counts it from the start of the span.
-        let column = self.text[start..span.offset()].chars().count();
+        let column = self.text[line..span.offset()].chars().count();
         let whole = (start, end - start).into();
         Ok(Box::new(MietteSpanContents::new_named(
             self.name.clone(),

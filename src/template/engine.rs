@@ -161,6 +161,8 @@ pub(super) fn from_jinja(value: &Jinja, span: Span) -> Option<Node> {
         ValueKind::Bool => Value::Bool(value.is_true()),
         ValueKind::Number => match value.as_i64() {
             Some(i) if value.is_integer() => Value::Int(i),
+            // Beyond 64 bits: a float would be another number.
+            None if value.is_integer() => return None,
             _ => Value::Float(f64::try_from(value.clone()).ok().filter(|f| f.is_finite())?),
         },
         ValueKind::String => Value::String(value.as_str()?.into()),

@@ -215,7 +215,8 @@ fn place(
         Role::Item(family, item) => {
             layer.family_mut(family).insert(item.into(), Document { file: id, root, names: OnceLock::new() });
         }
-        Role::Secrets => layer.secrets = Some(secrets::read(id, sources.get(id).text(), told)),
+        Role::Secrets if usable => layer.secrets = Some(secrets::read(id, sources.get(id).text(), told)),
+        Role::Secrets => layer.secrets = Some(secrets::unusable(id)),
         Role::Connector(_) => {}
     }
 }

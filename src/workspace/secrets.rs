@@ -39,10 +39,14 @@ pub struct Sealed {
     pub version: Option<Digest>,
 }
 
+/// A file that could not be read, which was told: it may have any secret.
+pub fn unusable(file: FileId) -> SecretsFile {
+    SecretsFile { file, names: BTreeMap::new(), recipients: Vec::new(), scoped: false, readable: false }
+}
+
 /// Reads and checks a file without a key.
 pub fn read(file: FileId, text: &str, told: &mut Vec<Diagnostic>) -> SecretsFile {
-    let mut secrets =
-        SecretsFile { file, names: BTreeMap::new(), recipients: Vec::new(), scoped: false, readable: false };
+    let mut secrets = unusable(file);
     let encrypted = match Encrypted::parse(text) {
         Ok(encrypted) => encrypted,
         Err(error) => {

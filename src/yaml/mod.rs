@@ -228,8 +228,10 @@ impl<'a> Builder<'a> {
     }
 
     fn scalar(&mut self, text: &str, style: Style, tag: Option<Tag>, anchor: usize, span: Span) {
+        let before = self.diagnostics.len();
         let tagged_string = self.check_tag(tag, &["tag:yaml.org,2002:str", "!"]);
-        let read = if style == Style::Plain && !tagged_string { scalar::plain(text) } else { scalar::Plain::Str };
+        let typed = tagged_string || self.diagnostics.len() > before;
+        let read = if style == Style::Plain && !typed { scalar::plain(text) } else { scalar::Plain::Str };
         if self.awaits_key() {
             self.key(text, &read, span);
             return;
