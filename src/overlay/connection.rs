@@ -44,27 +44,26 @@ fn displace(base: &mut Map, document: &Map) {
 /// Another connector, mode or variant makes the lower settings meaningless: they must be replaced, not merged.
 fn check_switches(base: &Map, document: &Map, notes: &mut Notes) {
     let text = |map: &Map, key: &str| map.get(key).and_then(Node::as_str).map(str::to_owned);
-    if let (Some(old), Some(new)) = (text(base, "connector"), text(document, "connector")) {
-        if old != new {
-            for key in ["config", "auth"] {
-                let kept = base.get(key).is_some() && !replaces(document.get(key));
-                let displaced = key == "auth" && document.get("credential").is_some();
-                if kept && !displaced {
-                    let span = document.get("connector").map_or(base_span(base), |n| n.span);
-                    notes.error(needs_replace("connector", &old, &new, key, span, base.get("connector")));
-                }
+    if let (Some(old), Some(new)) = (text(base, "connector"), text(document, "connector"))
+        && old != new
+    {
+        for key in ["config", "auth"] {
+            let kept = base.get(key).is_some() && !replaces(document.get(key));
+            let displaced = key == "auth" && document.get("credential").is_some();
+            if kept && !displaced {
+                let span = document.get("connector").map_or(base_span(base), |n| n.span);
+                notes.error(needs_replace("connector", &old, &new, key, span, base.get("connector")));
             }
         }
     }
     for (block, switch) in [("auth", "mode"), ("config", "variant")] {
         let below = base.get(block).and_then(|n| n.get(switch));
         let above = document.get(block).and_then(|n| n.get(switch));
-        if let (Some(below), Some(above)) = (below, above) {
-            if let (Some(old), Some(new)) = (below.as_str(), above.as_str()) {
-                if old != new {
-                    notes.error(needs_replace(switch, old, new, block, above.span, Some(below)));
-                }
-            }
+        if let (Some(below), Some(above)) = (below, above)
+            && let (Some(old), Some(new)) = (below.as_str(), above.as_str())
+            && old != new
+        {
+            notes.error(needs_replace(switch, old, new, block, above.span, Some(below)));
         }
     }
 }

@@ -202,10 +202,10 @@ fn whole(
     scope: &Scope<'_>,
     told: &mut Vec<Diagnostic>,
 ) -> Node {
-    if let Some(variable) = scope.variable(expression.trim()) {
-        if variable.value != Value::Null {
-            return variable.clone();
-        }
+    if let Some(variable) = scope.variable(expression.trim())
+        && variable.value != Value::Null
+    {
+        return variable.clone();
     }
     match engine::evaluate(expression, scope.context()) {
         Ok(value) => match engine::from_jinja(&value, place.span) {

@@ -182,7 +182,7 @@ fn undefined(range: Range<usize>, message: impl Into<String>, help: impl Into<St
 
 /// A root with a fixed set of attributes.
 fn fixed(root: &str, known: &[&str], range: &Range<usize>, rest: &[(&str, Range<usize>)]) -> Option<Fault> {
-    let options = listed(known.iter().map(|k| *k), 4);
+    let options = listed(known.iter().copied(), 4);
     match rest {
         [(name, _)] if known.contains(name) => None,
         [] => Some(undefined(range.clone(), format!("`{root}` stands alone"), format!("`{root}` has {options}"))),

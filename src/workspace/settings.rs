@@ -55,12 +55,12 @@ pub fn workspace(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Settings {
     let mut settings = Settings::default();
     let Some(mut fields) = Fields::new(node, "the workspace file", WORKSPACE, diagnostics) else { return settings };
     let top = Span { end: node.span.start, ..node.span };
-    if let Some(version) = fields.require("tieline", top, "write `tieline: 1` at the top") {
-        if version.value.value != Value::Int(1) {
-            let message = "this version of tieline reads format 1 only";
-            let told = Diagnostic::error(code::INVALID_VALUE, version.value.span, message).help("write `tieline: 1`");
-            fields.diagnostics().push(told);
-        }
+    if let Some(version) = fields.require("tieline", top, "write `tieline: 1` at the top")
+        && version.value.value != Value::Int(1)
+    {
+        let message = "this version of tieline reads format 1 only";
+        let told = Diagnostic::error(code::INVALID_VALUE, version.value.span, message).help("write `tieline: 1`");
+        fields.diagnostics().push(told);
     }
     fields.require(
         "id",
@@ -179,7 +179,8 @@ fn bindings(fields: &mut Fields<'_>) -> BTreeMap<Box<str>, Binding> {
                 let told = Diagnostic::error(code::INVALID_VALUE, entry.value.span, message)
                     .help("write a URI such as vault://mount/path#field; values go into secrets.sops.yaml");
                 fields.diagnostics().push(told);
-                continue;
+                // The name is known all the same: what uses it is not to blame.
+                Some("".into())
             }
         };
         if entry.value.as_map().is_some() {

@@ -340,7 +340,7 @@ fn a18_pipes_sockets_and_devices_are_refused_without_waiting() {
 fn unreadable_files_are_told_by_their_path() {
     use std::os::unix::fs::PermissionsExt;
     let folder = spoilt("connector: s3\n");
-    fs::set_permissions(folder.path().join(SPOILT), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(folder.path().join(SPOILT), fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read(folder.path().join(SPOILT)).is_ok() {
         // Root reads everything: as somebody else then.
         let open = |path: &std::path::Path| fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
