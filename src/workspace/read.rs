@@ -2,13 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use rayon::prelude::*;
-
 use super::discover::{Refusal, Role, TOP, classify};
-use super::secrets;
+use super::secrets::{self, SecretsFile};
 use super::settings::{self, Settings};
 use super::{Document, Layer, NoWorkspace, Workspace};
 use crate::diagnostic::{Diagnostic, code};
+use crate::parallel;
 use crate::source::Sources;
 use crate::span::{FileId, Span};
 use crate::value::{Node, Value};
@@ -31,6 +30,7 @@ struct Planned {
 struct ReadFile {
     text: String,
     root: Option<Node>,
+    secrets: Option<SecretsFile>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -42,18 +42,16 @@ pub(super) fn read(world: &dyn World) -> Result<(Workspace, Vec<Diagnostic>), No
         return Err(NoWorkspace);
     }
     let first = workspace.sources.len();
-    let files: Vec<ReadFile> = planned
-        .par_iter()
-        .with_min_len(16)
-        .enumerate()
-        .map(|(i, planned)| read_file(world, planned, FileId(u32::try_from(first + i).unwrap_or(u32::MAX))))
-        .collect();
+    let files = parallel::map(&planned, |i, planned| {
+        read_file(world, planned, FileId(u32::try_from(first + i).unwrap_or(u32::MAX)))
+    });
     for (planned, file) in planned.into_iter().zip(files) {
         let hidden = planned.role == Role::Secrets;
-        let id = workspace.sources.add(&planned.path, file.text, hidden);
-        let usable = file.diagnostics.is_empty();
-        diagnostics.extend(file.diagnostics);
-        place(&mut workspace, planned, id, file.root, usable, &mut diagnostics);
+        let ReadFile { text, root, secrets, diagnostics: found } = file;
+        let id = workspace.sources.add(&planned.path, text, hidden);
+        let usable = found.is_empty();
+        diagnostics.extend(found);
+        place(&mut workspace, planned, id, root, secrets, usable, &mut diagnostics);
     }
     finish(&mut workspace, &mut diagnostics);
     Ok((workspace, diagnostics))
@@ -71,8 +69,9 @@ fn plan(world: &dyn World, sources: &mut Sources, diagnostics: &mut Vec<Diagnost
                 continue;
             }
         };
-        for found in found {
-            match classify(&found) {
+        let classified = parallel::map(&found, |_, found| classify(found));
+        for (found, classified) in found.into_iter().zip(classified) {
+            match classified {
                 Ok((layer, role)) => planned.push(Planned { path: found.path, layer, role }),
                 Err(refusal) => diagnostics.extend(refuse(&found, &refusal, sources)),
             }
@@ -114,7 +113,8 @@ fn refuse(found: &Found, refusal: &Refusal, sources: &mut Sources) -> Option<Dia
 
 fn read_file(world: &dyn World, planned: &Planned, id: FileId) -> ReadFile {
     let limit = if matches!(planned.role, Role::Connector(_)) { MAX_SCHEMA_BYTES } else { yaml::MAX_BYTES };
-    let failed = |diagnostic: Diagnostic, text: String| ReadFile { text, root: None, diagnostics: vec![diagnostic] };
+    let read = |text, root, secrets, diagnostics| ReadFile { text, root, secrets, diagnostics };
+    let failed = |diagnostic: Diagnostic, text: String| read(text, None, None, vec![diagnostic]);
     let bytes = match world.read(&planned.path, limit) {
         Ok(bytes) => bytes,
         Err(error) => return failed(unreadable(Span::file(id), &error, limit), String::new()),
@@ -129,10 +129,15 @@ fn read_file(world: &dyn World, planned: &Planned, id: FileId) -> ReadFile {
         }
     };
     match planned.role {
-        Role::Connector(_) | Role::Secrets => ReadFile { text, root: None, diagnostics: Vec::new() },
+        Role::Connector(_) => read(text, None, None, Vec::new()),
+        Role::Secrets => {
+            let mut diagnostics = Vec::new();
+            let secrets = secrets::read(id, &text, &mut diagnostics);
+            read(text, None, Some(secrets), diagnostics)
+        }
         _ => {
             let (root, diagnostics) = yaml::parse(id, &text);
-            ReadFile { text, root, diagnostics }
+            read(text, root, None, diagnostics)
         }
     }
 }
@@ -170,6 +175,7 @@ fn place(
     planned: Planned,
     id: FileId,
     root: Option<Node>,
+    secrets: Option<SecretsFile>,
     usable: bool,
     told: &mut Vec<Diagnostic>,
 ) {
@@ -206,7 +212,11 @@ fn place(
         Role::Item(family, item) => {
             layer.family_mut(family).insert(item.into(), Document { file: id, root, names: OnceLock::new() });
         }
-        Role::Secrets => layer.secrets = Some(secrets::read(id, sources.get(id).text(), told)),
+        Role::Secrets => {
+            // What is left of a file that could not be read counts as its content.
+            let rest = || secrets::read(id, sources.get(id).text(), told);
+            layer.secrets = Some(secrets.unwrap_or_else(rest));
+        }
         Role::Connector(_) => {}
     }
 }

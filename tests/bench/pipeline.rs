@@ -4,6 +4,8 @@
 //! `cargo bench` measures 10,000 connections; `cargo bench -- --quick` runs everything once on a few. Times are medians
 //! of rounds in which every measure runs once. Nothing here fails because it is slow.
 
+#![allow(clippy::print_stdout, reason = "a table is what it gives")]
+
 mod process;
 mod stages;
 mod workspace;

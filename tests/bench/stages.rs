@@ -30,6 +30,9 @@ pub(crate) struct Row {
     pub(crate) count: usize,
 }
 
+/// Runs once and says how long it took.
+type Measure<'a> = Box<dyn FnMut() -> Duration + 'a>;
+
 /// The row that others are compared with.
 pub(crate) const FLOOR: &str = "read + parse: the floor";
 /// The same without building trees.
@@ -50,7 +53,7 @@ pub(crate) fn measure(folder: &Path, rounds: usize) -> Vec<Row> {
     let files = workspace.sources.len();
     let connections = workspace.connection_count();
     let pairs = connections * workspace.environments.len().max(1);
-    let mut measures: Vec<(&'static str, usize, Box<dyn FnMut() -> Duration + '_>)> = vec![
+    let mut measures: Vec<(&'static str, usize, Measure<'_>)> = vec![
         ("walk", files, Box::new(|| timed(|| paths_and_roles(&world)))),
         ("read", files, Box::new(|| timed(|| read_all(&world, &paths, |_, _| ())))),
         (
@@ -58,7 +61,7 @@ pub(crate) fn measure(folder: &Path, rounds: usize) -> Vec<Row> {
             files,
             Box::new(|| timed(|| read_all(&world, &paths, |_, text| Events::new(text, 64, false).count()))),
         ),
-        (FLOOR, files, Box::new(|| timed(|| read_all(&world, &paths, |file, text| yaml::parse(file, text))))),
+        (FLOOR, files, Box::new(|| timed(|| read_all(&world, &paths, yaml::parse)))),
         ("Workspace::read", files, Box::new(|| timed(|| Workspace::read(&world)))),
         ("compile::check", pairs, Box::new(|| timed(|| check(&workspace)))),
         ("  merge", connections, Box::new(|| timed(|| prepared.merge()))),

@@ -55,7 +55,7 @@ pub(crate) fn generate(connections: usize, five: bool) -> TempDir {
     for number in 0..connections {
         let path = format!("connections/{}.yaml", id(number));
         write(root, &path, &connection(number));
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             let environment = environments[number / 3 % environments.len()].name;
             write(root, &format!("environments/{environment}/{path}"), &overlay(number));
         }
@@ -150,9 +150,9 @@ fn connection(number: usize) -> String {
     let team = TEAMS[number % TEAMS.len()];
     let mut text = format!(
         "# {team}: used by the nightly load and by two dashboards.\nconnector: {connector}\ntitle: {connector} of {team}, \
-         number {number}\ndescription: Where the {team} team keeps what it has; ask in \
-         \"#{team}\" before raising limits.\nowner: team-{team}\nlabels:\n  residency: {}\n  tier: {}\n  cost_center: \
-         cc-{:04}\nconfig:\n",
+         number {number}\ndescription: >-\n  Where the {team} team keeps what it has; ask in\n  its channel \
+         before raising limits.\nowner: team-{team}\n# Read by the report on costs.\nlabels:\n  residency: {}\n  tier: \
+         {}\n  cost_center: cc-{:04}\n  team: {team}\n\nconfig:\n",
         ["eu", "us"][number % 2],
         ["gold", "silver", "bronze"][number % 3],
         number % 977,
@@ -161,7 +161,7 @@ fn connection(number: usize) -> String {
     let secret = secret_name(number / PER_SECRET);
     let credential = number / PER_CREDENTIAL;
     match (connector, password) {
-        (_, true) if number % 2 == 0 => {
+        (_, true) if number.is_multiple_of(2) => {
             let _ = writeln!(text, "# One login for the whole team.\ncredential: shared/login-{credential:04}");
         }
         (_, true) => {
