@@ -17,8 +17,14 @@ const PREFIX: &str = "sha256:";
 impl Digest {
     /// The digest of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        let hex: String = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
-        Self(format!("{PREFIX}{hex}"))
+        let mut text = String::with_capacity(PREFIX.len() + 64);
+        text.push_str(PREFIX);
+        let digit = |four: u8| char::from(b"0123456789abcdef"[usize::from(four)]);
+        for byte in Sha256::digest(bytes) {
+            text.push(digit(byte >> 4));
+            text.push(digit(byte & 15));
+        }
+        Self(text)
     }
 
     /// `sha256:…`.

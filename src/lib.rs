@@ -21,6 +21,7 @@ pub mod span;
 pub mod source;
 pub mod diagnostic;
 pub mod digest;
+pub mod parallel;
 pub mod secret;
 pub mod value;
 pub mod world;

@@ -42,6 +42,8 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             ui.data(&format!("{}\n", summary(&told, totals)));
         }
     }
+    // The process ends here: taking thousands of trees apart first would be a tenth of its time.
+    std::mem::forget(workspace);
     Ok(if has_errors(&told) { Exit::Failed } else { Exit::Done })
 }
 

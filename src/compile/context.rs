@@ -8,6 +8,7 @@ use crate::connectors::Catalogue;
 use crate::diagnostic::Diagnostic;
 use crate::model::credential::Credential;
 use crate::overlay::{Notes, fresh_map, merge_map};
+use crate::parallel;
 use crate::template::{self, Scope};
 use crate::value::{Node, Value};
 use crate::workspace::discover::Family;
@@ -29,6 +30,14 @@ pub struct Context<'w> {
     pub scope: Scope<'w>,
     /// The logins by id; `None` for one whose file can't be used, which was told.
     pub credentials: BTreeMap<Arc<str>, Option<Login>>,
+}
+
+/// The documents that a connection is made of in one environment.
+pub struct Inputs<'w> {
+    /// Its own, lowest first.
+    documents: Vec<&'w Document>,
+    /// Those of every credential that one of them links.
+    credentials: Vec<&'w Document>,
 }
 
 /// A credential, evaluated.
@@ -59,8 +68,14 @@ impl<'w> Context<'w> {
             scope,
             credentials: BTreeMap::new(),
         };
-        for id in context.ids(Family::Credentials) {
-            let login = context.login(&id, notes);
+        let ids: Vec<Arc<str>> = context.ids(Family::Credentials).into_iter().collect();
+        let logins = parallel::map(&ids, |_, id| {
+            let mut notes = Notes::default();
+            (context.login(id, &mut notes), notes)
+        });
+        for (id, (login, found)) in ids.into_iter().zip(logins) {
+            notes.diagnostics.extend(found.diagnostics);
+            notes.idle.extend(found.idle);
             context.credentials.insert(id, login);
         }
         context
@@ -108,20 +123,22 @@ impl<'w> Context<'w> {
         diagnostics
     }
 
+    /// What the connection `id` is made of here.
+    pub fn inputs(&self, id: &str) -> Inputs<'w> {
+        let documents = self.documents(Family::Connections, id);
+        let linked = documents.iter().filter_map(|d| d.root.as_ref()?.get("credential")?.as_str());
+        let linked: BTreeSet<&str> = linked.collect();
+        let credentials = linked.into_iter().flat_map(|id| self.documents(Family::Credentials, id)).collect();
+        Inputs { documents, credentials }
+    }
+
     /// Whether a connection is made of the same inputs in two environments, so that it is the same in both: the same
     /// documents, and the same values behind every name that they use.
-    pub fn same_inputs(&self, other: &Self, id: &str) -> bool {
-        let files = |c: &Self, f, id: &str| c.documents(f, id).iter().map(|d| d.file).collect::<Vec<_>>();
-        let ours = self.documents(Family::Connections, id);
-        if files(self, Family::Connections, id) != files(other, Family::Connections, id) {
-            return false;
-        }
-        let linked = ours.iter().rev().filter_map(|d| d.root.as_ref()?.get("credential")?.as_str());
-        let linked: BTreeSet<&str> = linked.collect();
-        let credentials = linked.iter().flat_map(|id| self.documents(Family::Credentials, id));
-        let same_credentials =
-            linked.iter().all(|id| files(self, Family::Credentials, id) == files(other, Family::Credentials, id));
-        same_credentials && ours.into_iter().chain(credentials).all(|document| self.same_names(other, document))
+    pub fn same_inputs(&self, ours: &Inputs<'_>, other: &Self, theirs: &Inputs<'_>) -> bool {
+        let same = |a: &[&Document], b: &[&Document]| a.iter().map(|d| d.file).eq(b.iter().map(|d| d.file));
+        same(&ours.documents, &theirs.documents)
+            && same(&ours.credentials, &theirs.credentials)
+            && ours.documents.iter().chain(&ours.credentials).all(|document| self.same_names(other, document))
     }
 
     fn same_names(&self, other: &Self, document: &Document) -> bool {

@@ -10,22 +10,21 @@ pub mod desired;
 pub mod explain;
 pub mod names;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-
-use rayon::prelude::*;
 
 use crate::connectors::Catalogue;
 use crate::diagnostic::{self, Diagnostic, code};
 use crate::model::connection::Connection;
 use crate::model::consumer::Consumer;
 use crate::overlay::{Idle, Notes};
+use crate::parallel;
 use crate::span::{FileId, Span};
 use crate::workspace::discover::Family;
 use crate::workspace::{Layer, Workspace};
 use connection::{Outcome, State};
 use consumers::States;
-use context::Context;
+use context::{Context, Inputs};
 use names::Names;
 
 /// One environment, compiled.
@@ -47,7 +46,7 @@ pub fn compile(workspace: &Workspace, catalogue: &Catalogue, environment: &Arc<s
     let names = Names::new(workspace, &workspace.stack(environment), &mut notes);
     let context = Context::new(workspace, catalogue, environment, &names, &mut notes);
     let ids: Vec<Arc<str>> = context.ids(Family::Connections).into_iter().collect();
-    let outcomes: Vec<Outcome> = ids.par_iter().with_min_len(16).map(|id| connection::compile(&context, id)).collect();
+    let outcomes = parallel::map(&ids, |_, id| connection::compile(&context, id));
     let mut states = States::new();
     let mut connections = BTreeMap::new();
     for (id, outcome) in ids.into_iter().zip(outcomes) {
@@ -81,17 +80,18 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue) -> Vec<Diagnostic> {
         .zip(&mut notes)
         .map(|((environment, names), notes)| Context::new(workspace, catalogue, environment, names, notes))
         .collect();
-    let ids: BTreeSet<Arc<str>> = contexts.iter().flat_map(|c| c.ids(Family::Connections)).collect();
-    let ids: Vec<Arc<str>> = ids.into_iter().collect();
-    let checked: Vec<Vec<Checked>> = ids.par_iter().with_min_len(16).map(|id| everywhere(&contexts, id)).collect();
-    let mut states: Vec<States> = contexts.iter().map(|_| States::new()).collect();
+    let ids = ids_of_all(workspace);
+    let checked = parallel::map(&ids, |_, id| everywhere(&contexts, id));
+    let mut states: Vec<Vec<(Arc<str>, State)>> = contexts.iter().map(|_| Vec::with_capacity(ids.len())).collect();
     for (id, checked) in ids.iter().zip(checked) {
-        for (((checked, notes), states), _) in checked.into_iter().zip(&mut notes).zip(&mut states).zip(&contexts) {
+        for ((checked, notes), states) in checked.into_iter().zip(&mut notes).zip(&mut states) {
             notes.diagnostics.extend(checked.diagnostics);
             notes.idle.extend(checked.idle);
-            states.insert(id.clone(), checked.state);
+            states.push((Arc::clone(id), checked.state));
         }
     }
+    // Sorted already: building a map of them at once is much less work than inserting them.
+    let states: Vec<States> = states.into_iter().map(|states| states.into_iter().collect()).collect();
     let mut told = Vec::new();
     let mut idle: BTreeMap<Idle, BTreeSet<Arc<str>>> = BTreeMap::new();
     for ((context, notes), states) in contexts.iter().zip(&mut notes).zip(&states) {
@@ -110,6 +110,15 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue) -> Vec<Diagnostic> {
     told
 }
 
+/// The ids of all connections of all environments, sorted. Every layer is in the stack of an environment.
+fn ids_of_all(workspace: &Workspace) -> Vec<&Arc<str>> {
+    let layers = std::iter::once(&workspace.root).chain(workspace.environments.values());
+    let mut ids: Vec<&Arc<str>> = layers.flat_map(|layer| layer.connections.keys()).collect();
+    ids.sort();
+    ids.dedup();
+    ids
+}
+
 /// What is left of an outcome once it is checked.
 #[derive(Clone, Default)]
 struct Checked {
@@ -120,23 +129,30 @@ struct Checked {
 
 /// One connection in every environment; where its inputs are the same in two, it is compiled once.
 fn everywhere(contexts: &[Context<'_>], id: &Arc<str>) -> Vec<Checked> {
+    let alone = |context| {
+        let Outcome { notes, state, .. } = connection::compile(context, id);
+        Checked { diagnostics: notes.diagnostics, idle: notes.idle, state }
+    };
+    if let [context] = contexts {
+        return vec![alone(context)];
+    }
     let mut checked: Vec<Checked> = Vec::with_capacity(contexts.len());
-    for (index, context) in contexts.iter().enumerate() {
-        let twin = contexts[..index].iter().position(|earlier| context.same_inputs(earlier, id));
-        checked.push(match twin {
+    let mut inputs: Vec<Inputs<'_>> = Vec::with_capacity(contexts.len());
+    for context in contexts {
+        let ours = context.inputs(id);
+        let mut earlier = contexts.iter().zip(&inputs);
+        checked.push(match earlier.position(|(other, theirs)| context.same_inputs(&ours, other, theirs)) {
             Some(twin) => checked[twin].clone(),
-            None => {
-                let Outcome { notes, state, .. } = connection::compile(context, id);
-                Checked { diagnostics: notes.diagnostics, idle: notes.idle, state }
-            }
+            None => alone(context),
         });
+        inputs.push(ours);
     }
     checked
 }
 
 /// A stable key names one connection.
 fn check_keys(states: &States, told: &mut Vec<Diagnostic>) {
-    let mut seen: BTreeMap<&str, (&str, Span)> = BTreeMap::new();
+    let mut seen: HashMap<&str, (&str, Span)> = HashMap::with_capacity(states.len());
     for (id, state) in states {
         let State::Known { key, span, .. } = state else { continue };
         if let Some((other, first)) = seen.insert(key, (id, *span)) {

@@ -12,6 +12,8 @@ use super::sensitive::{self, Places};
 use crate::digest::Digest;
 use crate::value::Node;
 
+/// How a schema refers to the shared definitions.
+const OUTSIDE: &str = "../shared.json#/$defs/";
 /// Steps of backtracking that a pattern with look-around may take.
 const BACKTRACK_LIMIT: usize = 10_000;
 /// Bytes of memory that one compiled pattern may take.
@@ -31,7 +33,7 @@ pub struct Connector {
     id: Box<str>,
     /// The schema with what it shares with others put in: stands alone.
     schema: Value,
-    digest: Digest,
+    digest: OnceLock<Digest>,
     validator: OnceLock<Result<Validator<Tree>, String>>,
     places: Mutex<HashMap<(String, String), Arc<Places>>>,
 }
@@ -47,10 +49,12 @@ impl Connector {
         if !schema.is_object() {
             return Err(fault("a schema is a JSON object".into()));
         }
-        let schema = bundle(schema);
+        // The text may spell it with escapes.
+        let shares = text.contains(OUTSIDE) || (text.contains('\\') && schema.to_string().contains(OUTSIDE));
+        let schema = if shares { bundle(schema) } else { schema };
         let connector = Self {
             id: id.into(),
-            digest: Digest::of(schema.to_string().as_bytes()),
+            digest: OnceLock::new(),
             schema,
             validator: OnceLock::new(),
             places: Mutex::default(),
@@ -84,7 +88,7 @@ impl Connector {
 
     /// The digest of the schema.
     pub fn digest(&self) -> &Digest {
-        &self.digest
+        self.digest.get_or_init(|| Digest::of(self.schema.to_string().as_bytes()))
     }
 
     /// One value of the `x-tieline` block.
@@ -146,10 +150,6 @@ fn compile(id: &str, schema: &Value) -> Result<Validator<Tree>, String> {
 
 /// Puts the shared definitions into a schema, so that it stands alone.
 fn bundle(mut schema: Value) -> Value {
-    const OUTSIDE: &str = "../shared.json#/$defs/";
-    if !schema.to_string().contains(OUTSIDE) {
-        return schema;
-    }
     rewrite(&mut schema, OUTSIDE);
     let mut shared: Value = serde_json::from_str(SHARED).unwrap_or_default();
     let mut definitions = shared.get_mut("$defs").map(Value::take).unwrap_or_default();

@@ -91,7 +91,7 @@ impl Connection {
         let switch = fields.entry("enabled").filter(|_| !enabled).map(|e| e.value.span);
         let literals = |e: &&Entry| KEYS.contains(&&*e.key) && !EVALUATED.contains(&&*e.key);
         for entry in document.as_map().into_iter().flat_map(Map::iter).filter(literals) {
-            template::forbid(&entry.value, &format!("`{}`", entry.key), told);
+            template::forbid(&entry.value, format_args!("`{}`", entry.key), told);
         }
         if !blocks || connector.value.contains(template::OPEN) {
             // Told; nothing that follows from it is.
@@ -141,10 +141,12 @@ impl Connection {
 
     /// Checks that what people read is text, once expressions are evaluated.
     pub fn check_texts(&self, told: &mut Vec<Diagnostic>) {
+        // What failed to evaluate is null, and was told.
+        let wrong = |node: &&Node| !matches!(node.value, Value::String(_) | Value::Null);
         let labels = self.labels.as_ref().and_then(Node::as_map).into_iter().flat_map(Map::iter);
-        let labels = labels.map(|e| (format!("the label `{}`", e.key), &e.value));
+        let labels = labels.filter(|e| wrong(&&e.value)).map(|e| (format!("the label `{}`", e.key), &e.value));
         let texts = [("`title`", &self.title), ("`description`", &self.description)];
-        let texts = texts.into_iter().filter_map(|(name, node)| Some((name.to_owned(), node.as_ref()?)));
+        let texts = texts.into_iter().filter_map(|(name, node)| Some((name.to_owned(), node.as_ref().filter(wrong)?)));
         if let Some(node) = self.labels.as_ref().filter(|n| n.as_map().is_none()) {
             told.push(Diagnostic::error(
                 code::WRONG_TYPE,
@@ -154,13 +156,10 @@ impl Connection {
         }
         for (name, node) in texts.chain(labels) {
             match &node.value {
-                Value::String(_) => {}
                 Value::Secret(_) => told.push(
                     Diagnostic::error(code::SECRET_IN_CLEAR, node.span, format!("a secret in {name}, which is shown"))
                         .help("secrets stand in secret fields of `config` and `auth` only"),
                 ),
-                // What failed to evaluate was told.
-                Value::Null => {}
                 _ => told.push(
                     Diagnostic::error(code::WRONG_TYPE, node.span, format!("{name} is text, this is {}", node.kind()))
                         .help("quote it"),

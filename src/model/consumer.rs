@@ -58,7 +58,7 @@ impl Consumer {
         let uses = uses(&mut fields);
         let literals = ["kind", "owner", "environments", "uses", "recipients"];
         for entry in document.as_map().into_iter().flat_map(Map::iter).filter(|e| literals.contains(&&*e.key)) {
-            template::forbid(&entry.value, &format!("`{}`", entry.key), told);
+            template::forbid(&entry.value, format_args!("`{}`", entry.key), told);
         }
         slots_once(&uses, told);
         Some(Self { id: id.clone(), kind, owner, environments, uses, recipients })

@@ -38,7 +38,7 @@ impl Credential {
         let connectors = connectors.into_iter().map(|s| Spanned { value: s.value.into(), span: s.span }).collect();
         let literals = ["owner", "connectors", "rotate_every", "rotated", "runbook"];
         for entry in document.as_map().into_iter().flat_map(Map::iter).filter(|e| literals.contains(&&*e.key)) {
-            template::forbid(&entry.value, &format!("`{}`", entry.key), told);
+            template::forbid(&entry.value, format_args!("`{}`", entry.key), told);
         }
         let auth = match document.value {
             Value::Map(mut map) => map.remove("auth").filter(|e| e.value.as_map().is_some()),

@@ -9,6 +9,7 @@ mod names;
 mod scope;
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::ops::Range;
 
 use minijinja::Value as Jinja;
@@ -56,7 +57,7 @@ pub fn evaluate(node: &mut Node, scope: &Scope<'_>, sources: &Sources, told: &mu
 }
 
 /// Tells every expression below `node`, which `place` names: only literals may stand there.
-pub fn forbid(node: &Node, place: &str, told: &mut Vec<Diagnostic>) {
+pub fn forbid(node: &Node, place: impl Display + Copy, told: &mut Vec<Diagnostic>) {
     match &node.value {
         Value::String(text) if text.contains(OPEN) => told.push(forbidden(node.span, place)),
         Value::List(items) => items.iter().for_each(|item| forbid(item, place, told)),
@@ -72,7 +73,7 @@ pub fn forbid(node: &Node, place: &str, told: &mut Vec<Diagnostic>) {
     }
 }
 
-fn forbidden(span: Span, place: &str) -> Diagnostic {
+fn forbidden(span: Span, place: impl Display) -> Diagnostic {
     Diagnostic::error(code::EXPRESSION_NOT_ALLOWED, span, format!("an expression can't stand in {place}")).help(
         "expressions stand in the values of `config`, `auth`, `title`, `description`, `labels` and `settings`; what \
          ties files together is literal",
@@ -193,9 +194,12 @@ fn scalar(text: Box<str>, span: Span, scope: &Scope<'_>, sources: &Sources, told
         match part {
             Part::Text(literal) => joined.push_str(literal),
             Part::Escape => joined.push_str(OPEN),
-            Part::Expression(expression, range) => match engine::evaluate(expression, scope.context()) {
-                Ok(value) => joined.push_str(&printed(&value)),
-                Err(failure) => told.push(place.failure(failure, range)),
+            Part::Expression(expression, range) => match scope.text(expression.trim()) {
+                Some(text) => joined.push_str(text),
+                None => match engine::evaluate(expression, scope.context()) {
+                    Ok(value) => joined.push_str(&printed(&value)),
+                    Err(failure) => told.push(place.failure(failure, range)),
+                },
             },
         }
     }
@@ -212,10 +216,11 @@ fn whole(
     scope: &Scope<'_>,
     told: &mut Vec<Diagnostic>,
 ) -> Node {
-    if let Some(variable) = scope.variable(expression.trim())
-        && variable.value != Value::Null
-    {
+    if let Some(variable) = scope.variable(expression.trim()).filter(|variable| variable.value != Value::Null) {
         return variable.clone();
+    }
+    if let Some(text) = scope.text(expression.trim()) {
+        return Node::new(place.span, Value::String(text.into()));
     }
     match engine::evaluate(expression, scope.context()) {
         Ok(value) => match engine::from_jinja(&value, place.span) {
@@ -247,7 +252,10 @@ fn check(
     }
     let mut faults = scope.check(&names);
     faults.extend(names.faults);
-    if let (true, Err(failure)) = (faults.is_empty(), engine::check(expression)) {
+    if faults.is_empty()
+        && !names::is_path(expression)
+        && let Err(failure) = engine::check(expression)
+    {
         told.push(place.failure(failure, range));
     }
     for Fault { code, range: at, message, help } in faults {

@@ -50,6 +50,18 @@ const WORDS: &[&str] =
     &["true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if", "else"];
 const TESTS: &[&str] = &["==", "!=", "<", ">", "<=", ">=", "and", "or", "not", "in", "is"];
 
+/// Whether the expression is one dotted name and nothing else: most are, and there is nothing to parse.
+pub(super) fn is_path(text: &str) -> bool {
+    let mut segments = text.trim_matches([' ', '\t', '\n', '\r']).split('.');
+    let is_name = |segment: &str| {
+        segment.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            && !WORDS.contains(&segment)
+            && segment != "is"
+    };
+    segments.all(is_name)
+}
+
 /// Reads the names of an expression.
 pub(super) fn read(text: &str) -> Names<'_> {
     let tokens = tokens(text);

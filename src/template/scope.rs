@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use minijinja::Value as Jinja;
 
@@ -14,8 +15,17 @@ use crate::value::{Map, Node, Value};
 pub struct Scope<'a> {
     vars: &'a Map,
     secrets: &'a dyn SecretNames,
-    connection: bool,
-    context: Jinja,
+    ground: Ground<'a>,
+    context: OnceLock<Jinja>,
+}
+
+/// What the names of the engine are made of. They are made when the first expression asks for them: most connections
+/// have none that does.
+enum Ground<'a> {
+    /// The name of the environment.
+    Environment(Box<str>),
+    /// The environment, and the id and connector of the connection.
+    Connection(&'a Scope<'a>, &'a str, &'a str),
 }
 
 /// The secrets of a stack of layers, by name.
@@ -31,21 +41,27 @@ pub trait SecretNames: Sync {
 impl<'a> Scope<'a> {
     /// The names of an environment: for credentials, and as the ground for [`Scope::connection`].
     pub fn environment(name: &str, vars: &'a Map, secrets: &'a dyn SecretNames) -> Self {
-        let env = engine::context([("name", Jinja::from(name))]);
-        let context = engine::context([("vars", engine::map_to_jinja(vars)), ("env", env)]);
-        Self { vars, secrets, connection: false, context }
+        Self { vars, secrets, ground: Ground::Environment(name.into()), context: OnceLock::new() }
     }
 
     /// The same with the names of one connection.
-    pub fn connection(&self, id: &str, connector: &str) -> Self {
-        let connection = engine::context([("id", Jinja::from(id)), ("connector", Jinja::from(connector))]);
-        let context = self.extended("connection", connection);
-        Self { vars: self.vars, secrets: self.secrets, connection: true, context }
+    pub fn connection<'s>(&'s self, id: &'s str, connector: &'s str) -> Scope<'s> {
+        let ground = Ground::Connection(self, id, connector);
+        Scope { vars: self.vars, secrets: self.secrets, ground, context: OnceLock::new() }
     }
 
     /// For the engine.
     pub(super) fn context(&self) -> &Jinja {
-        &self.context
+        self.context.get_or_init(|| match &self.ground {
+            Ground::Environment(name) => {
+                let env = engine::context([("name", Jinja::from(&**name))]);
+                engine::context([("vars", engine::map_to_jinja(self.vars)), ("env", env)])
+            }
+            Ground::Connection(environment, id, connector) => {
+                let connection = [("id", Jinja::from(*id)), ("connector", Jinja::from(*connector))];
+                environment.extended("connection", engine::context(connection))
+            }
+        })
     }
 
     /// The same with the secrets' values.
@@ -56,7 +72,7 @@ impl<'a> Scope<'a> {
     fn extended(&self, name: &'static str, value: Jinja) -> Jinja {
         let known = ["vars", "env", "connection"].into_iter();
         let known = known.filter_map(|n| {
-            let value = self.context.get_attr(n).ok()?;
+            let value = self.context().get_attr(n).ok()?;
             (!value.is_undefined()).then_some((n, value))
         });
         engine::context(known.chain([(name, value)]))
@@ -69,6 +85,18 @@ impl<'a> Scope<'a> {
         segments.try_fold(first, |node, segment| node.get(segment))
     }
 
+    /// The text that an expression of one dotted name stands for, without asking the engine.
+    pub(super) fn text(&self, expression: &str) -> Option<&str> {
+        let text = match (expression, &self.ground) {
+            ("env.name", Ground::Environment(name)) => Some(&**name),
+            ("env.name", Ground::Connection(environment, ..)) => environment.text(expression),
+            ("connection.id", Ground::Connection(_, id, _)) => Some(*id),
+            ("connection.connector", Ground::Connection(_, _, connector)) => Some(*connector),
+            _ => self.variable(expression)?.as_str(),
+        };
+        text.filter(|text| text.len() <= engine::MAX_OUTPUT)
+    }
+
     /// The clear inputs of an expression, by name: what its value depends on.
     pub fn inputs(&self, template: &str) -> BTreeMap<String, String> {
         let mut inputs = BTreeMap::new();
@@ -78,7 +106,7 @@ impl<'a> Scope<'a> {
                 let root = path.segments[0].0;
                 if root != "secrets" {
                     let name: Vec<&str> = path.segments.iter().map(|s| s.0).collect();
-                    let value = self.context.get_attr(root).ok();
+                    let value = self.context().get_attr(root).ok();
                     // The whole root where it is indexed by an expression.
                     let value = value.and_then(|v| name[1..].iter().try_fold(v, |v, n| v.get_attr(n).ok()));
                     inputs.insert(name.join("."), value.map(|v| super::printed(&v)).unwrap_or_default());
@@ -100,7 +128,9 @@ impl<'a> Scope<'a> {
             "vars" => self.check_variable(rest),
             "secrets" => self.check_secret(range.clone(), rest),
             "env" => fixed("env", &["name"], range, rest),
-            "connection" if self.connection => fixed("connection", &["id", "connector"], range, rest),
+            "connection" if matches!(self.ground, Ground::Connection(..)) => {
+                fixed("connection", &["id", "connector"], range, rest)
+            }
             "connection" => Some(undefined(
                 range.clone(),
                 "`connection` is not defined in a credential",

@@ -2,13 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use rayon::prelude::*;
-
 use super::discover::{Refusal, Role, TOP, classify};
-use super::secrets;
+use super::secrets::{self, SecretsFile};
 use super::settings::{self, Settings};
 use super::{Document, Layer, NoWorkspace, Workspace};
 use crate::diagnostic::{Diagnostic, code};
+use crate::parallel;
 use crate::source::Sources;
 use crate::span::{FileId, Span};
 use crate::value::{Node, Value};
@@ -32,6 +31,7 @@ struct Planned {
 struct ReadFile {
     text: String,
     root: Option<Node>,
+    secrets: Option<SecretsFile>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -44,19 +44,17 @@ pub(super) fn read(world: &dyn World) -> Result<(Workspace, Vec<Diagnostic>), No
         return Err(NoWorkspace);
     }
     let first = workspace.sources.len();
-    let files: Vec<ReadFile> = planned
-        .par_iter()
-        .with_min_len(16)
-        .enumerate()
-        .map(|(i, planned)| read_file(world, planned, FileId(u32::try_from(first + i).unwrap_or(u32::MAX))))
-        .collect();
+    let files = parallel::map(&planned, |i, planned| {
+        read_file(world, planned, FileId(u32::try_from(first + i).unwrap_or(u32::MAX)))
+    });
     for (planned, file) in planned.into_iter().zip(files) {
         let hidden = !planned.role.as_ref().is_ok_and(|role| *role != Role::Secrets);
-        let id = workspace.sources.add(&planned.path, file.text, hidden);
-        let usable = file.diagnostics.is_empty();
-        diagnostics.extend(file.diagnostics);
+        let ReadFile { text, root, secrets, diagnostics: found } = file;
+        let id = workspace.sources.add(&planned.path, text, hidden);
+        let usable = found.is_empty();
+        diagnostics.extend(found);
         if let Ok(role) = planned.role {
-            place(&mut workspace, &planned.layer, role, id, file.root, usable, &mut diagnostics);
+            place(&mut workspace, &planned.layer, role, id, root, secrets, usable, &mut diagnostics);
         }
     }
     finish(&mut workspace, &mut diagnostics);
@@ -75,8 +73,9 @@ fn plan(world: &dyn World, sources: &mut Sources, diagnostics: &mut Vec<Diagnost
                 continue;
             }
         };
-        for found in found {
-            match classify(&found) {
+        let classified = parallel::map(&found, |_, found| classify(found));
+        for (found, classified) in found.into_iter().zip(classified) {
+            match classified {
                 Ok((layer, role)) => planned.push(Planned { path: found.path, layer, role: Ok(role) }),
                 Err(Refusal::Ignored) => {}
                 Err(refusal) => planned.push(Planned { path: found.path, layer: "".into(), role: Err(refusal) }),
@@ -112,7 +111,8 @@ fn refuse(path: &str, refusal: &Refusal, at: Span) -> Diagnostic {
 }
 
 fn read_file(world: &dyn World, planned: &Planned, id: FileId) -> ReadFile {
-    let failed = |diagnostic: Diagnostic, text: String| ReadFile { text, root: None, diagnostics: vec![diagnostic] };
+    let read = |text, root, secrets, diagnostics| ReadFile { text, root, secrets, diagnostics };
+    let failed = |diagnostic: Diagnostic, text: String| read(text, None, None, vec![diagnostic]);
     let role = match &planned.role {
         Ok(role) => role,
         Err(refusal) => return failed(refuse(&planned.path, refusal, Span::file(id)), String::new()),
@@ -135,10 +135,15 @@ fn read_file(world: &dyn World, planned: &Planned, id: FileId) -> ReadFile {
         }
     };
     match role {
-        Role::Connector(_) | Role::Secrets => ReadFile { text, root: None, diagnostics: Vec::new() },
+        Role::Connector(_) => read(text, None, None, Vec::new()),
+        Role::Secrets => {
+            let mut diagnostics = Vec::new();
+            let secrets = secrets::read(id, &text, &mut diagnostics);
+            read(text, None, Some(secrets), diagnostics)
+        }
         _ => {
             let (root, diagnostics) = yaml::parse(id, &text);
-            ReadFile { text, root, diagnostics }
+            read(text, root, None, diagnostics)
         }
     }
 }
@@ -178,6 +183,7 @@ fn place(
     role: Role,
     id: FileId,
     root: Option<Node>,
+    secrets: Option<SecretsFile>,
     usable: bool,
     told: &mut Vec<Diagnostic>,
 ) {
@@ -217,8 +223,7 @@ fn place(
         Role::Item(family, item) => {
             layer.family_mut(family).insert(item.into(), Document { file: id, root, names: OnceLock::new() });
         }
-        Role::Secrets if usable => layer.secrets = Some(secrets::read(id, sources.get(id).text(), told)),
-        Role::Secrets => layer.secrets = Some(secrets::unusable(id)),
+        Role::Secrets => layer.secrets = Some(secrets.unwrap_or_else(|| secrets::unusable(id))),
         Role::Connector(_) => {}
     }
 }

@@ -1,6 +1,7 @@
 //! The real world: a folder of this machine.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the door")]
 
+use std::borrow::Cow;
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -33,6 +34,8 @@ impl World for System {
             return if error.kind() == ErrorKind::NotFound { Ok(Vec::new()) } else { Err(failed(&error)) };
         }
         let visible = |e: &walkdir::DirEntry| e.depth() == 0 || !e.file_name().as_encoded_bytes().starts_with(b".");
+        // What stands before a path of the workspace in a path of the walk.
+        let before = top.as_os_str().len().saturating_sub(folder.len());
         let mut found = Vec::new();
         for entry in WalkDir::new(&top).follow_root_links(false).into_iter().filter_entry(visible) {
             let entry = entry.map_err(|e| ReadError::Failed(e.io_error().map_or_else(String::new, reason)))?;
@@ -40,8 +43,14 @@ impl World for System {
             if kind.is_dir() {
                 continue;
             }
-            let below = entry.path().strip_prefix(&self.root).unwrap_or(entry.path());
-            let path = below.to_string_lossy().replace('\\', "/");
+            let (path, utf8) = match entry.path().to_str().and_then(|path| path.get(before..)) {
+                Some(path) => (Cow::Borrowed(path), true),
+                None => {
+                    let below = entry.path().strip_prefix(&self.root).unwrap_or(entry.path());
+                    (below.to_string_lossy(), below.to_str().is_some())
+                }
+            };
+            let path = if path.contains('\\') { path.replace('\\', "/") } else { path.into_owned() };
             let kind = if kind.is_symlink() {
                 Kind::Link
             } else if kind.is_file() {
@@ -49,7 +58,7 @@ impl World for System {
             } else {
                 Kind::Other
             };
-            found.push(Found { utf8: below.to_str().is_some(), path, kind });
+            found.push(Found { path, utf8, kind });
         }
         found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         Ok(found)
@@ -75,9 +84,15 @@ impl World for System {
         if size > limit {
             return Err(ReadError::TooLarge);
         }
-        // Files of /proc say that they are empty; whatever grows while being read is cut off at the limit.
-        let mut bytes = Vec::with_capacity(size + 1);
-        (&mut file).take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|e| failed(&e))?;
+        // One byte more than there should be: where it doesn't come, that was all, and nobody needs to ask again.
+        let mut bytes = vec![0; size + 1];
+        let read = file.read(&mut bytes).unwrap_or(0);
+        bytes.truncate(read);
+        if read != size {
+            // Files of /proc say that they are empty; whatever grows while being read is cut off at the limit.
+            let rest = (limit + 1).saturating_sub(read);
+            (&mut file).take(rest as u64).read_to_end(&mut bytes).map_err(|e| failed(&e))?;
+        }
         if bytes.len() > limit { Err(ReadError::TooLarge) } else { Ok(bytes) }
     }
 

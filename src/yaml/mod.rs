@@ -53,7 +53,15 @@ struct Open {
 
 enum OpenKind {
     List(Vec<Node>),
-    Map { entries: Vec<Entry>, key: Option<(Box<str>, Span)>, seen: HashSet<Box<str>> },
+    Map { entries: Vec<Entry>, key: Option<Key>, seen: HashSet<Box<str>> },
+}
+
+/// A key that waits for its value.
+struct Key {
+    text: Box<str>,
+    span: Span,
+    /// Another key of the map has the same text: reported. The tree keeps the first, so that lookups stay meaningful.
+    repeated: bool,
 }
 
 /// Maps up to this size are searched for a duplicate key by walking them.
@@ -112,6 +120,11 @@ impl<'a> Builder<'a> {
     /// YAML allows no control characters but tab and line breaks; a terminal would obey them.
     fn control_characters(&mut self) {
         let bytes = self.text.as_bytes();
+        // Hardly a file has any. Without a branch for each byte, many bytes are looked at in one step.
+        let suspicious = |b: u8| ((b < 0x20) & (b != b'\t') & (b != b'\n') & (b != b'\r')) | (b == 0x7f) | (b == 0xc2);
+        if !bytes.iter().fold(false, |found, &b| found | suspicious(b)) {
+            return;
+        }
         let suspicious = |(i, b): &(usize, &u8)| match **b {
             b'\t' | b'\n' | b'\r' => false,
             0x7f => true,
@@ -270,7 +283,7 @@ impl<'a> Builder<'a> {
 
     fn key_sounds_secret(&self) -> bool {
         self.stack.iter().any(|open| match &open.kind {
-            OpenKind::Map { key: Some((key, _)), .. } => sounds_secret(key),
+            OpenKind::Map { key: Some(key), .. } => sounds_secret(&key.text),
             _ => false,
         })
     }
@@ -301,8 +314,10 @@ impl<'a> Builder<'a> {
             }
         }
         let Some(Open { kind: OpenKind::Map { entries, key, seen }, .. }) = self.stack.last_mut() else { return };
-        *key = Some((text.into(), span));
-        if let Some(first) = duplicate(entries, seen, text) {
+        let first = duplicate(entries, seen, text);
+        let repeated = first.is_some() && entries.iter().any(|e| *e.key == *text);
+        *key = Some(Key { text: text.into(), span, repeated });
+        if let Some(first) = first {
             let told = if *first.0 == *text {
                 format!("the key `{text}` stands twice in this map")
             } else {
@@ -348,15 +363,14 @@ impl<'a> Builder<'a> {
             None => self.root = Some(node),
             Some(OpenKind::List(items)) => items.push(node),
             Some(OpenKind::Map { entries, key, seen }) => {
-                if let Some((key, key_span)) = key.take() {
+                if let Some(Key { text: key, span: key_span, repeated }) = key.take() {
                     if entries.len() >= SMALL_MAP {
                         if seen.is_empty() {
                             seen.extend(entries.iter().map(|e| normal(&e.key)));
                         }
                         seen.insert(normal(&key));
                     }
-                    // A duplicate was reported; the tree keeps the first, so that lookups stay meaningful.
-                    if !entries.iter().take(SMALL_MAP).any(|e| e.key == key) {
+                    if !repeated {
                         entries.push(Entry { key, key_span, value: node });
                     }
                 }

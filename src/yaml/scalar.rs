@@ -107,9 +107,8 @@ fn number(text: &str) -> Plain {
         }
         return text.parse().map_or(Plain::OutOfRange("a number beyond 64 bits"), Plain::Int);
     }
-    if let Some(hex) = text.strip_prefix("0x").filter(|h| !h.is_empty())
-        && hex.bytes().all(|b| b.is_ascii_hexdigit())
-    {
+    let hex = text.strip_prefix("0x").filter(|h| !h.is_empty());
+    if let Some(hex) = hex.filter(|h| h.bytes().all(|b| b.is_ascii_hexdigit())) {
         return i64::from_str_radix(hex, 16).map_or(Plain::OutOfRange("a number beyond 64 bits"), Plain::Int);
     }
     if is_float(unsigned) {
@@ -174,8 +173,7 @@ fn is_sexagesimal(text: &str) -> bool {
     }
     while let Some(part) = parts.next() {
         let part = if parts.peek().is_none() { part.split('.').next().unwrap_or("") } else { part };
-        let sixty = matches!(part.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9']);
-        if !sixty {
+        if !matches!(part.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9']) {
             return false;
         }
     }

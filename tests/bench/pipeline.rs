@@ -1,4 +1,85 @@
-//! Benchmarks of the pipeline.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "measuring looks at the clock")]
+//! How fast `validate` is, as a whole and by stage, against the floor: reading and parsing the same files with the same
+//! parser and doing nothing with them.
+//!
+//! `cargo bench` measures 10,000 connections; `cargo bench -- --quick` runs everything once on a few. Times are medians
+//! of rounds in which every measure runs once. Nothing here fails because it is slow.
 
-fn main() {}
+#![allow(clippy::print_stdout, reason = "a table is what it gives")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "measuring looks at the clock and runs programs"
+)]
+
+mod process;
+mod stages;
+mod workspace;
+
+use std::time::Duration;
+
+use stages::{EVENTS, FLOOR, Row, VALIDATE};
+
+/// Threads of all that runs in parallel.
+const THREADS: usize = 2;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let quick = arguments.iter().any(|a| a == "--quick" || a == "--test");
+    let (connections, rounds) = if quick { (200, 2) } else { (10_000, 11) };
+    rayon::ThreadPoolBuilder::new().num_threads(THREADS).build_global().expect("the threads start");
+    println!("{connections} connections, {THREADS} threads, medians of {rounds} rounds");
+    for five in [false, true] {
+        let folder = workspace::generate(connections, five);
+        // Fills the caches.
+        stages::measure(folder.path(), 1);
+        table(if five { "five environments" } else { "one environment" }, &stages::measure(folder.path(), rounds));
+        programs(&folder, connections, rounds);
+    }
+}
+
+fn median(times: &[Duration]) -> Duration {
+    let mut sorted = times.to_vec();
+    sorted.sort_unstable();
+    sorted[sorted.len() / 2]
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+fn table(title: &str, rows: &[Row]) {
+    let of = |name: &str| rows.iter().find(|r| r.name == name).map_or(0.0, |r| milliseconds(median(&r.times)));
+    println!("\n{title:<32} {:>10} {:>10} {:>12} {:>8}", "median", "fastest", "documents/s", "floors");
+    for row in rows {
+        let time = milliseconds(median(&row.times));
+        let fastest = milliseconds(row.times.iter().min().copied().unwrap_or_default());
+        let rate = row.count as f64 / time * 1000.0;
+        println!("{:<32} {time:>7.1} ms {fastest:>7.1} ms {rate:>12.0} {:>8.2}", row.name, time / of(FLOOR));
+    }
+    println!(
+        "validate takes {:.2} times the floor, {:.2} times reading and YAML events alone",
+        of(VALIDATE) / of(FLOOR),
+        of(VALIDATE) / of(EVENTS)
+    );
+}
+
+fn programs(folder: &tempfile::TempDir, connections: usize, rounds: usize) {
+    let single = workspace::generate(1, false);
+    let mut times = [const { Vec::new() }; 4];
+    for _ in 0..rounds * 2 {
+        times[0].push(process::nothing());
+        times[1].push(process::version());
+        times[2].push(process::validate(single.path()));
+    }
+    for _ in 0..rounds {
+        times[3].push(process::validate(folder.path()));
+    }
+    let names = ["a process that does nothing", "tieline --version", "tieline validate, 1 connection"];
+    for (name, times) in names.into_iter().zip(&times) {
+        println!("{name:<32} {:>7.1} ms", milliseconds(median(times)));
+    }
+    let peaks: Vec<u64> = (0..3).filter_map(|_| process::peak(folder.path())).collect();
+    let peak = peaks.iter().max().map_or_else(|| "unknown".into(), |kib| format!("{:.0} MiB", *kib as f64 / 1024.0));
+    let name = format!("tieline validate, {connections}");
+    println!("{name:<32} {:>7.1} ms, at most {peak}", milliseconds(median(&times[3])));
+}

@@ -1,0 +1,14 @@
+//! The same work on every item of a list, on all cores where that is worth starting threads.
+
+use rayon::prelude::*;
+
+/// What one thread takes at least, so that handing it over costs less than doing it.
+const PIECE: usize = 16;
+
+/// `run` of each item and its index, in order. A list that would not be split anyway starts no thread.
+pub fn map<T: Sync, R: Send>(items: &[T], run: impl Fn(usize, &T) -> R + Sync) -> Vec<R> {
+    if items.len() < 2 * PIECE {
+        return items.iter().enumerate().map(|(index, item)| run(index, item)).collect();
+    }
+    items.par_iter().with_min_len(PIECE).enumerate().map(|(index, item)| run(index, item)).collect()
+}
