@@ -27,9 +27,8 @@ struct Planned {
     role: Result<Role, Refusal>,
 }
 
-/// A file that was read; `text` is what is valid of it.
-struct ReadFile {
-    text: String,
+/// What was read in a file.
+struct Read {
     root: Option<Node>,
     secrets: Option<SecretsFile>,
     diagnostics: Vec<Diagnostic>,
@@ -49,12 +48,11 @@ pub(super) fn read(world: &dyn World) -> Result<(Workspace, Vec<Diagnostic>), No
     });
     for (planned, file) in planned.into_iter().zip(files) {
         let hidden = !planned.role.as_ref().is_ok_and(|role| *role != Role::Secrets);
-        let ReadFile { text, root, secrets, diagnostics: found } = file;
+        let (text, read) = file;
         let id = workspace.sources.add(&planned.path, text, hidden);
-        let usable = found.is_empty();
-        diagnostics.extend(found);
-        if let Ok(role) = planned.role {
-            place(&mut workspace, &planned.layer, role, id, root, secrets, usable, &mut diagnostics);
+        match planned.role {
+            Ok(role) => place(&mut workspace, &planned.layer, role, id, read, &mut diagnostics),
+            Err(_) => diagnostics.extend(read.diagnostics),
         }
     }
     finish(&mut workspace, &mut diagnostics);
@@ -110,8 +108,9 @@ fn refuse(path: &str, refusal: &Refusal, at: Span) -> Diagnostic {
     }
 }
 
-fn read_file(world: &dyn World, planned: &Planned, id: FileId) -> ReadFile {
-    let read = |text, root, secrets, diagnostics| ReadFile { text, root, secrets, diagnostics };
+/// Reads one file: what is valid of its text, and what stands in it.
+fn read_file(world: &dyn World, planned: &Planned, id: FileId) -> (String, Read) {
+    let read = |text, root, secrets, diagnostics| (text, Read { root, secrets, diagnostics });
     let failed = |diagnostic: Diagnostic, text: String| read(text, None, None, vec![diagnostic]);
     let role = match &planned.role {
         Ok(role) => role,
@@ -177,16 +176,10 @@ fn unreadable(span: Span, error: &ReadError, limit: usize) -> Diagnostic {
 }
 
 /// Files a document under its layer.
-fn place(
-    workspace: &mut Workspace,
-    layer: &str,
-    role: Role,
-    id: FileId,
-    root: Option<Node>,
-    secrets: Option<SecretsFile>,
-    usable: bool,
-    told: &mut Vec<Diagnostic>,
-) {
+fn place(workspace: &mut Workspace, layer: &str, role: Role, id: FileId, read: Read, told: &mut Vec<Diagnostic>) {
+    let Read { root, secrets, diagnostics } = read;
+    let usable = diagnostics.is_empty();
+    told.extend(diagnostics);
     // A file of comments only reads as null.
     let root = root.filter(|node| node.value != Value::Null || node.span.start != node.span.end);
     let yaml = matches!(role, Role::Workspace | Role::Item(..));
