@@ -314,6 +314,8 @@ codes! {
     INVALID_SECRETS_FILE = "invalid-secrets-file";
     /// `secrets.sops.yaml` is sealed to others than the configured recipients.
     RECIPIENTS_DIFFER = "recipients-differ";
+    /// `secrets.sops.yaml` does not say where it belongs: it could have been copied here.
+    SECRETS_UNSCOPED = "secrets-unscoped";
     /// One layer has a secret in its file and binds it to a store.
     SECRET_BOUND_TWICE = "secret-bound-twice";
     /// The instance does not match its connector's schema.

@@ -10,7 +10,9 @@
 //! 5. [`model`] gives the result its types and its canonical record, [`connectors`] knows what each system asks for,
 //!    [`validate`] holds one against the other.
 //! 6. [`compile`] is all of that, for one environment or for all.
-//! 7. [`reporters`] turn what was found into text, [`ui`] prints it, [`commands`] are what people type.
+//! 7. [`providers`] open secrets, [`bundle`] seals the result, [`plan`] compares it with what is deployed, [`targets`] hold it, [`apply`] puts it
+//!    in force, [`verify`] looks whether it is whole.
+//! 8. [`reporters`] turn what was found into text, [`ui`] prints it, [`commands`] are what people type.
 //!
 //! Secrets stay references ([`value::SecretRef`]) all the way; only what seals a bundle opens them, as [`secret::Secret`].
 
@@ -34,6 +36,15 @@ pub mod model;
 pub mod connectors;
 pub mod validate;
 pub mod compile;
+
+// Sealing and deploying.
+pub mod bundle;
+pub mod providers;
+pub mod unseal;
+pub mod plan;
+pub mod targets;
+pub mod apply;
+pub mod verify;
 
 // The outside.
 pub mod reporters;

@@ -103,19 +103,18 @@ impl Ui {
         if io::stdin().is_terminal() {
             return rpassword::prompt_password(prompt).map(Secret::new);
         }
-        let mut text = Secret::new(String::with_capacity(256));
+        // A secret from the first byte, so that an early return wipes it too; with room for all of it, since growing would
+        // leave copies behind.
+        let mut value = Secret::new(String::with_capacity(limit + 64));
         let mut input = io::Read::take(io::stdin().lock(), limit as u64 + 1);
-        let mut value = String::new();
-        io::Read::read_to_string(&mut input, &mut value)?;
-        if value.len() > limit {
-            zeroize::Zeroize::zeroize(&mut value);
+        io::Read::read_to_string(&mut input, value.expose_mut())?;
+        if value.expose().len() > limit {
             return Err(io::Error::new(io::ErrorKind::InvalidData, format!("more than {limit} bytes")));
         }
-        let cut = value.strip_suffix('\n').map(|v| v.strip_suffix('\r').unwrap_or(v).len());
+        let cut = value.expose().strip_suffix('\n').map(|v| v.strip_suffix('\r').unwrap_or(v).len());
         if let Some(length) = cut {
-            value.truncate(length);
+            value.expose_mut().truncate(length);
         }
-        std::mem::swap(&mut text, &mut Secret::new(value));
-        Ok(text)
+        Ok(value)
     }
 }

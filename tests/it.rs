@@ -1,6 +1,19 @@
 //! The one integration binary: a module for each command or promise.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests make workspaces and run programs")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and says why it was passed over")]
+
+mod canary;
+mod deploy;
+mod examples;
 mod house;
+mod init;
 mod language;
+mod outputs;
+mod readme;
+mod secret;
+mod shell;
+
 mod sops;
+#[allow(dead_code, reason = "a toolbox")]
 mod support;
 mod validate;

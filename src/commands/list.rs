@@ -1,9 +1,86 @@
-//! wip
-use super::{Cli, Exit, Failure};
+//! `tieline list`
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Cli, Exit, Failure, Session};
+use crate::reporters::json::pretty;
+use crate::reporters::table;
 use crate::ui::Ui;
-/// wip
+use crate::value::Node;
+
+/// List the connections, with the environments that have them.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
-pub(super) fn run(_args: &Args, _cli: &Cli, _ui: &Ui) -> Result<Exit, Failure> {
+pub struct Args {
+    /// Only those of one environment
+    #[arg(short, long, value_name = "ENV")]
+    environment: Option<String>,
+    /// Only those of one connector
+    #[arg(long, value_name = "CONNECTOR")]
+    connector: Option<String>,
+    /// The form of the output
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    Table,
+    Json,
+}
+
+const COLUMNS: &[&str] = &["id", "connector", "owner", "environments", "title"];
+
+/// What is told of one connection, over all environments.
+#[derive(Default)]
+struct Row {
+    connector: String,
+    owner: String,
+    title: String,
+    environments: Vec<Arc<str>>,
+}
+
+pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
+    let session = Session::open(cli)?;
+    let environments = match &args.environment {
+        Some(name) => vec![session.environment(name)?],
+        None => session.workspace.environments.keys().cloned().collect(),
+    };
+    let mut rows: BTreeMap<Arc<str>, Row> = BTreeMap::new();
+    for environment in &environments {
+        let compiled = session.compile(environment, ui)?;
+        for (id, connection) in compiled.connections {
+            let row = rows.entry(id).or_default();
+            row.environments.push(environment.clone());
+            row.connector = connection.connector.value.to_string();
+            row.owner = connection.owner.unwrap_or_default().into();
+            row.title = connection.title.as_ref().and_then(Node::as_str).unwrap_or("").into();
+        }
+    }
+    rows.retain(|_, row| args.connector.as_ref().is_none_or(|c| *c == row.connector));
+    match args.format {
+        Format::Table => {
+            let cells = |(id, row): (&Arc<str>, &Row)| {
+                let environments = row.environments.join(", ");
+                vec![id.to_string(), row.connector.clone(), row.owner.clone(), environments, row.title.clone()]
+            };
+            ui.data(&table::render(COLUMNS, &rows.iter().map(cells).collect::<Vec<_>>()));
+        }
+        Format::Json => {
+            let object = |(id, row): (&Arc<str>, &Row)| {
+                let environments: Vec<&str> = row.environments.iter().map(|e| &**e).collect();
+                json!({
+                    "id": &**id,
+                    "connector": row.connector,
+                    "owner": row.owner,
+                    "environments": environments,
+                    "title": row.title,
+                })
+            };
+            ui.data(&pretty(&Value::Array(rows.iter().map(object).collect())));
+        }
+    }
     Ok(Exit::Done)
 }

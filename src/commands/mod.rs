@@ -1,11 +1,17 @@
 //! What people type: one file a command, its arguments and what it does.
 
+mod apply;
+mod deploy;
 mod explain;
+mod init;
 mod list;
+mod plan;
 mod render;
+mod secret;
 mod session;
 mod show;
 mod validate;
+mod verify;
 
 use clap::{Parser, Subcommand};
 
@@ -30,6 +36,8 @@ pub struct Cli {
 /// Every command; one line here and one file beside this.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Make a small workspace to start from
+    Init(init::Args),
     /// Check the workspace: every problem of every environment
     Validate(validate::Args),
     /// Print what an environment compiles to, secrets as references
@@ -40,6 +48,14 @@ pub enum Command {
     List(list::Args),
     /// Show one connection
     Show(show::Args),
+    /// Set and list secrets
+    Secret(secret::Args),
+    /// Show what an apply would change; needs no key
+    Plan(plan::Args),
+    /// Seal an environment and put it in force
+    Apply(apply::Args),
+    /// Check what is deployed
+    Verify(verify::Args),
 }
 
 /// How a run ended; the number is the process' exit code.
@@ -64,11 +80,16 @@ pub enum Exit {
 /// Runs a command.
 pub fn run(cli: &Cli, ui: &Ui) -> Exit {
     let result = match &cli.command {
+        Command::Init(args) => init::run(args, cli, ui),
         Command::Validate(args) => validate::run(args, cli, ui),
         Command::Render(args) => render::run(args, cli, ui),
         Command::Explain(args) => explain::run(args, cli, ui),
         Command::List(args) => list::run(args, cli, ui),
         Command::Show(args) => show::run(args, cli, ui),
+        Command::Secret(args) => secret::run(args, cli, ui),
+        Command::Plan(args) => plan::run(args, cli, ui),
+        Command::Apply(args) => apply::run(args, cli, ui),
+        Command::Verify(args) => verify::run(args, cli, ui),
     };
     result.unwrap_or_else(|failure| {
         ui.fail(&failure.message, failure.help.as_deref());

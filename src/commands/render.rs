@@ -1,9 +1,60 @@
-//! wip
-use super::{Cli, Exit, Failure};
+//! `tieline render`
+
+use serde_json::{Map, Value, json};
+
+use super::{Cli, Exit, Failure, Session};
+use crate::compile::desired::desired;
+use crate::reporters::json::{FORMAT_VERSION, pretty};
 use crate::ui::Ui;
-/// wip
+
+/// Print what an environment compiles to: the records that are planned and deployed.
+///
+/// Secrets are references; no key is needed.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
-pub(super) fn run(_args: &Args, _cli: &Cli, _ui: &Ui) -> Result<Exit, Failure> {
+pub struct Args {
+    /// The environment
+    #[arg(value_name = "ENV")]
+    environment: String,
+    /// One connection, by id or key
+    #[arg(value_name = "ID")]
+    id: Option<String>,
+    /// The form of the output
+    #[arg(long, value_name = "FORMAT", default_value = "yaml")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    Yaml,
+    Json,
+}
+
+pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
+    let session = Session::open(cli)?;
+    let environment = session.environment(&args.environment)?;
+    let compiled = session.compile(&environment, ui)?;
+    let mut records = desired(&session.workspace, &session.catalogue, &compiled).records;
+    if let Some(name) = &args.id {
+        let id = session.connection(&compiled, name)?;
+        records.retain(|record, _| **record == **id);
+        if records.is_empty() {
+            return Err(Failure::new(format!("the connection `{id}` is switched off in `{environment}`")));
+        }
+    }
+    let connections: Map<String, Value> = records.into_iter().collect();
+    let document = json!({
+        "format_version": FORMAT_VERSION,
+        "environment": &*environment,
+        "profile": null,
+        "connections": connections,
+    });
+    match args.format {
+        Format::Json => ui.data(&pretty(&document)),
+        Format::Yaml => {
+            let text = serde_saphyr::to_string(&document["connections"])
+                .map_err(|error| Failure::new(format!("can't write YAML: {error}")))?;
+            ui.data(&text);
+        }
+    }
     Ok(Exit::Done)
 }

@@ -98,7 +98,8 @@ impl Session {
     pub fn compile(&self, environment: &Arc<str>, ui: &Ui) -> Result<Compiled, Failure> {
         let (compiled, told) = compile::compile(&self.workspace, &self.catalogue, environment);
         let told = diagnostic::merge(self.told.iter().cloned().chain(told).collect());
-        ui.problems(&told, &self.workspace.sources, self.workspace.environments.len());
+        // One environment is compiled: its name says nothing here.
+        ui.problems(&told, &self.workspace.sources, 1);
         if has_errors(&told) {
             let tally = crate::reporters::human::tally(&told);
             return Err(Failure::new(format!("`{environment}` does not compile: {tally}"))

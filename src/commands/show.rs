@@ -1,9 +1,105 @@
-//! wip
-use super::{Cli, Exit, Failure};
+//! `tieline show`
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Cli, Exit, Failure, Session};
+use crate::compile::Compiled;
+use crate::compile::desired::reference;
+use crate::model::connection::Connection;
+use crate::reporters::json::pretty;
+use crate::reporters::table;
 use crate::ui::Ui;
-/// wip
+use crate::value::Node;
+use crate::workspace::discover::Family;
+
+/// Show one connection: what it is in each environment, who uses it, which files make it.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
-pub(super) fn run(_args: &Args, _cli: &Cli, _ui: &Ui) -> Result<Exit, Failure> {
+pub struct Args {
+    /// The connection, by id or key
+    #[arg(value_name = "ID")]
+    id: String,
+    /// Print nothing but the stable reference, a UUID that is the same in every environment
+    #[arg(long)]
+    reference: bool,
+    /// The form of the output
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    Table,
+    Json,
+}
+
+const COLUMNS: &[&str] =
+    &["environment", "id", "connector", "title", "owner", "credential", "reference", "consumers", "files"];
+
+pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
+    let session = Session::open(cli)?;
+    let mut rows = Vec::new();
+    let mut missing = None;
+    for environment in session.workspace.environments.keys() {
+        let compiled = session.compile(environment, ui)?;
+        match session.connection(&compiled, &args.id) {
+            Ok(id) => rows.extend(compiled.connections.get(id).map(|c| row(&session, &compiled, environment, c))),
+            Err(failure) => missing = Some(failure),
+        }
+    }
+    let Some(first) = rows.first() else {
+        return Err(
+            missing.unwrap_or_else(|| Failure::new(format!("the connection `{}` is switched off everywhere", args.id)))
+        );
+    };
+    if args.reference {
+        ui.data(&format!("{}\n", first["reference"].as_str().unwrap_or("")));
+        return Ok(Exit::Done);
+    }
+    match args.format {
+        Format::Json => ui.data(&pretty(&Value::Array(rows))),
+        Format::Table => {
+            for row in &rows {
+                let lines: Vec<Vec<String>> = COLUMNS
+                    .iter()
+                    .map(|c| vec![(*c).to_owned(), cell(&row[*c])])
+                    .filter(|l| !l[1].is_empty())
+                    .collect();
+                // The row's own column names lead; a table of two columns needs no heading.
+                let text = table::render(&["", ""], &lines);
+                ui.data(text.trim_start_matches('\n'));
+                ui.data("\n");
+            }
+        }
+    }
     Ok(Exit::Done)
+}
+
+fn row(session: &Session, compiled: &Compiled, environment: &Arc<str>, connection: &Connection) -> Value {
+    let workspace = &session.workspace;
+    let consumers: Vec<&str> = compiled.consumers_of(connection).map(|c| &*c.id).collect();
+    let documents = workspace.stack(environment).into_iter();
+    let documents = documents.filter_map(|layer| layer.family(Family::Connections).get(&connection.id));
+    let files: Vec<&str> = documents.map(|d| workspace.sources.get(d.file).path()).collect();
+    json!({
+        "environment": &**environment,
+        "id": &*connection.id,
+        "connector": &*connection.connector.value,
+        "title": connection.title.as_ref().and_then(Node::as_str),
+        "owner": connection.owner,
+        "credential": connection.credential.as_ref().map(|c| &*c.value),
+        "reference": reference(workspace.root.settings.id.unwrap_or_default(), &connection.key),
+        "consumers": consumers,
+        "files": files,
+    })
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
 }

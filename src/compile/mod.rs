@@ -6,6 +6,8 @@
 pub mod connection;
 pub mod consumers;
 pub mod context;
+pub mod desired;
+pub mod explain;
 pub mod names;
 
 use std::collections::{BTreeMap, BTreeSet};

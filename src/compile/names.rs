@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::{listed, nearest};
+use crate::digest::Digest;
 use crate::overlay::{Notes, merge_map};
 use crate::template::{self, SecretNames};
 use crate::value::{Map, Node};
@@ -22,7 +23,7 @@ pub struct Source<'w> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceKind<'w> {
     /// Its `secrets.sops.yaml`; the digest of the ENC text.
-    Sealed(&'w str),
+    Sealed(Option<&'w Digest>),
     /// A secret store; the URI.
     Store(&'w str),
 }
@@ -52,7 +53,7 @@ impl<'w> Names<'w> {
             if let Some(file) = &layer.secrets {
                 unreadable |= !file.readable;
                 for (name, sealed) in file.names.iter().filter(|(name, _)| &***name != SCOPE) {
-                    secrets.insert(&**name, Source { layer, kind: SourceKind::Sealed(&sealed.version) });
+                    secrets.insert(&**name, Source { layer, kind: SourceKind::Sealed(sealed.version.as_ref()) });
                 }
             }
             for (name, binding) in &layer.settings.secrets {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::builtin::SHARED;
 use super::json::Tree;
 use super::sensitive::{self, Places};
-use crate::digest::sha256;
+use crate::digest::Digest;
 use crate::value::Node;
 
 /// Steps of backtracking that a pattern with look-around may take.
@@ -31,7 +31,7 @@ pub struct Connector {
     id: Box<str>,
     /// The schema with what it shares with others put in: stands alone.
     schema: Value,
-    digest: String,
+    digest: Digest,
     validator: OnceLock<Result<Validator<Tree>, String>>,
     places: Mutex<HashMap<(String, String), Arc<Places>>>,
 }
@@ -50,13 +50,16 @@ impl Connector {
         let schema = bundle(schema);
         let connector = Self {
             id: id.into(),
-            digest: sha256(schema.to_string().as_bytes()),
+            digest: Digest::of(schema.to_string().as_bytes()),
             schema,
             validator: OnceLock::new(),
             places: Mutex::default(),
         };
         if !trusted {
-            if let Some(secret) = sensitive::secret_in_condition(&connector.schema) {
+            let Some(all) = sensitive::places(&connector.schema, &BTreeMap::new()) else {
+                return Err(fault("its references (`$ref`) branch without end".into()));
+            };
+            if let Some(secret) = sensitive::secret_in_condition(&connector.schema, &all) {
                 return Err(fault(format!(
                     "a condition (`if`) reads the secret `{secret}`: what it decides would tell"
                 )));
@@ -79,8 +82,8 @@ impl Connector {
         &self.schema
     }
 
-    /// The digest of the schema, `sha256:` and hex.
-    pub fn digest(&self) -> &str {
+    /// The digest of the schema.
+    pub fn digest(&self) -> &Digest {
         &self.digest
     }
 
@@ -116,7 +119,8 @@ impl Connector {
         let fresh = || {
             let known = [("/config/variant", variant), ("/auth/mode", mode)];
             let known: BTreeMap<&str, &str> = known.into_iter().filter(|(_, v)| !v.is_empty()).collect();
-            Arc::new(sensitive::places(&self.schema, &known))
+            // Loading refused a schema that has none.
+            Arc::new(sensitive::places(&self.schema, &known).unwrap_or_default())
         };
         Arc::clone(cache.entry(key).or_insert_with(fresh))
     }

@@ -1,12 +1,15 @@
 //! Which paths of an instance are secret: a trie for each variant and mode, and the form of a schema that can be checked
 //! while secrets are sealed.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-/// References are followed this often on one path; beyond it a schema runs in a circle.
-const MAX_REFERENCES: usize = 32;
+/// A reference is followed this often on one path: a schema that contains itself is unrolled so far.
+const MAX_REPEATS: usize = 3;
+/// Subschemas that one walk may visit; references that branch could make it endless.
+const MAX_VISITS: u32 = 100_000;
 
 /// The places below a node of an instance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,23 +67,36 @@ pub(super) fn is_marked(schema: &Map<String, Value>) -> bool {
 
 /// Finds the secret places of `schema`, where the discriminators in `known` (JSON Pointer to constant, for example
 /// `/auth/mode` to `password`) decide which branches count. A branch that they don't decide counts.
-pub(super) fn places(schema: &Value, known: &BTreeMap<&str, &str>) -> Places {
+///
+/// `None` for a schema whose references branch without end.
+pub(super) fn places(schema: &Value, known: &BTreeMap<&str, &str>) -> Option<Places> {
     let mut places = Places::default();
-    Walk { root: schema, known }.visit(schema, &mut String::new(), &mut places, 0);
-    places
+    let walk = Walk { root: schema, known, visits: Cell::new(MAX_VISITS) };
+    walk.visit(schema, &mut String::new(), &mut places, &mut Vec::new());
+    (walk.visits.get() > 0).then_some(places)
 }
 
 struct Walk<'a> {
     root: &'a Value,
     known: &'a BTreeMap<&'a str, &'a str>,
+    /// What is left of [`MAX_VISITS`].
+    visits: Cell<u32>,
 }
 
-impl Walk<'_> {
-    fn visit(&self, schema: &Value, pointer: &mut String, places: &mut Places, references: usize) {
+impl<'a> Walk<'a> {
+    fn visit(&self, schema: &'a Value, pointer: &mut String, places: &mut Places, references: &mut Vec<&'a str>) {
         let Value::Object(map) = schema else { return };
+        self.visits.set(self.visits.get().saturating_sub(1));
+        if self.visits.get() == 0 {
+            return;
+        }
         places.secret |= is_marked(map);
-        if let Some(target) = reference(self.root, map).filter(|_| references < MAX_REFERENCES) {
-            self.visit(target, pointer, places, references + 1);
+        if let Some((name, target)) = reference(self.root, map)
+            && references.iter().filter(|r| **r == name).count() < MAX_REPEATS
+        {
+            references.push(name);
+            self.visit(target, pointer, places, references);
+            references.pop();
         }
         for (key, below) in objects(map, "properties") {
             self.below(below, key, pointer, places.child(key), references);
@@ -115,11 +131,14 @@ impl Walk<'_> {
         }
     }
 
-    fn below(&self, schema: &Value, key: &str, pointer: &mut String, places: &mut Places, references: usize) {
-        // Nesting without references is bounded by the schema's own size; with them it must be bounded here.
-        if pointer.len() > 1024 {
-            return;
-        }
+    fn below(
+        &self,
+        schema: &'a Value,
+        key: &str,
+        pointer: &mut String,
+        places: &mut Places,
+        references: &mut Vec<&'a str>,
+    ) {
         let length = pointer.len();
         crate::value::push_segment(pointer, key);
         self.visit(schema, pointer, places, references);
@@ -157,9 +176,10 @@ pub(super) fn constants(schema: &Value) -> Option<Vec<&str>> {
     Some(options.iter().filter_map(Value::as_str).collect())
 }
 
-/// The target of a local `$ref`.
-pub(super) fn reference<'a>(root: &'a Value, schema: &Map<String, Value>) -> Option<&'a Value> {
-    root.pointer(schema.get("$ref")?.as_str()?.strip_prefix('#')?)
+/// A local `$ref` and its target.
+fn reference<'a>(root: &'a Value, schema: &'a Map<String, Value>) -> Option<(&'a str, &'a Value)> {
+    let name = schema.get("$ref")?.as_str()?;
+    Some((name, root.pointer(name.strip_prefix('#')?)?))
 }
 
 fn objects<'a>(schema: &'a Map<String, Value>, key: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
@@ -186,13 +206,19 @@ pub(super) fn plan_form(schema: &Value) -> Value {
 }
 
 /// The first `if` that reads a secret, as a JSON Pointer to the secret in the instance: what it decided would tell
-/// something about the value.
-pub(super) fn secret_in_condition(schema: &Value) -> Option<String> {
-    let all = places(schema, &BTreeMap::new());
-    conditions(schema, schema, &mut String::new(), &all, 0)
+/// something about the value. `all` are the places of every variant and mode.
+pub(super) fn secret_in_condition(schema: &Value, all: &Places) -> Option<String> {
+    conditions(schema, schema, &mut String::new(), all, &mut Vec::new())
 }
 
-fn conditions(root: &Value, schema: &Value, pointer: &mut String, all: &Places, references: usize) -> Option<String> {
+/// Visits what [`places`] visited, which was bounded.
+fn conditions<'a>(
+    root: &'a Value,
+    schema: &'a Value,
+    pointer: &mut String,
+    all: &Places,
+    references: &mut Vec<&'a str>,
+) -> Option<String> {
     let map = schema.as_object()?;
     if let Some(condition) = map.get("if") {
         let asked = places_named(condition);
@@ -201,9 +227,15 @@ fn conditions(root: &Value, schema: &Value, pointer: &mut String, all: &Places, 
             return Some(format!("{pointer}{secret}"));
         }
     }
-    let target = reference(root, map).filter(|_| references < MAX_REFERENCES);
-    if let Some(found) = target.and_then(|t| conditions(root, t, pointer, all, references + 1)) {
-        return Some(found);
+    if let Some((name, target)) = reference(root, map)
+        && references.iter().filter(|r| **r == name).count() < MAX_REPEATS
+    {
+        references.push(name);
+        let found = conditions(root, target, pointer, all, references);
+        references.pop();
+        if found.is_some() {
+            return found;
+        }
     }
     for (key, below) in objects(map, "properties") {
         let length = pointer.len();
@@ -251,4 +283,48 @@ fn is_secret(all: &Places, pointer: &str, asked: &str) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_chosen_mode_decides_what_is_secret() {
+        let branch = |mode: &str, field: Value| json!({"if": {"properties": {"mode": {"const": mode}}}, "then": {"properties": {"token": field}}});
+        let secret = json!({"type": "string", "writeOnly": true});
+        let auth = json!({"allOf": [branch("a", secret), branch("b", json!({"type": "string"}))]});
+        let schema = json!({"properties": {"auth": auth}});
+        let pointers = |known: &[(&str, &str)]| {
+            places(&schema, &known.iter().copied().collect()).unwrap().secret_pointers().into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(pointers(&[("/auth/mode", "a")]), ["/auth/token"]);
+        assert!(pointers(&[("/auth/mode", "b")]).is_empty());
+        assert_eq!(pointers(&[]), ["/auth/token"]);
+    }
+
+    #[test]
+    fn a29_references_in_a_circle_end() {
+        let one = json!({"properties": {"a": {"$ref": "#"}, "s": {"x-secret": true}}});
+        assert!(places(&one, &BTreeMap::new()).unwrap().secret_pointers().contains("/a/a/s"));
+        let names: Vec<String> = (0..40).map(|i| format!("p{i}")).collect();
+        let properties: Map<String, Value> = names.iter().map(|n| (n.clone(), json!({"$ref": "#"}))).collect();
+        assert_eq!(places(&json!({"properties": properties}), &BTreeMap::new()), None);
+    }
+
+    #[test]
+    fn n02_no_condition_may_read_a_secret() {
+        let schema = json!({
+            "properties": {"auth": {
+                "properties": {"pin": {"writeOnly": true}},
+                "if": {"properties": {"pin": {"const": "1234"}}},
+                "then": {"required": ["x"]},
+            }},
+        });
+        let all = places(&schema, &BTreeMap::new()).unwrap();
+        assert_eq!(secret_in_condition(&schema, &all), Some("/auth/pin".into()));
+    }
 }

@@ -59,6 +59,8 @@ pub struct Connection {
     pub place: Span,
     /// `{config, auth}`, what the connector's schema describes.
     pub instance: Node,
+    /// The literal keys as written: where each was set.
+    pub literals: Map,
 }
 
 impl Connection {
@@ -121,6 +123,7 @@ impl Connection {
             enabled,
             place: switch.or(key_span).unwrap_or(connector.span),
             instance: Node::new(connector.span, Value::Map(instance)),
+            literals: map,
             connector,
         })
     }

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::digest::sha256;
+use crate::digest::Digest;
+use crate::value::push_segment;
 
 /// The one key of the map that stands in a record for a secret value:
 /// `{"$secret": {"names": […], "sources": [{"name", "from", "version"}], "delivery": "resolve"}}`, and `template`, a
@@ -30,14 +31,15 @@ pub struct Desired {
     /// Keys of a record: `id`, `customer`, `profile`, `reference`, `key`, `connector`, `config`, `auth`, `title`, `owner`,
     /// `labels`, `recipients`, `consumers`, `expose`, `protect`. All are always there; what is not set is `null` or empty.
     pub records: BTreeMap<String, Value>,
-    /// Who and what is trusted: target, recipients, rule levels, and for each connector used its schema's digest and
-    /// secret paths.
+    /// Who and what is trusted: `target`, `recipients: {NAME: public key}`, rule levels, and for each connector used
+    /// its schema's digest and secret paths, `connectors: {ID: {schema, secrets: [pointer]}}`, where a segment `*` of
+    /// a pointer stands for any.
     pub trust: Value,
 }
 
 impl Desired {
-    /// The desired digest, `sha256:` and hex: equal on any machine for the same input and tool version.
-    pub fn digest(&self) -> String {
+    /// The desired digest: equal on any machine for the same input and tool version.
+    pub fn digest(&self) -> Digest {
         let records: Vec<&Value> = self.records.values().collect();
         let whole = json!({
             "workspace": self.workspace.to_string(),
@@ -46,11 +48,60 @@ impl Desired {
             "records": records,
             "trust": self.trust,
         });
-        sha256(whole.to_string().as_bytes())
+        Digest::of(whole.to_string().as_bytes())
     }
 }
 
 /// Whether a JSON value stands for a secret; then it holds no value of it.
 pub fn is_secret(value: &Value) -> bool {
     value.as_object().is_some_and(|map| map.len() == 1 && map.contains_key(SECRET))
+}
+
+/// Whether a JSON value is a secret or has one in it.
+pub fn contains_secret(value: &Value) -> bool {
+    is_secret(value)
+        || match value {
+            Value::Object(map) => map.values().any(contains_secret),
+            Value::Array(list) => list.iter().any(contains_secret),
+            _ => false,
+        }
+}
+
+/// The secret paths of a connector's schema, from a trust block: JSON Pointers in which a segment `*` stands for any.
+pub fn secret_paths<'t>(trust: &'t Value, connector: &str) -> impl Iterator<Item = &'t str> {
+    trust.get("connectors").and_then(|all| all.get(connector)).into_iter().flat_map(|one| texts(one, "secrets"))
+}
+
+/// The secrets of a record, in `config` and `auth`: the JSON Pointer of each and what stands under `$secret`.
+pub fn secrets(record: &Value) -> Vec<(String, &Value)> {
+    let mut found = Vec::new();
+    for part in ["config", "auth"] {
+        if let Some(value) = record.get(part) {
+            collect(value, &mut format!("/{part}"), &mut found);
+        }
+    }
+    found
+}
+
+fn collect<'r>(value: &'r Value, pointer: &mut String, found: &mut Vec<(String, &'r Value)>) {
+    if is_secret(value) {
+        found.push((pointer.clone(), &value[SECRET]));
+        return;
+    }
+    let length = pointer.len();
+    let mut below = |segment: &str, value: &'r Value| {
+        push_segment(pointer, segment);
+        collect(value, pointer, found);
+        pointer.truncate(length);
+    };
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, value)| below(key, value)),
+        Value::Array(list) => list.iter().enumerate().for_each(|(index, value)| below(&index.to_string(), value)),
+        _ => {}
+    }
+}
+
+/// The texts of a list in a record, such as `recipients` or `consumers`.
+pub fn texts<'r>(record: &'r Value, key: &str) -> impl Iterator<Item = &'r str> {
+    record.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::text::visible_json;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::Sources;
 use crate::span::Span;
@@ -40,9 +41,7 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, totals: Totals) -> 
 
 /// Indented JSON with a line break at its end.
 pub fn pretty(value: &Value) -> String {
-    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
-    text.push('\n');
-    text
+    visible_json(&format!("{value:#}\n")).into_owned()
 }
 
 fn one(diagnostic: &Diagnostic, sources: &Sources) -> Value {

@@ -2,6 +2,8 @@
 
 pub mod human;
 pub mod json;
+pub mod plan_human;
+pub mod plan_json;
 mod snippet;
 pub mod table;
 pub mod text;

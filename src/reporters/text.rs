@@ -6,7 +6,9 @@ use std::fmt::Write;
 /// Whether a character could act rather than be read: control characters, bidirectional overrides, zero-width marks.
 pub fn is_unsafe(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{61c}')
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// `text` on one line, with every character that could act as a visible escape: `\n`, `\u{1b}`.
@@ -34,9 +36,37 @@ pub fn push_visible(shown: &mut String, c: char) {
     }
 }
 
+/// JSON with every character in its strings that could act as `\u001b`; the line breaks between them stay.
+pub fn visible_json(json: &str) -> Cow<'_, str> {
+    if !json.chars().any(|c| c != '\n' && is_unsafe(c)) {
+        return Cow::Borrowed(json);
+    }
+    let mut shown = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if c == '\n' || !is_unsafe(c) {
+            shown.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(shown, "\\u{unit:04x}");
+            }
+        }
+    }
+    Cow::Owned(shown)
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a46_json_is_harmless_and_says_the_same() {
+        let bad = "a\u{1b}]8;;x\u{7}\r\u{8}\u{9b}2J\u{7f}\u{202e}\u{200b}\u{feff}\u{2066}\u{e0041}ö𝄞";
+        let json = serde_json::json!({ "k": bad }).to_string();
+        let safe = visible_json(&json);
+        assert!(!safe.contains(is_unsafe), "{safe}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).unwrap()["k"], bad);
+    }
 
     #[test]
     fn a46_no_character_reaches_a_terminal_that_would_act() {

@@ -14,7 +14,7 @@ use super::identities::Identities;
 use super::keys;
 use super::leaf::{DataKey, Type};
 use super::open::Encrypted;
-use super::splice;
+use super::splice::{self, Wanted};
 use super::value::{Map, Value};
 use super::write::{check_timestamp, string};
 use crate::secret::Secret;
@@ -44,13 +44,6 @@ struct Action {
     path: Vec<String>,
     /// The new value; `None` to remove the leaf.
     value: Option<Secret<String>>,
-}
-
-/// An action, resolved: what the text shall hold.
-pub(super) struct Wanted<'p> {
-    pub(super) path: &'p [String],
-    /// An ENC text or a plain string; `None` to remove the leaf.
-    pub(super) text: Option<String>,
 }
 
 impl<'a> Encrypted<'a> {

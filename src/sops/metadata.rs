@@ -30,6 +30,13 @@ pub struct Metadata {
     pub(super) canonical: String,
 }
 
+impl Metadata {
+    /// Whether there is a MAC at all; without one, no identity opens the file.
+    pub fn has_mac(&self) -> bool {
+        !self.mac.is_empty()
+    }
+}
+
 /// The data key, wrapped for one recipient.
 #[derive(Clone, Debug)]
 pub struct WrappedKey {

@@ -6,7 +6,6 @@
 use std::ops::Range;
 
 use super::document::{self, Entry, Kind, Map, Node, Scalar};
-use super::edit::Wanted;
 use super::emit;
 use super::error::{ErrorKind, SopsError};
 use super::leaf::Enc;
@@ -22,6 +21,13 @@ impl<'a> Node<'a> {
             _ => None,
         }
     }
+}
+
+/// An action, resolved: what the text shall hold.
+pub(super) struct Wanted<'p> {
+    pub(super) path: &'p [String],
+    /// An ENC text or a plain string; `None` to remove the leaf.
+    pub(super) text: Option<String>,
 }
 
 /// Applies changes to the first document.

@@ -103,6 +103,16 @@ pub fn names_in(node: &Node) -> Vec<String> {
     found.into_iter().collect()
 }
 
+/// The secrets below an evaluated node, sorted, without repeats.
+pub fn secrets_in(node: &Node) -> BTreeSet<&str> {
+    match &node.value {
+        Value::Secret(reference) => reference.names.iter().map(|name| &**name).collect(),
+        Value::List(items) => items.iter().flat_map(secrets_in).collect(),
+        Value::Map(map) => map.iter().flat_map(|e| secrets_in(&e.value)).collect(),
+        _ => BTreeSet::new(),
+    }
+}
+
 /// The plaintext of a scalar that mentions secrets. `secret` gives each value; the caller checked the names.
 ///
 /// # Errors

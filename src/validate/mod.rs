@@ -11,6 +11,7 @@ use crate::connectors::Connector;
 use crate::connectors::sensitive::Places;
 use crate::diagnostic::{Diagnostic, code};
 use crate::model::connection::Connection;
+use crate::model::record::SECRET;
 use crate::source::Sources;
 use crate::span::Span;
 use crate::template::OPEN;
@@ -77,6 +78,13 @@ impl Placement<'_, '_> {
             }
             Value::Map(map) => {
                 for entry in map.iter() {
+                    if &*entry.key == SECRET {
+                        let message = format!("`{SECRET}` can't be a key: records mark their secrets with it");
+                        self.told.push(
+                            Diagnostic::error(code::INVALID_VALUE, entry.key_span, message)
+                                .help("secrets are written as ${{ secrets.NAME }}"),
+                        );
+                    }
                     self.child(&entry.value, &entry.key, places, pointer, entry.key_span);
                 }
             }

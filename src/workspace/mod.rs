@@ -95,7 +95,7 @@ impl Workspace {
 
     /// The layers of an environment, lowest first: the root, what it extends (farthest first), itself.
     ///
-    /// Unknown and circular `extends` end the chain; [`Workspace::check_extends`] tells them.
+    /// Unknown and circular `extends` end the chain; reading the workspace tells them.
     pub fn stack(&self, environment: &str) -> Vec<&Layer> {
         let mut chain = Vec::new();
         let mut next = self.environments.get(environment);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::settings::is_name;
 use super::{Layer, Workspace};
 use crate::diagnostic::{Diagnostic, code, listed};
-use crate::digest::sha256;
+use crate::digest::Digest;
 use crate::sops::{Encrypted, ErrorKind, Leaf, SopsError, Step, Type};
 use crate::span::{FileId, Span};
 use crate::value::Map;
@@ -35,8 +35,8 @@ pub struct SecretsFile {
 pub struct Sealed {
     /// Where its name stands.
     pub span: Span,
-    /// The digest of its ENC text: what anyone with the repository can see of a change.
-    pub version: String,
+    /// The digest of its ENC text: what anyone with the repository can see of a change. `None` if it is not sealed.
+    pub version: Option<Digest>,
 }
 
 /// A file that could not be read, which was told: it may have any secret.
@@ -61,6 +61,12 @@ pub fn read(file: FileId, text: &str, told: &mut Vec<Diagnostic>) -> SecretsFile
         told.push(
             Diagnostic::error(code::INVALID_SECRETS_FILE, Span::file(file), message)
                 .help("tieline opens files that are sealed to age recipients alone: remove the other key"),
+        );
+    }
+    if !metadata.has_mac() {
+        told.push(
+            Diagnostic::error(code::INVALID_SECRETS_FILE, Span::file(file), "the `sops` block has no `mac`")
+                .help("somebody changed the file without the key: restore it from Git, and find out who"),
         );
     }
     match encrypted.leaves() {
@@ -105,8 +111,8 @@ fn take(leaf: &Leaf<'_>, secrets: &mut SecretsFile, told: &mut Vec<Diagnostic>) 
             error(code::INVALID_SECRETS_FILE, message, "quote the value when you edit the file: '5432'");
         }
         Some(enc) if *name != SCOPE => {
-            let version = sha256(enc.text.as_bytes());
-            secrets.names.insert((*name).into(), Sealed { span, version });
+            let version = Digest::of(enc.text.as_bytes());
+            secrets.names.insert((*name).into(), Sealed { span, version: Some(version) });
             return;
         }
         Some(_) => {
@@ -115,7 +121,7 @@ fn take(leaf: &Leaf<'_>, secrets: &mut SecretsFile, told: &mut Vec<Diagnostic>) 
         }
     }
     // What refers to the name is not to blame.
-    secrets.names.insert((*name).into(), Sealed { span, version: String::new() });
+    secrets.names.insert((*name).into(), Sealed { span, version: None });
 }
 
 fn visible(name: &str) -> String {
@@ -132,7 +138,7 @@ fn unreadable(error: &SopsError, text: &str, secrets: &mut SecretsFile, told: &m
         let mut first = None;
         for entry in entries {
             first = first.or(Some(entry.key_span));
-            secrets.names.insert(entry.key.clone(), Sealed { span: entry.key_span, version: String::new() });
+            secrets.names.insert(entry.key.clone(), Sealed { span: entry.key_span, version: None });
         }
         secrets.readable = true;
         told.push(
@@ -174,7 +180,30 @@ pub fn check_layers(workspace: &Workspace, told: &mut Vec<Diagnostic>) {
             }
         }
         check_recipients(&stack, layer, secrets, told);
+        check_scope(layer, secrets, told);
     }
+}
+
+/// A file that other tools made does not say where it belongs.
+fn check_scope(layer: &Layer, secrets: &SecretsFile, told: &mut Vec<Diagnostic>) {
+    // A file that is to be mended anyway is sealed anew then, with its place.
+    let faulty = told.iter().any(|d| d.span().is_some_and(|s| s.file == secrets.file));
+    if secrets.scoped || !secrets.readable || faulty {
+        return;
+    }
+    let message = format!("the secrets file has no `{SCOPE}`: nobody can tell whether it was copied from elsewhere");
+    let at = start(secrets);
+    let protected = layer.settings.protected;
+    let make = if protected { Diagnostic::error } else { Diagnostic::warning };
+    told.push(
+        make(code::SECRETS_UNSCOPED, at, message).help("the next `tieline secret set` in this environment adds it"),
+    );
+}
+
+/// Where what concerns the whole file is told: at its first name.
+fn start(secrets: &SecretsFile) -> Span {
+    let first = secrets.names.values().map(|s| s.span).min().unwrap_or(Span::file(secrets.file));
+    Span { end: first.start, ..first }
 }
 
 fn check_recipients(stack: &[&Layer], layer: &Layer, secrets: &SecretsFile, told: &mut Vec<Diagnostic>) {
@@ -188,8 +217,7 @@ fn check_recipients(stack: &[&Layer], layer: &Layer, secrets: &SecretsFile, told
     if named.len() < configured.len() || secrets.recipients.is_empty() {
         return;
     }
-    let at = secrets.names.values().map(|s| s.span).min().unwrap_or(Span::file(secrets.file));
-    let at = Span { end: at.start, ..at };
+    let at = start(secrets);
     if configured.is_empty() {
         let settings = if layer.path.is_empty() { "tieline.yaml" } else { "environment.yaml" };
         told.push(

@@ -3,7 +3,10 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use super::ReadError;
+use crate::secret::Secret;
 
 /// Who may read a file that we write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,5 +74,54 @@ pub fn create(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
     }
     let mut file = options.open(path)?;
     file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Reads a file that the operator named, which lies outside of any workspace: a file of identities, say.
+///
+/// # Errors
+/// It is missing, no regular file, over the limit, or not text.
+pub fn read_private(path: &Path, limit: usize) -> Result<Secret<String>, ReadError> {
+    let failed = |error: &io::Error| match error.kind() {
+        io::ErrorKind::NotFound => ReadError::Missing,
+        _ => ReadError::Failed(super::system::reason(error)),
+    };
+    let metadata = fs::metadata(path).map_err(|e| failed(&e))?;
+    if !metadata.is_file() {
+        return Err(ReadError::NotAFile);
+    }
+    if metadata.len() > limit as u64 {
+        return Err(ReadError::TooLarge);
+    }
+    fs::read_to_string(path).map(Secret::new).map_err(|e| failed(&e))
+}
+
+/// Whether something stands at `path`, a broken link included.
+pub fn exists(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+/// The path from the root, with no look at the disk; as it is where there is no working directory.
+pub fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Appends text to a file that only the owner may read, and makes the file where there is none.
+///
+/// # Errors
+/// The operating system's.
+pub fn append_private(path: &Path, text: &Secret<String>) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut options = fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path)?;
+    file.write_all(text.expose().as_bytes())?;
     file.sync_all()
 }

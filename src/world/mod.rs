@@ -5,6 +5,7 @@
 //! writes, and in the targets.
 
 pub mod disk;
+pub mod git;
 mod system;
 
 pub use system::System;

@@ -99,7 +99,7 @@ fn failed(error: &std::io::Error) -> ReadError {
 }
 
 /// The operating system's reason without Rust's `(os error 13)`.
-fn reason(error: &std::io::Error) -> String {
+pub(super) fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or("").to_lowercase()
 }

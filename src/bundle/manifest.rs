@@ -1,0 +1,259 @@
+//! The manifest: everything about a bundle but its secrets, in clear.
+//!
+//! The deployed manifest is the state; there is no other. It is named by the digest of its bytes, so it has one
+//! spelling: whatever [`Manifest::parse`] reads must be what [`Manifest::bytes`] would write, which refuses unknown
+//! and repeated keys, other spacing and numbers that do not survive, all with one comparison.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Digest, FORMAT, Integrity, Scope, is_record_of};
+use crate::model::record::Desired;
+
+/// A manifest may have this many bytes (256 MiB).
+pub const MAX_MANIFEST: usize = 256 << 20;
+/// A head may have this many bytes (64 KiB).
+pub const MAX_HEAD: usize = 64 << 10;
+
+/// One deployed state of one environment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The version of this format: 0.
+    pub format: u64,
+    /// The workspace's id.
+    pub workspace: String,
+    /// The environment.
+    pub environment: String,
+    /// The profile, if any.
+    pub profile: Option<String>,
+    /// The UUID of the first apply: tells one history from another.
+    pub lineage: String,
+    /// Counts the applies of a lineage, from 1.
+    pub serial: u64,
+    /// The manifest before this one.
+    pub previous: Option<Digest>,
+    /// The desired digest of what was applied.
+    pub desired: Digest,
+    /// The Git commit that it was compiled from, if there was one.
+    pub commit: Option<Commit>,
+    /// When it was applied: RFC 3339, UTC, whole seconds. Told, never compared.
+    pub time: String,
+    /// The version of tieline that applied it.
+    pub tool: String,
+    /// The trust block.
+    pub trust: Value,
+    /// What is deployed, by instance.
+    pub connections: BTreeMap<String, Sealed>,
+}
+
+/// The commit of a work tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Commit {
+    /// Its object id.
+    pub id: String,
+    /// Whether the work tree differed from it.
+    pub dirty: bool,
+}
+
+/// One deployed connection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sealed {
+    /// Its full record.
+    pub record: Value,
+    /// Its object.
+    pub object: Digest,
+}
+
+/// What an environment points to: the only thing in a target that changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    /// The manifest in force.
+    pub manifest: Digest,
+    /// Its serial.
+    pub serial: u64,
+}
+
+/// A manifest that was read from a target and found whole.
+#[derive(Clone, Debug)]
+pub struct Deployed {
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// What they say.
+    pub manifest: Manifest,
+}
+
+impl Deployed {
+    /// The head that points here.
+    pub fn head(&self) -> Head {
+        Head { manifest: self.digest.clone(), serial: self.manifest.serial }
+    }
+}
+
+impl Manifest {
+    /// What it is about.
+    pub fn scope(&self) -> Scope {
+        Scope {
+            workspace: self.workspace.clone(),
+            environment: self.environment.clone(),
+            profile: self.profile.clone(),
+        }
+    }
+
+    /// The one spelling: JSON of two spaces, fields in the order of the type, maps sorted, a newline at the end.
+    ///
+    /// # Errors
+    /// None that these types can raise; `serde_json` has the last word.
+    pub fn bytes(&self) -> Result<Vec<u8>, Integrity> {
+        canonical(self)
+    }
+
+    /// The desired digest of what it says; equals `desired` in a manifest that nobody edited.
+    ///
+    /// # Errors
+    /// A workspace id that is no UUID.
+    pub fn desired_digest(&self) -> Result<Digest, Integrity> {
+        let workspace = self.workspace.parse().map_err(|_| bad("its workspace is no UUID"))?;
+        Ok(Desired {
+            workspace,
+            environment: Arc::from(&*self.environment),
+            profile: self.profile.as_deref().map(Arc::from),
+            records: self.connections.iter().map(|(id, sealed)| (id.clone(), sealed.record.clone())).collect(),
+            trust: self.trust.clone(),
+        }
+        .digest())
+    }
+
+    /// Reads the bytes of a manifest, of at most [`MAX_MANIFEST`].
+    ///
+    /// # Errors
+    /// Anything but what [`Manifest::bytes`] writes, and a format that this version does not know.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Integrity> {
+        /// The field that says whether the others can be understood.
+        #[derive(Deserialize)]
+        struct Format {
+            format: u64,
+        }
+        let Format { format } = serde_json::from_slice(bytes).map_err(|_| bad("it is not the JSON of a manifest"))?;
+        if format > FORMAT {
+            return Err(bad(&format!(
+                "its format is {format}, newer than this tieline knows ({FORMAT}): update tieline"
+            )));
+        }
+        // The error of serde_json may quote a value; where it is tells enough.
+        let manifest: Self = serde_json::from_slice(bytes)
+            .map_err(|e| bad(&format!("it has not the form of one, line {}, column {}", e.line(), e.column())))?;
+        if manifest.bytes()? != bytes {
+            return Err(bad("it is not in canonical form: something else than tieline wrote it"));
+        }
+        if manifest.serial == 0 {
+            return Err(bad("its serial is 0"));
+        }
+        for (id, sealed) in &manifest.connections {
+            if !is_record_of(id, &sealed.record) {
+                return Err(bad("a connection in it is not what its record says"));
+            }
+        }
+        Ok(manifest)
+    }
+}
+
+impl Head {
+    /// The bytes of `head.json`.
+    ///
+    /// # Errors
+    /// As [`Manifest::bytes`].
+    pub fn bytes(&self) -> Result<Vec<u8>, Integrity> {
+        canonical(self)
+    }
+
+    /// Reads the bytes of a head, of at most [`MAX_HEAD`].
+    ///
+    /// # Errors
+    /// Anything but a digest and a serial.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Integrity> {
+        serde_json::from_slice(bytes)
+            .map_err(|_| Integrity("the head is damaged: it is not {manifest: digest, serial}".to_owned()))
+    }
+}
+
+fn canonical(value: &impl Serialize) -> Result<Vec<u8>, Integrity> {
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(|_| Integrity("not writable as JSON".to_owned()))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+fn bad(why: &str) -> Integrity {
+    Integrity(format!("the manifest is damaged: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    fn manifest() -> Manifest {
+        let record = json!({"id": "a/b", "customer": null, "config": {"x": 0.1, "y": 123456.789e-7, "z": i64::MIN}});
+        Manifest {
+            format: 0,
+            workspace: "2fc57e25-dce2-4a90-ae69-ae44cb0c8e84".into(),
+            environment: "prod".into(),
+            profile: None,
+            lineage: "00000000-0000-4000-8000-000000000000".into(),
+            serial: 1,
+            previous: None,
+            desired: Digest::of(b""),
+            commit: None,
+            time: "2026-01-02T03:04:05Z".into(),
+            tool: "0.1.0".into(),
+            trust: json!({}),
+            connections: [("a/b".to_owned(), Sealed { record, object: Digest::of(b"o") })].into(),
+        }
+    }
+
+    #[test]
+    fn a_manifest_has_one_spelling() {
+        let bytes = manifest().bytes().unwrap();
+        assert_eq!(Manifest::parse(&bytes).unwrap(), manifest());
+        let text = String::from_utf8(bytes).unwrap();
+        for (from, to) in [
+            ("\"format\": 0", "\"format\":  0"),
+            ("\"serial\": 1", "\"serial\": 1,\n  \"serial\": 1"),
+            ("\"serial\": 1", "\"serial\": 0"),
+            ("\"x\": 0.1", "\"x\": 0.10"),
+            ("\"x\": 0.1", "\"x\": 0.2, \"x\": 0.1"),
+            ("\"trust\"", "\"extra\": 1,\n  \"trust\""),
+            ("\"id\": \"a/b\"", "\"id\": \"a/c\""),
+            ("sha256:", "sha256:../"),
+            ("}\n", "}"),
+        ] {
+            let changed = text.replacen(from, to, 1);
+            assert_ne!(changed, text, "{from}");
+            assert!(Manifest::parse(changed.as_bytes()).is_err(), "{to}");
+        }
+    }
+
+    #[test]
+    fn a91_a_newer_format_is_refused_before_anything_else_is_read() {
+        let error = Manifest::parse(b"{\"format\": 1, \"whatever\": []}").unwrap_err();
+        assert!(error.0.contains("newer than this tieline knows"), "{error}");
+        for bad in [&b""[..], b"[]", b"{}", b"{\"format\": -1}", b"\xff", b"{\"format\": 0}"] {
+            assert!(Manifest::parse(bad).is_err());
+        }
+    }
+
+    #[test]
+    fn a75_a_path_in_place_of_a_digest_is_no_head() {
+        for bad in ["../../x", "sha256:../../x", "/etc/passwd"] {
+            let head = json!({"manifest": bad, "serial": 1}).to_string();
+            assert!(Head::parse(head.as_bytes()).is_err());
+        }
+    }
+}

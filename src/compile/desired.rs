@@ -1,0 +1,226 @@
+//! Compiled -> desired: the canonical record of every connection, and what is trusted around them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json, json};
+use uuid::Uuid;
+
+use super::Compiled;
+use super::names::{Names, SourceKind};
+use crate::connectors::Catalogue;
+use crate::digest::Digest;
+use crate::model::connection::Connection;
+use crate::model::consumer::Consumer;
+use crate::model::record::{Desired, SECRET};
+use crate::overlay::Notes;
+use crate::source::Sources;
+use crate::span::Span;
+use crate::template::Scope;
+use crate::value::{Node, SecretRef, Value};
+use crate::workspace::{Layer, Workspace};
+
+/// Where the directory target lies unless an environment says otherwise.
+pub const DEFAULT_TARGET: &str = "dist";
+
+/// What an environment is to have.
+pub fn desired(workspace: &Workspace, catalogue: &Catalogue, compiled: &Compiled) -> Desired {
+    let stack = workspace.stack(&compiled.environment);
+    let names = Names::new(workspace, &stack, &mut Notes::default());
+    let id = workspace.root.settings.id.unwrap_or_default();
+    let recipients = recipients(&stack);
+    let maker = Maker {
+        workspace: id,
+        scope: Scope::environment(&compiled.environment, &names.vars, &names),
+        names: &names,
+        stack: &stack,
+        recipients: &recipients,
+        users: users(compiled),
+    };
+    let records = compiled.connections.values().map(|c| (c.id.to_string(), maker.record(c))).collect();
+    Desired {
+        workspace: id,
+        environment: compiled.environment.clone(),
+        profile: None,
+        records,
+        trust: trust(&stack, catalogue, compiled, &recipients),
+    }
+}
+
+/// Name -> public key of those that everything in the environment is sealed to.
+fn recipients<'w>(stack: &[&'w Layer]) -> BTreeMap<&'w str, &'w str> {
+    let named = Workspace::recipients(stack).iter();
+    named.filter_map(|name| Some((&*name.value, Workspace::public_key(stack, &name.value)?))).collect()
+}
+
+/// The folder of an environment's directory target, relative to the workspace.
+pub fn target_path<'w>(stack: &[&'w Layer]) -> &'w str {
+    stack.iter().rev().find_map(|l| l.settings.target.as_ref()).map_or(DEFAULT_TARGET, |t| &t.value)
+}
+
+fn trust(stack: &[&Layer], catalogue: &Catalogue, compiled: &Compiled, recipients: &BTreeMap<&str, &str>) -> Json {
+    let used: BTreeSet<&str> = compiled.connections.values().map(|c| &*c.connector.value).collect();
+    let loaded = used.into_iter().filter_map(|id| Some((id, catalogue.get(id)?.ok()?)));
+    let connectors: Map<String, Json> =
+        loaded.map(|(id, c)| (id.to_owned(), json!({"schema": c.digest(), "secrets": c.secret_pointers()}))).collect();
+    // Whom consumers bring in, by name: plans speak of people and machines, not of keys.
+    let consumers = compiled.consumers.iter().flat_map(|c| &c.recipients);
+    let runtimes: BTreeMap<&str, &str> =
+        consumers.filter_map(|name| Some((&*name.value, Workspace::public_key(stack, &name.value)?))).collect();
+    json!({
+        "target": {"kind": "directory", "path": target_path(stack)},
+        "recipients": recipients,
+        "runtimes": runtimes,
+        "protected": stack.last().is_some_and(|l| l.settings.protected),
+        "connectors": connectors,
+    })
+}
+
+struct Maker<'a, 'w> {
+    workspace: Uuid,
+    scope: Scope<'a>,
+    names: &'a Names<'w>,
+    stack: &'a [&'w Layer],
+    recipients: &'a BTreeMap<&'w str, &'w str>,
+    users: BTreeMap<&'a str, Vec<&'a Consumer>>,
+}
+
+/// Consumers by the id or key that they use.
+fn users(compiled: &Compiled) -> BTreeMap<&str, Vec<&Consumer>> {
+    let mut users: BTreeMap<&str, Vec<&Consumer>> = BTreeMap::new();
+    for consumer in &compiled.consumers {
+        for used in &consumer.uses {
+            users.entry(&used.connection.value).or_default().push(consumer);
+        }
+    }
+    users
+}
+
+impl Maker<'_, '_> {
+    fn record(&self, connection: &Connection) -> Json {
+        let scope = self.scope.connection(&connection.id, &connection.connector.value);
+        let tree = |node: Option<&Node>| node.map_or(Json::Null, |n| self.json(n, &scope));
+        let by = |name: &str| self.users.get(name).into_iter().flatten().copied();
+        let by_key = by(&connection.key).filter(|_| connection.key != connection.id);
+        let consumers: Vec<&Consumer> = by(&connection.id).chain(by_key).collect();
+        let keys: BTreeSet<&str> = self
+            .recipients
+            .values()
+            .copied()
+            .chain(
+                consumers
+                    .iter()
+                    .flat_map(|c| &c.recipients)
+                    .filter_map(|r| Workspace::public_key(self.stack, &r.value)),
+            )
+            .collect();
+        let ids: BTreeSet<&str> = consumers.iter().map(|c| &*c.id).collect();
+        json!({
+            "id": &*connection.id,
+            "customer": null,
+            "profile": null,
+            "reference": reference(self.workspace, &connection.key),
+            "key": &*connection.key,
+            "connector": &*connection.connector.value,
+            "config": tree(connection.instance.get("config")),
+            "auth": tree(connection.instance.get("auth")),
+            "title": tree(connection.title.as_ref()),
+            "owner": connection.owner,
+            "labels": connection.label_texts(),
+            "recipients": keys,
+            "consumers": ids,
+            "expose": connection.expose,
+            "protect": connection.protect,
+        })
+    }
+
+    fn json(&self, node: &Node, scope: &Scope<'_>) -> Json {
+        match &node.value {
+            Value::Null => Json::Null,
+            Value::Bool(b) => (*b).into(),
+            Value::Int(i) => (*i).into(),
+            Value::Float(f) => (*f).into(),
+            Value::String(s) => (&**s).into(),
+            Value::List(items) => items.iter().map(|item| self.json(item, scope)).collect(),
+            Value::Map(map) => {
+                Json::Object(map.iter().map(|e| (e.key.to_string(), self.json(&e.value, scope))).collect())
+            }
+            Value::Secret(reference) => self.secret(reference, scope),
+        }
+    }
+
+    /// A secret as anyone with the repository can see it.
+    fn secret(&self, reference: &SecretRef, scope: &Scope<'_>) -> Json {
+        let source = |name: &str| match self.names.source(name) {
+            Some(source) => match source.kind {
+                SourceKind::Sealed(version) => {
+                    json!({"name": name, "from": secrets_path(source.layer), "version": version})
+                }
+                SourceKind::Store(uri) => json!({"name": name, "from": uri, "version": null}),
+            },
+            None => json!({"name": name, "from": null, "version": null}),
+        };
+        let sources: Vec<Json> = reference.names.iter().map(|name| source(name)).collect();
+        let mut secret = json!({"names": reference.names, "sources": sources, "delivery": "resolve"});
+        if !reference.is_plain() {
+            // What stands around the secret makes the value too: a change of it must show.
+            let around = json!({"template": reference.template, "inputs": scope.inputs(&reference.template)});
+            secret["template"] = Digest::of(around.to_string().as_bytes()).as_str().into();
+        }
+        json!({ SECRET: secret })
+    }
+}
+
+/// The path of a layer's secrets file.
+pub fn secrets_path(layer: &Layer) -> String {
+    if layer.path.is_empty() { "secrets.sops.yaml".into() } else { format!("{}/secrets.sops.yaml", layer.path) }
+}
+
+/// The stable reference of a key: UUIDv5 in the namespace of the workspace's id (RFC 9562, section 5.5).
+pub fn reference(workspace: Uuid, key: &str) -> String {
+    Uuid::new_v5(&workspace, key.as_bytes()).to_string()
+}
+
+/// The line that brought in what stands at `pointer` of a record.
+pub fn place(compiled: &Compiled, sources: &Sources, id: &str, pointer: &str) -> Option<(String, usize)> {
+    let connection = compiled.connections.get(id)?;
+    let span = span_at(connection, pointer).unwrap_or(connection.connector.span);
+    Some((sources.path(span).to_owned(), sources.position(span).line))
+}
+
+fn span_at(connection: &Connection, pointer: &str) -> Option<Span> {
+    let mut segments = crate::value::segments(pointer);
+    let first = segments.next()?;
+    let rest = &pointer[1 + first.len()..];
+    let node = match first.as_str() {
+        "config" | "auth" => return deepest(&connection.instance, pointer).map(|n| n.span),
+        "title" => connection.title.as_ref(),
+        "labels" => connection.labels.as_ref(),
+        key => connection.literals.get(key),
+    };
+    deepest(node?, rest).map(|n| n.span)
+}
+
+/// The node at a pointer, or the nearest above it.
+fn deepest<'n>(node: &'n Node, pointer: &str) -> Option<&'n Node> {
+    let mut pointer = pointer;
+    loop {
+        if let Some(found) = node.pointer(pointer) {
+            return Some(found);
+        }
+        pointer = pointer.rsplit_once('/')?.0;
+    }
+}
+
+impl Compiled {
+    /// The consumers that use a connection, by id.
+    pub fn consumers_of<'c>(&'c self, connection: &'c Connection) -> impl Iterator<Item = &'c Consumer> {
+        let uses = |reference: &str| reference == &*connection.id || reference == &*connection.key;
+        self.consumers.iter().filter(move |c| c.uses.iter().any(|u| uses(&u.connection.value)))
+    }
+
+    /// The ids, for messages.
+    pub fn ids(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.connections.keys()
+    }
+}

@@ -1,0 +1,249 @@
+//! Desired records and the deployed manifest -> what an apply would do, and what that touches.
+//!
+//! Needs no key and opens nothing. Every value in a [`Plan`] may be shown: secrets were redacted on the way in. A
+//! connection is followed by its stable key, so that a new id is a move.
+
+pub mod access;
+pub mod guards;
+pub mod leaves;
+pub mod trust;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::bundle::{Deployed, Digest, Scope, object};
+use crate::model::record::{Desired, secret_paths, texts};
+use access::Access;
+use guards::Refusal;
+use leaves::{Leaf, diff};
+use trust::TrustChange;
+
+/// Says for an instance and a JSON Pointer in its record which file and line the value comes from.
+pub type Places<'a> = &'a dyn Fn(&str, &str) -> Option<(String, usize)>;
+
+/// What an apply would do.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What it is about.
+    pub scope: Scope,
+    /// What is deployed; `None` where nothing is.
+    pub base: Option<Base>,
+    /// The desired digest.
+    pub desired: Digest,
+    /// Every connection that differs, by id.
+    pub changes: Vec<Change>,
+    /// The connections that nothing happens to.
+    pub unchanged: usize,
+    /// Instances whose external secrets have no version: resolved and sealed anew at every apply.
+    pub volatile: Vec<String>,
+    /// The consumers that use a connection which changes.
+    pub consumers: BTreeSet<String>,
+    /// The customers that have one.
+    pub customers: BTreeSet<String>,
+    /// Who can newly decrypt what, and who no longer can.
+    pub access: Vec<Access>,
+    /// What changes in who and what is trusted.
+    pub trust: Vec<TrustChange>,
+    /// What a guard forbids; such a plan can't be applied.
+    pub refused: Vec<Refusal>,
+}
+
+/// The deployed state that a plan starts from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// The manifest's lineage.
+    pub lineage: String,
+    /// Its serial.
+    pub serial: u64,
+    /// Its digest.
+    pub digest: Digest,
+    /// The desired digest of what was applied.
+    pub desired: Digest,
+}
+
+/// What happens to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It is new.
+    Create,
+    /// It changes.
+    Update,
+    /// It goes.
+    Delete,
+    /// It has a new id, and may change as well.
+    Move,
+}
+
+impl Action {
+    /// `create`, `update`, `delete` or `move`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Move => "move",
+        }
+    }
+}
+
+/// One connection that differs.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Its instance, `ID` or `ID@CUSTOMER`.
+    pub instance: String,
+    /// Its id.
+    pub id: String,
+    /// Its customer, if any.
+    pub customer: Option<String>,
+    /// Its profile, if any.
+    pub profile: Option<String>,
+    /// Its reference.
+    pub reference: String,
+    /// Its connector.
+    pub connector: String,
+    /// What happens.
+    pub action: Action,
+    /// The instance that it was, in a move.
+    pub from: Option<String>,
+    /// The leaves that differ.
+    pub leaves: Vec<Leaf>,
+}
+
+/// A connection on both sides, or on one.
+#[derive(Clone, Copy)]
+pub(crate) struct Pair<'a> {
+    pub(crate) old: Option<(&'a str, &'a Value)>,
+    pub(crate) new: Option<(&'a str, &'a Value)>,
+}
+
+impl Plan {
+    /// Compares.
+    pub fn new(desired: &Desired, base: Option<&Deployed>, places: Places<'_>) -> Self {
+        let pairs = pairs(desired, base);
+        let nothing = Value::Null;
+        let old_trust = base.map_or(&nothing, |base| &base.manifest.trust);
+        let changes = pairs.iter().filter_map(|pair| change(pair, old_trust, &desired.trust, places));
+        let touched = || pairs.iter().filter(|pair| pair.differs()).flat_map(Pair::records);
+        Self {
+            scope: Scope::of(desired),
+            base: base.map(|base| Base {
+                lineage: base.manifest.lineage.clone(),
+                serial: base.manifest.serial,
+                digest: base.digest.clone(),
+                desired: base.manifest.desired.clone(),
+            }),
+            desired: desired.digest(),
+            unchanged: pairs.iter().filter(|pair| !pair.differs()).count(),
+            volatile: volatile(desired),
+            consumers: touched().flat_map(|record| texts(record, "consumers")).map(str::to_owned).collect(),
+            customers: touched().filter_map(|record| text(record, "customer")).collect(),
+            access: access::changes(&pairs, old_trust, &desired.trust),
+            trust: base.map_or_else(Vec::new, |base| trust::changes(&pairs, base, desired, places)),
+            refused: guards::refused(desired, &pairs),
+            changes: changes.collect(),
+        }
+    }
+
+    /// Whether an apply would change nothing.
+    pub fn is_empty(&self) -> bool {
+        self.base.as_ref().is_some_and(|base| base.desired == self.desired) && self.volatile.is_empty()
+    }
+
+    /// How many connections have this action.
+    pub fn count(&self, action: Action) -> usize {
+        self.changes.iter().filter(|change| change.action == action).count()
+    }
+}
+
+fn volatile(desired: &Desired) -> Vec<String> {
+    let records = desired.records.iter().filter(|(_, record)| object::is_volatile(record));
+    records.map(|(id, _)| id.clone()).collect()
+}
+
+impl<'a> Pair<'a> {
+    fn differs(&self) -> bool {
+        self.old != self.new
+    }
+
+    /// The secret paths of its schemas: those of both sides, as both trust blocks know them.
+    fn secret_paths(&self, old_trust: &'a Value, new_trust: &'a Value) -> Vec<&'a str> {
+        let connectors = self.records().filter_map(|record| record.get("connector")?.as_str());
+        connectors.flat_map(|id| secret_paths(old_trust, id).chain(secret_paths(new_trust, id))).collect()
+    }
+
+    fn records(&self) -> impl Iterator<Item = &'a Value> + use<'a> {
+        [self.old, self.new].into_iter().flatten().map(|(_, record)| record)
+    }
+}
+
+fn text(record: &Value, key: &str) -> Option<String> {
+    record.get(key)?.as_str().map(str::to_owned)
+}
+
+/// The stable key of an instance.
+fn identity(record: &Value) -> Option<(&str, Option<&str>)> {
+    Some((record.get("key")?.as_str()?, record.get("customer").and_then(Value::as_str)))
+}
+
+/// Every connection of both sides once, by id: matched by key, what is left by id. A key is unique on its side.
+fn pairs<'a>(desired: &'a Desired, base: Option<&'a Deployed>) -> Vec<Pair<'a>> {
+    let mut old: BTreeMap<&str, &Value> =
+        base.into_iter().flat_map(|b| &b.manifest.connections).map(|(id, sealed)| (&**id, &sealed.record)).collect();
+    let by_key: BTreeMap<_, &str> = old.iter().filter_map(|(id, record)| Some((identity(record)?, *id))).collect();
+    let mut pairs = Vec::new();
+    let mut left = Vec::new();
+    for (id, record) in &desired.records {
+        let found = identity(record).and_then(|key| by_key.get(&key)).and_then(|id| old.remove_entry(id));
+        match found {
+            Some(found) => pairs.push(Pair { old: Some(found), new: Some((id, record)) }),
+            None => left.push((&**id, record)),
+        }
+    }
+    for (id, record) in left {
+        pairs.push(Pair { old: old.remove_entry(id), new: Some((id, record)) });
+    }
+    pairs.extend(old.into_iter().map(|entry| Pair { old: Some(entry), new: None }));
+    pairs.sort_by_key(|pair| pair.new.or(pair.old).map(|(id, _)| id));
+    pairs
+}
+
+/// What follows from the rest, or is told elsewhere.
+const NOT_COMPARED: [&str; 4] = ["id", "customer", "profile", "reference"];
+
+fn change<'a>(pair: &Pair<'a>, old_trust: &'a Value, new_trust: &'a Value, places: Places<'_>) -> Option<Change> {
+    if !pair.differs() {
+        return None;
+    }
+    let (instance, record) = pair.new.or(pair.old)?;
+    let (action, from) = match (pair.old, pair.new) {
+        (None, _) => (Action::Create, None),
+        (_, None) => (Action::Delete, None),
+        (Some((old, _)), Some((new, _))) if old != new => (Action::Move, Some(old.to_owned())),
+        _ => (Action::Update, None),
+    };
+    let side = |side: Option<(&str, &Value)>| {
+        let mut record = side.map_or(Value::Null, |(_, record)| record.clone());
+        if let Some(map) = record.as_object_mut() {
+            map.retain(|key, _| !NOT_COMPARED.contains(&&**key));
+        }
+        record
+    };
+    let mut leaves = diff(&side(pair.old), &side(pair.new), &pair.secret_paths(old_trust, new_trust));
+    if pair.new.is_some() {
+        for leaf in &mut leaves {
+            leaf.place = places(instance, &leaf.path);
+        }
+    }
+    Some(Change {
+        instance: instance.to_owned(),
+        id: text(record, "id").unwrap_or_else(|| instance.to_owned()),
+        customer: text(record, "customer"),
+        profile: text(record, "profile"),
+        reference: text(record, "reference").unwrap_or_default(),
+        connector: text(record, "connector").unwrap_or_default(),
+        action,
+        from,
+        leaves,
+    })
+}

@@ -1,0 +1,211 @@
+//! A plan for a person at a terminal.
+//!
+//! Sections in the order of a review: the connections, what they touch, who can read what, what is trusted, what is
+//! forbidden; the last line counts. Whatever comes from a file is shown with its control characters as text.
+
+use serde_json::Value;
+use similar::{ChangeTag, TextDiff};
+
+use super::text::visible;
+use crate::plan::leaves::Leaf;
+use crate::plan::trust::TrustChange;
+use crate::plan::{Action, Change, Plan};
+use crate::value::segments;
+
+/// A list of ids is cut after this many.
+const SHOWN_IDS: usize = 12;
+/// The diff of one text is cut after this many lines.
+const SHOWN_LINES: usize = 40;
+
+/// Texts of more bytes are not compared by line: what that costs grows faster than they do.
+const MAX_DIFF: usize = 64 << 10;
+
+/// The plan as text, its last line ended. `target` is what [`crate::targets::Target::describe`] says; with `color`,
+/// ANSI colours.
+pub fn plan_human(plan: &Plan, target: &str, color: bool) -> String {
+    let mut out = Out { text: String::new(), color };
+    if plan.base.is_none() {
+        out.line(&format!("nothing deployed at {} yet", visible(target)));
+        out.line("");
+    }
+    if let Some(base) = plan.base.as_ref().filter(|_| plan.is_empty()) {
+        out.line(&format!("no changes: {} is up to date (serial {})", visible(&plan.scope.name()), base.serial));
+        return out.text;
+    }
+    for change in &plan.changes {
+        out.change(change);
+    }
+    if !plan.changes.is_empty() {
+        out.line("");
+    }
+    out.section("resolved at apply: external secrets without a version", &listed(&plan.volatile));
+    out.section("consumers that use them", &listed(&plan.consumers));
+    out.section("customers", &listed(&plan.customers));
+    let access = plan.access.iter().flat_map(|access| {
+        let who = visible(&access.recipient);
+        let told = |word: &str, ids: &Vec<String>| {
+            (!ids.is_empty()).then(|| format!("{who} {word} {}: {}", connections(ids.len()), listed(ids).concat()))
+        };
+        [told("can newly decrypt", &access.gains), told("can no longer decrypt", &access.loses)]
+    });
+    out.section("access", &access.flatten().collect::<Vec<_>>());
+    out.trust(&plan.trust);
+    let refused = plan.refused.iter().map(|one| format!("{}: {}", visible(&one.instance), visible(&one.reason)));
+    out.section("refused", &refused.collect::<Vec<_>>());
+    let count = |action| plan.count(action);
+    let mut summary = format!(
+        "{} to create, {} to update, {} to delete",
+        count(Action::Create),
+        count(Action::Update),
+        count(Action::Delete)
+    );
+    if count(Action::Move) > 0 {
+        summary += &format!(", {} to move", count(Action::Move));
+    }
+    out.line(&summary);
+    out.text
+}
+
+fn connections(count: usize) -> String {
+    format!("{count} connection{}", if count == 1 { "" } else { "s" })
+}
+
+/// The names on one line, the first few; no line for none.
+fn listed<'a>(names: impl IntoIterator<Item = &'a String>) -> Vec<String> {
+    let mut names = names.into_iter();
+    let shown: Vec<_> = names.by_ref().take(SHOWN_IDS).map(|name| visible(name)).collect();
+    match (shown.is_empty(), names.count()) {
+        (true, _) => Vec::new(),
+        (false, 0) => vec![shown.join(", ")],
+        (false, more) => vec![format!("{} and {more} more", shown.join(", "))],
+    }
+}
+
+/// `/config/host` as `config.host`; a key that is no simple word in quotes.
+fn dotted(pointer: &str) -> String {
+    let simple = |key: &str| {
+        !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/' | '@'))
+    };
+    let name = |key: String| if simple(&key) { key } else { shown(&Value::String(key)) };
+    segments(pointer).map(name).collect::<Vec<_>>().join(".")
+}
+
+fn shown(value: &Value) -> String {
+    visible(&value.to_string()).into_owned()
+}
+
+struct Out {
+    text: String,
+    color: bool,
+}
+
+impl Out {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    /// The text in an ANSI colour or weight, where colours are wanted.
+    fn paint(&self, code: u8, text: &str) -> String {
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    fn section(&mut self, title: &str, lines: &[String]) {
+        if lines.is_empty() {
+            return;
+        }
+        self.line(&self.paint(1, title));
+        for line in lines {
+            self.line(&format!("  {line}"));
+        }
+        self.line("");
+    }
+
+    fn change(&mut self, change: &Change) {
+        let (sign, code) = match change.action {
+            Action::Create => ("+", 32),
+            Action::Update => ("~", 33),
+            Action::Delete => ("-", 31),
+            Action::Move => (">", 36),
+        };
+        let sign = self.paint(code, &format!("{sign} {}", change.action.word()));
+        let from = change.from.as_ref().map_or_else(String::new, |from| format!("{} -> ", visible(from)));
+        let name = self.paint(1, &format!("{from}{}", visible(&change.instance)));
+        let connector = self.paint(2, &visible(&change.connector));
+        self.line(&format!("{sign} {name}  {connector}"));
+        if matches!(change.action, Action::Update | Action::Move) {
+            for leaf in &change.leaves {
+                self.leaf(leaf, 4);
+            }
+        }
+    }
+
+    fn leaf(&mut self, leaf: &Leaf, indent: usize) {
+        let place = leaf.place.as_ref().map_or_else(String::new, |(file, line)| {
+            format!("   {}", self.paint(2, &format!("{}:{line}", visible(file))))
+        });
+        let head = format!("{:indent$}{}:", "", dotted(&leaf.path));
+        if let Some(note) = leaf.secret {
+            return self.line(&format!("{head} {}{place}", note.text()));
+        }
+        match (&leaf.old, &leaf.new) {
+            (Value::String(old), Value::String(new))
+                if (old.contains('\n') || new.contains('\n')) && old.len().max(new.len()) <= MAX_DIFF =>
+            {
+                self.line(&format!("{head}{place}"));
+                self.lines(old, new, indent + 2);
+            }
+            (Value::Array(old), Value::Array(new)) => {
+                let only = |sign: &str, a: &[Value], b: &[Value]| {
+                    let items = a.iter().filter(|item| !b.contains(item));
+                    items.map(|item| format!("{sign}{}", shown(item))).collect::<Vec<_>>()
+                };
+                let mut items = only("-", old, new);
+                items.extend(only("+", new, old));
+                let what = if items.is_empty() {
+                    format!("{}, other order or repeats", shown(&leaf.new))
+                } else {
+                    items.join(" ")
+                };
+                self.line(&format!("{head} {what}{place}"));
+            }
+            (Value::Null, new) => self.line(&format!("{head} + {}{place}", shown(new))),
+            (old, Value::Null) => self.line(&format!("{head} - {}{place}", shown(old))),
+            (old, new) => self.line(&format!("{head} {} -> {}{place}", shown(old), shown(new))),
+        }
+    }
+
+    /// The lines of a text that differ.
+    fn lines(&mut self, old: &str, new: &str, indent: usize) {
+        let diff = TextDiff::from_lines(old, new);
+        let mut changes = diff.iter_all_changes().filter(|change| change.tag() != ChangeTag::Equal);
+        for change in changes.by_ref().take(SHOWN_LINES) {
+            let (sign, code) = if change.tag() == ChangeTag::Insert { ("+", 32) } else { ("-", 31) };
+            let text = visible(change.value().trim_end_matches('\n')).into_owned();
+            let line = self.paint(code, &format!("{sign} {text}"));
+            self.line(&format!("{:indent$}{line}", ""));
+        }
+        let more = changes.count();
+        if more > 0 {
+            self.line(&format!("{:indent$}and {more} more lines", ""));
+        }
+    }
+
+    fn trust(&mut self, changes: &[TrustChange]) {
+        if changes.is_empty() {
+            return;
+        }
+        self.line(&self.paint(1, "trust changes"));
+        for change in changes {
+            match change {
+                TrustChange::Block(leaf) => self.leaf(leaf, 2),
+                TrustChange::Destination { instance, leaf } => {
+                    let told = format!("  {}: a secret that is in use would be sent elsewhere", visible(instance));
+                    self.line(&self.paint(31, &told));
+                    self.leaf(leaf, 4);
+                }
+            }
+        }
+        self.line("");
+    }
+}

@@ -1,0 +1,77 @@
+//! A plan for scripts.
+
+use serde_json::{Value, json};
+
+use super::json::{FORMAT_VERSION, pretty};
+use crate::plan::leaves::Leaf;
+use crate::plan::trust::TrustChange;
+use crate::plan::{Action, Change, Plan};
+
+/// The plan as JSON with a newline at its end.
+pub fn plan_json(plan: &Plan) -> String {
+    let base =
+        plan.base.as_ref().map(|base| json!({"lineage": base.lineage, "serial": base.serial, "digest": base.digest}));
+    let access = plan
+        .access
+        .iter()
+        .map(|access| json!({"recipient": access.recipient, "gains": access.gains, "loses": access.loses}));
+    let refused = plan.refused.iter().map(|one| json!({"instance": one.instance, "reason": one.reason}));
+    let whole = json!({
+        "format_version": FORMAT_VERSION,
+        "workspace": plan.scope.workspace,
+        "environment": plan.scope.environment,
+        "profile": plan.scope.profile,
+        "base": base,
+        "desired": {"digest": plan.desired},
+        "changes": plan.changes.iter().map(change).collect::<Vec<_>>(),
+        "resolved_at_apply": plan.volatile,
+        "impact": {"consumers": plan.consumers, "customers": plan.customers},
+        "access": access.collect::<Vec<_>>(),
+        "trust_changes": plan.trust.iter().map(trust).collect::<Vec<_>>(),
+        "refused": refused.collect::<Vec<_>>(),
+        "summary": {
+            "create": plan.count(Action::Create),
+            "update": plan.count(Action::Update),
+            "delete": plan.count(Action::Delete),
+            "move": plan.count(Action::Move),
+            "unchanged": plan.unchanged,
+        },
+    });
+    pretty(&whole)
+}
+
+fn change(change: &Change) -> Value {
+    json!({
+        "id": change.id,
+        "customer": change.customer,
+        "profile": change.profile,
+        "reference": change.reference,
+        "action": change.action.word(),
+        "from": change.from,
+        "leaves": change.leaves.iter().map(leaf).collect::<Vec<_>>(),
+    })
+}
+
+fn leaf(leaf: &Leaf) -> Value {
+    let (file, line) = leaf.place.clone().unzip();
+    json!({
+        "path": leaf.path,
+        "action": leaf.action.word(),
+        "old": leaf.old,
+        "new": leaf.new,
+        "secret": leaf.secret.is_some(),
+        "file": file,
+        "line": line,
+    })
+}
+
+fn trust(change: &TrustChange) -> Value {
+    let mut value = leaf(change.leaf());
+    let (kind, instance) = match change {
+        TrustChange::Block(_) => ("trust", None),
+        TrustChange::Destination { instance, .. } => ("destination", Some(instance)),
+    };
+    value["kind"] = kind.into();
+    value["instance"] = instance.map(String::as_str).into();
+    value
+}

@@ -1,0 +1,283 @@
+//! A local folder as a target.
+//!
+//! `objects/HEX`, `manifests/HEX.json`, and for each environment `environments/ENV[+PROFILE]/head.json` with the
+//! readable view `current/connections/ID.yaml` beside it. Files are for their owner alone: they are secrets, even
+//! sealed. Nothing below the folder is reached through a link. The head is swapped under a lock on `.lock` beside it,
+//! which the kernel frees when its holder dies.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "targets write")]
+
+use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
+
+use super::{Swap, Target, TargetError};
+use crate::bundle::manifest::{MAX_HEAD, MAX_MANIFEST};
+use crate::bundle::object::MAX_OBJECT;
+use crate::bundle::{Deployed, Digest, Head, Scope};
+use crate::world::disk::{Access, replace, sync_folder};
+use crate::world::{ReadError, System, World};
+
+/// One environment in a folder.
+pub struct Directory {
+    root: PathBuf,
+    /// Reads below the root without following a link at the end of a path.
+    files: System,
+    /// `environments/ENV[+PROFILE]`.
+    environment: String,
+}
+
+type Result<T> = std::result::Result<T, TargetError>;
+
+impl Directory {
+    /// The target in the folder `root`, which need not exist before the first apply.
+    pub fn new(root: impl Into<PathBuf>, scope: &Scope) -> Self {
+        let root = root.into();
+        let environment = format!("environments/{}", scope.name());
+        Self { files: System::new(&root), root, environment }
+    }
+
+    fn failed(&self, what: &str, path: &str, why: &dyn std::fmt::Display) -> TargetError {
+        TargetError::Failed(format!("cannot {what} `{}`: {why}", self.root.join(path).display()))
+    }
+
+    fn damaged(&self, path: &str, why: &str) -> TargetError {
+        TargetError::Integrity(format!("`{}` {why}", self.root.join(path).display()))
+    }
+
+    /// Sees to it that `folder` and all above it, up to the root, are folders and no links. Gives whether they exist;
+    /// with `create`, they do afterwards.
+    fn folder(&self, folder: &str, create: bool) -> Result<bool> {
+        if create {
+            // What is above the root is not ours: its links and permissions are the user's choice.
+            if let Some(above) = self.root.parent() {
+                fs::create_dir_all(above).map_err(|e| self.failed("create", "", &e))?;
+            }
+        }
+        let mut path = self.root.clone();
+        for segment in std::iter::once("").chain(folder.split('/').filter(|s| !s.is_empty())) {
+            if matches!(segment, "." | "..") {
+                return Err(self.failed("use", folder, &"it would lead elsewhere"));
+            }
+            if !segment.is_empty() {
+                path.push(segment);
+            }
+            match fs::symlink_metadata(&path) {
+                Ok(metadata) if metadata.is_dir() => {}
+                Ok(_) => {
+                    return Err(TargetError::Integrity(format!(
+                        "`{}` is not a folder, or is a link to one",
+                        path.display()
+                    )));
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound && !create => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::NotFound => self.make(&path)?,
+                Err(error) => return Err(self.failed("read", folder, &error)),
+            }
+        }
+        Ok(true)
+    }
+
+    fn make(&self, path: &Path) -> Result<()> {
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        let made = match builder.create(path) {
+            // Another apply made it meanwhile; a link that took its place is found at the next step into it.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+            made => made,
+        };
+        let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        made.and_then(|()| sync_folder(above))
+            .map_err(|error| TargetError::Failed(format!("cannot create `{}`: {error}", path.display())))
+    }
+
+    /// The bytes of a file in `folder`; `None` where there is none.
+    fn read(&self, folder: &str, name: &str, limit: usize) -> Result<Option<Vec<u8>>> {
+        let path = format!("{folder}/{name}");
+        if !self.folder(folder, false)? {
+            return Ok(None);
+        }
+        match self.files.read(&path, limit) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(ReadError::Missing) => Ok(None),
+            Err(ReadError::NotAFile) => Err(self.damaged(&path, "is no regular file")),
+            Err(ReadError::TooLarge) => Err(self.damaged(&path, "is larger than any that tieline writes")),
+            Err(ReadError::Failed(why)) => Err(self.failed("read", &path, &why)),
+        }
+    }
+
+    /// The bytes of a file that is named by their digest.
+    fn read_named(&self, folder: &str, name: &str, digest: &Digest, limit: usize) -> Result<Vec<u8>> {
+        let path = || format!("{folder}/{name}");
+        let bytes = self.read(folder, name, limit)?.ok_or_else(|| self.damaged(&path(), "is missing"))?;
+        if Digest::of(&bytes) == *digest {
+            Ok(bytes)
+        } else {
+            Err(self.damaged(&path(), "was changed: its digest is not its name"))
+        }
+    }
+
+    /// Writes a file that is named by the digest of its bytes, unless it is there.
+    fn put(&self, folder: &str, name: &str, bytes: &[u8], limit: usize) -> Result<()> {
+        if bytes.len() > limit {
+            let why = format!("it has {} bytes, {limit} are the most", bytes.len());
+            return Err(self.failed("write", &format!("{folder}/{name}"), &why));
+        }
+        self.folder(folder, true)?;
+        match self.read(folder, name, limit)? {
+            Some(found) if found == bytes => Ok(()),
+            Some(_) => Err(self.damaged(&format!("{folder}/{name}"), "was changed: its digest is not its name")),
+            None => self.write(&format!("{folder}/{name}"), bytes),
+        }
+    }
+
+    fn write(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        replace(&self.root.join(path), bytes, Access::Private).map_err(|error| self.failed("write", path, &error))
+    }
+
+    /// Waits for the environment's lock, which the kernel frees when the file is closed, at the latest by our death.
+    fn lock(&self) -> Result<File> {
+        self.folder(&self.environment, true)?;
+        let path = format!("{}/.lock", self.environment);
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        {
+            use rustix::fs::OFlags;
+            use std::os::unix::fs::OpenOptionsExt;
+            let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            options.mode(0o600).custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
+        }
+        let file = options.open(self.root.join(&path)).map_err(|error| self.failed("open", &path, &error))?;
+        file.lock().map_err(|error| self.failed("lock", &path, &error))?;
+        Ok(file)
+    }
+
+    /// Compares the view with what is deployed. With `repair`, makes it so; else stops at the first difference. Gives
+    /// whether there was any.
+    fn view(&self, deployed: &Deployed, repair: bool) -> Result<bool> {
+        let top = format!("{}/current", self.environment);
+        let mut differed = false;
+        for (id, sealed) in &deployed.manifest.connections {
+            let path = view_path(&top, id);
+            let (folder, name) = path.rsplit_once('/').unwrap_or((&top, &path));
+            // Whatever keeps a file from being read is repaired like one that is another.
+            let found = self.read(folder, name, MAX_OBJECT).unwrap_or(None);
+            if found.is_some_and(|bytes| Digest::of(&bytes) == sealed.object) {
+                continue;
+            }
+            differed = true;
+            if !repair {
+                return Ok(true);
+            }
+            let bytes = self.read_object(&sealed.object)?;
+            self.clear_way(folder)?;
+            self.folder(folder, true)?;
+            self.write(&path, &bytes)?;
+        }
+        let top_folder = self.root.join(&top);
+        for entry in WalkDir::new(&top_folder).min_depth(1).follow_root_links(false).contents_first(true) {
+            let Ok(entry) = entry else { continue };
+            let path = entry.path();
+            if entry.file_type().is_dir() {
+                // Those that are not empty stay.
+                if repair {
+                    let _ = fs::remove_dir(path);
+                }
+            } else if !self.is_view_of(deployed, path, &top_folder) {
+                differed = true;
+                if !repair {
+                    return Ok(true);
+                }
+                fs::remove_file(path)
+                    .map_err(|e| TargetError::Failed(format!("cannot delete `{}`: {e}", path.display())))?;
+            }
+        }
+        Ok(differed)
+    }
+
+    fn is_view_of(&self, deployed: &Deployed, path: &Path, top: &Path) -> bool {
+        let below = path.strip_prefix(top.join("connections")).ok().and_then(Path::to_str);
+        let id = below.and_then(|below| below.strip_suffix(".yaml")).map(|id| id.replace('\\', "/"));
+        id.is_some_and(|id| deployed.manifest.connections.contains_key(&id))
+    }
+
+    /// Deletes files and links that stand where the view wants a folder.
+    fn clear_way(&self, folder: &str) -> Result<()> {
+        let mut path = self.root.join(&self.environment);
+        let below = folder.strip_prefix(&self.environment).unwrap_or("");
+        for segment in below.split('/').filter(|s| !s.is_empty()) {
+            path.push(segment);
+            if fs::symlink_metadata(&path).is_ok_and(|metadata| !metadata.is_dir()) {
+                fs::remove_file(&path)
+                    .map_err(|e| TargetError::Failed(format!("cannot delete `{}`: {e}", path.display())))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn view_path(top: &str, id: &str) -> String {
+    format!("{top}/connections/{id}.yaml")
+}
+
+impl Target for Directory {
+    fn describe(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    fn read_head(&self) -> Result<Option<Head>> {
+        let bytes = self.read(&self.environment, "head.json", MAX_HEAD)?;
+        bytes.map(|bytes| Ok(Head::parse(&bytes)?)).transpose()
+    }
+
+    fn read_manifest(&self, digest: &Digest) -> Result<Vec<u8>> {
+        self.read_named("manifests", &format!("{}.json", digest.hex()), digest, MAX_MANIFEST)
+    }
+
+    fn has_object(&self, digest: &Digest) -> Result<bool> {
+        let path = format!("objects/{}", digest.hex());
+        match fs::symlink_metadata(self.root.join(&path)) {
+            Ok(metadata) => Ok(metadata.is_file()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(self.failed("read", &path, &error)),
+        }
+    }
+
+    fn read_object(&self, digest: &Digest) -> Result<Vec<u8>> {
+        self.read_named("objects", digest.hex(), digest, MAX_OBJECT)
+    }
+
+    fn put_object(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
+        self.put("objects", digest.hex(), bytes, MAX_OBJECT)
+    }
+
+    fn put_manifest(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
+        self.put("manifests", &format!("{}.json", digest.hex()), bytes, MAX_MANIFEST)
+    }
+
+    fn swap_head(&self, expected: Option<&Head>, new: &Head) -> Result<Swap> {
+        let lock = self.lock()?;
+        let found = self.read_head()?;
+        if found.as_ref() != expected {
+            return Ok(Swap::Lost { found });
+        }
+        self.write(&format!("{}/head.json", self.environment), &new.bytes()?)?;
+        drop(lock);
+        Ok(Swap::Done)
+    }
+
+    fn refresh_view(&self, deployed: &Deployed) -> Result<bool> {
+        // Without the lock first: where nothing is to be done, the target may be read-only.
+        if !self.view(deployed, false)? {
+            return Ok(false);
+        }
+        let lock = self.lock()?;
+        // An apply that came after ours shows what is newer.
+        let done = self.read_head()? == Some(deployed.head()) && self.view(deployed, true)?;
+        drop(lock);
+        Ok(done)
+    }
+}

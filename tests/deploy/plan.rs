@@ -1,0 +1,209 @@
+//! Promise: a plan tells every change, where it comes from and what it touches, and never a secret.
+use tieline::plan::trust::TrustChange;
+use tieline::plan::{Action, Plan};
+use tieline::reporters::plan_human::plan_human;
+use tieline::reporters::plan_json::plan_json;
+
+use super::*;
+
+fn plan(bench: &Bench, desired: &Desired) -> Plan {
+    let places = |instance: &str, pointer: &str| {
+        (pointer == "/config/host").then(|| (format!("environments/prod/connections/{instance}.yaml"), 4))
+    };
+    Plan::new(desired, bench.deployed().as_ref(), &places)
+}
+
+fn human(bench: &Bench, plan: &Plan) -> String {
+    plan_human(plan, &bench.target().describe(), false).replace(&*bench.folder.path().to_string_lossy(), "…")
+}
+
+#[test]
+fn an_empty_target_is_named() {
+    let bench = Bench::new();
+    let plan = plan(&bench, &bench.desired(&["a", "b/c"]));
+    assert_eq!(
+        human(&bench, &plan),
+        "nothing deployed at …/dist yet\n\n\
+         + create a  postgresql\n+ create b/c  postgresql\n\n\
+         consumers that use them\n  nightly\n\n\
+         access\n  demo can newly decrypt 2 connections: a, b/c\n\n\
+         2 to create, 0 to update, 0 to delete\n"
+    );
+}
+
+#[test]
+fn nothing_to_do_is_said() {
+    let bench = Bench::new();
+    let desired = bench.desired(&["a"]);
+    bench.apply(&desired).unwrap();
+    let plan = plan(&bench, &desired);
+    assert!(plan.is_empty());
+    assert_eq!(human(&bench, &plan), "no changes: prod is up to date (serial 1)\n");
+}
+
+#[test]
+fn every_change_is_told_with_what_it_touches() {
+    let bench = Bench::new();
+    let mut base = bench.desired(&["gone", "kept", "old/name", "text"]);
+    base.records.get_mut("text").unwrap()["config"]["certificate"] = "one\ntwo\nthree\n".into();
+    base.records.get_mut("text").unwrap()["auth"] = json!({"mode": "token", "token": "t0k3n-in-clear"});
+    bench.apply(&base).unwrap();
+    let mut desired = bench.desired(&["fresh@globex", "kept", "new/name", "text"]);
+    let (_, stranger) = keygen();
+    desired.trust["recipients"]["ops"] = stranger.as_str().into();
+    let record = desired.records.get_mut("new/name").unwrap();
+    record["key"] = "old/name".into();
+    record["auth"]["password"] = secret("DB_PASSWORD", "2");
+    let record = desired.records.get_mut("kept").unwrap();
+    record["config"]["host"] = "db.\u{1b}[2Jevil".into();
+    record["config"]["tls"]["mode"] = "disable".into();
+    record["consumers"] = json!(["nightly", "sync"]);
+    record["labels"] = json!({"a.b": "x", "tier": null});
+    record["recipients"] = json!([stranger.as_str()]);
+    let record = desired.records.get_mut("text").unwrap();
+    record["config"]["certificate"] = "one\n2\nthree\n".into();
+    record["auth"] = json!({"mode": "token", "token": secret("TOKEN", "1")});
+    desired.records.get_mut("fresh@globex").unwrap()["config"]["host"] = "db.globex".into();
+    let plan = plan(&bench, &desired);
+    let actions: Vec<_> = plan.changes.iter().map(|change| (change.action, change.instance.as_str())).collect();
+    assert_eq!(
+        actions,
+        [
+            (Action::Create, "fresh@globex"),
+            (Action::Delete, "gone"),
+            (Action::Update, "kept"),
+            (Action::Move, "new/name"),
+            (Action::Update, "text")
+        ]
+    );
+    let expected = r#"+ create fresh@globex  postgresql
+- delete gone  postgresql
+~ update kept  postgresql
+    config.host: "db.example" -> "db.\u001b[2Jevil"   environments/prod/connections/kept.yaml:4
+    config.tls.mode: "require" -> "disable"
+    consumers: +"sync"
+    labels."a.b": + "x"
+    labels.tier: - "gold"
+    recipients: -"DEMO" +"OPS"
+> move old/name -> new/name  postgresql
+    auth.password: (secret) changed or re-encrypted
+~ update text  postgresql
+    auth.token: (secret) now sealed; the old value was in clear: rotate it
+    config.certificate:
+      - two
+      + 2
+
+consumers that use them
+  nightly, sync
+
+customers
+  globex
+
+access
+  demo can newly decrypt 1 connection: fresh@globex
+  demo can no longer decrypt 2 connections: gone, kept
+  ops can newly decrypt 1 connection: kept
+
+trust changes
+  recipients.ops: + "OPS"
+  fresh@globex: a secret that is in use would be sent elsewhere
+    config.host: + "db.globex"   environments/prod/connections/fresh@globex.yaml:4
+  kept: a secret that is in use would be sent elsewhere
+    config.host: "db.example" -> "db.\u001b[2Jevil"   environments/prod/connections/kept.yaml:4
+  kept: a secret that is in use would be sent elsewhere
+    config.tls.mode: "require" -> "disable"
+
+1 to create, 2 to update, 1 to delete, 1 to move
+"#;
+    let expected = expected.replace("DEMO", &bench.recipient).replace("OPS", stranger.as_str());
+    let told = human(&bench, &plan).replace("text can newly", "");
+    let told = told.replace(
+        "demo can newly decrypt 2 connections: fresh@globex, text",
+        "demo can newly decrypt 1 connection: fresh@globex",
+    );
+    assert_eq!(told, expected);
+    let json = plan_json(&plan);
+    for text in [&json, &human(&bench, &plan)] {
+        assert!(!text.contains("t0k3n") && !text.contains('\u{1b}'));
+    }
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["format_version"], "1.0");
+    assert_eq!(json["base"]["serial"], 1);
+    assert_eq!(json["summary"], json!({"create": 1, "update": 2, "delete": 1, "move": 1, "unchanged": 0}));
+    assert_eq!(json["changes"][3]["from"], "old/name");
+    let leaf = &json["changes"][2]["leaves"][0];
+    assert_eq!((&leaf["file"], &leaf["line"]), (&json!("environments/prod/connections/kept.yaml"), &json!(4)));
+    assert_eq!(json["changes"][4]["leaves"][0]["secret"], true);
+    assert_eq!(json["impact"], json!({"consumers": ["nightly", "sync"], "customers": ["globex"]}));
+}
+
+#[test]
+fn a60_a_secret_that_goes_elsewhere_is_told_but_not_one_that_stays() {
+    let bench = Bench::new();
+    bench.apply(&bench.desired(&["a"])).unwrap();
+    let told = |change: &dyn Fn(&mut Value)| {
+        let mut desired = bench.desired(&["a"]);
+        change(desired.records.get_mut("a").unwrap());
+        let leaves = plan(&bench, &desired).trust;
+        leaves.iter().map(|change| change.leaf().path.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&|r| r["config"]["port"] = 1.into()), ["/config/port"]);
+    assert_eq!(told(&|r| r["connector"] = "mysql".into()), ["/connector"]);
+    assert_eq!(told(&|r| r["config"]["ssh_tunnel"] = json!({"host": "h", "user": "u"})), ["/config/ssh_tunnel/host"]);
+    assert_eq!(told(&|r| r["config"]["tls"] = json!({"mode": "prefer"})), ["/config/tls/mode"]);
+    assert!(told(&|r| r["config"]["tls"] = json!({"mode": "verify-full"})).is_empty());
+    assert!(told(&|r| r["config"]["database"] = "other".into()).is_empty());
+    assert!(told(&|r| r["owner"] = "x".into()).is_empty());
+    let other = |r: &mut Value| {
+        r["config"]["port"] = 1.into();
+        r["auth"]["password"] = secret("OTHER", "1");
+    };
+    assert!(told(&other).is_empty());
+    // A secret that comes into a connection which has one already.
+    let mut base = bench.desired(&["a", "b"]);
+    let b = base.records.get_mut("b").unwrap();
+    b["auth"]["password"] = secret("OTHER", "1");
+    b["config"]["host"] = "other.example".into();
+    b["config"]["url"] = secret("OTHER", "1");
+    bench.apply(&base).unwrap();
+    let told = |change: &dyn Fn(&mut Value)| {
+        let mut desired = base.clone();
+        change(desired.records.get_mut("b").unwrap());
+        plan(&bench, &desired).trust.iter().map(|change| change.leaf().path.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&|r| r["auth"]["more"] = secret("DB_PASSWORD", "1")), ["/config/host", "/config/url"]);
+    let rotate = |r: &mut Value| {
+        r["auth"]["password"] = secret("OTHER", "2");
+        r["config"]["url"] = secret("OTHER", "2");
+    };
+    assert!(told(&rotate).is_empty());
+    assert_eq!(told(&|r| r["config"]["url"]["$secret"]["template"] = "x".into()), ["/config/url"]);
+    bench.apply(&bench.desired(&["a"])).unwrap();
+    let desired = bench.desired(&["a", "same-place"]);
+    assert!(plan(&bench, &desired).trust.is_empty());
+    let mut desired = desired;
+    desired.trust["rules"] = json!({"tls-weak": "off"});
+    let trust = plan(&bench, &desired).trust;
+    assert!(matches!(&trust[..], [TrustChange::Block(leaf)] if leaf.path == "/rules/tls-weak"));
+}
+
+#[test]
+fn a_plan_that_a_guard_forbids_says_so() {
+    let bench = Bench::new();
+    let mut desired = bench.desired(&["a", "b"]);
+    desired.records.get_mut("a").unwrap()["protect"] = true.into();
+    bench.apply(&desired).unwrap();
+    let plan = plan(&bench, &bench.desired(&["b"]));
+    let told = human(&bench, &plan);
+    assert!(told.contains("refused\n  a: it is protected and would be deleted; lift `protect`"), "{told}");
+}
+
+#[test]
+fn a46_colours_are_the_only_escapes() {
+    let bench = Bench::new();
+    let plan = plan(&bench, &bench.desired(&["a"]));
+    let plain = plan_human(&plan, "a\u{1b}b", false);
+    assert!(!plain.contains('\u{1b}'), "{plain}");
+    let coloured = plan_human(&plan, "t", true);
+    assert!(coloured.contains("\u{1b}[32m+ create\u{1b}[0m"), "{coloured}");
+}

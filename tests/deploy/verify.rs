@@ -1,0 +1,136 @@
+//! Promise: whatever was changed in a target behind our back is found.
+use tieline::targets::TargetError;
+use tieline::verify::verify;
+
+use super::*;
+
+fn problems(bench: &Bench, identities: bool) -> Vec<String> {
+    let identities = bench.identities_if(identities);
+    let report = verify(&bench.target(), &scope(), identities.as_ref()).unwrap();
+    report.problems.into_iter().map(|problem| problem.message).collect()
+}
+
+impl Bench {
+    fn identities_if(&self, wanted: bool) -> Option<Identities> {
+        wanted.then(|| self.identities())
+    }
+
+    /// Replaces the object of `a` by other bytes and makes manifest and head fit, as one who may write the target can.
+    fn forge(&self, text: &str) {
+        let mut deployed = self.deployed().unwrap();
+        let digest = Digest::of(text.as_bytes());
+        self.target().put_object(&digest, text.as_bytes()).unwrap();
+        let old = deployed.head();
+        deployed.manifest.connections.get_mut("a").unwrap().object = digest;
+        deployed.manifest.serial += 1;
+        let bytes = deployed.manifest.bytes().unwrap();
+        deployed.digest = Digest::of(&bytes);
+        self.target().put_manifest(&deployed.digest, &bytes).unwrap();
+        assert_eq!(self.target().swap_head(Some(&old), &deployed.head()), Ok(tieline::targets::Swap::Done));
+    }
+}
+
+#[test]
+fn a_whole_bundle_verifies_with_and_without_a_key() {
+    let bench = Bench::new();
+    let nothing = verify(&bench.target(), &scope(), None).unwrap();
+    assert_eq!((nothing.head, nothing.objects), (None, 0));
+    let mut desired = bench.desired(&["a", "b@globex"]);
+    // No secret at all: the block is there for the MAC alone.
+    let clear =
+        json!({"mode": "none", "": "empty key", "n": null, "f": 1e300, "s": ["1:30", "", "ENC[x]", "öäü\u{85}\u{1b}"]});
+    desired.records.get_mut("a").unwrap()["auth"] = clear;
+    bench.apply(&desired).unwrap();
+    for (key, opened) in [(false, 0), (true, 2)] {
+        let report = verify(&bench.target(), &scope(), bench.identities_if(key).as_ref()).unwrap();
+        assert_eq!((report.objects, report.opened, report.problems), (2, opened, vec![]));
+    }
+    let stranger = Bench::new().identities();
+    assert_eq!(verify(&bench.target(), &scope(), Some(&stranger)).unwrap().opened, 0);
+}
+
+#[test]
+fn a_damaged_object_head_or_manifest_is_told() {
+    let bench = Bench::new();
+    bench.apply(&bench.desired(&["a", "b"])).unwrap();
+    let (a, b) = (object(&bench, "a"), object(&bench, "b"));
+    fs::write(&a, fs::read_to_string(&a).unwrap().replace("db.example", "db.evil")).unwrap();
+    fs::remove_file(b).unwrap();
+    let found = problems(&bench, false);
+    assert_eq!(found.len(), 2);
+    assert!(
+        found[0].contains("was changed: its digest is not its name") && found[1].contains("is missing"),
+        "{found:?}"
+    );
+    let head = bench.root().join("environments/prod/head.json");
+    let good = fs::read_to_string(&head).unwrap();
+    let hex = bench.deployed().unwrap().digest.hex().to_owned();
+    let elsewhere = bench.folder.path().join("x.json");
+    fs::write(&elsewhere, fs::read(bench.root().join(format!("manifests/{hex}.json"))).unwrap()).unwrap();
+    for bad in [
+        String::new(),
+        good.replace("\"serial\": 1", "\"serial\": 2"),
+        good.replace(&hex, &"0".repeat(64)),
+        good.replace(&format!("sha256:{hex}"), "../../x"),
+        good.replace(&hex, "../../x"),
+        good.replace("\"serial\"", "\"more\": 1, \"serial\""),
+    ] {
+        fs::write(&head, &bad).unwrap();
+        let error = deployed(&bench.target(), &scope()).unwrap_err();
+        assert!(matches!(error, TargetError::Integrity(_)), "{bad}: {error}");
+    }
+    fs::write(&head, good).unwrap();
+    let manifest = bench.root().join(format!("manifests/{hex}.json"));
+    fs::write(&manifest, fs::read_to_string(&manifest).unwrap().replace("db.example", "db.evil")).unwrap();
+    assert!(matches!(deployed(&bench.target(), &scope()), Err(TargetError::Integrity(_))));
+}
+
+#[test]
+fn a82_what_belongs_elsewhere_is_refused() {
+    let bench = Bench::new();
+    bench.apply(&bench.desired(&["a"])).unwrap();
+    let other = Scope { workspace: "11111111-dce2-4a90-ae69-ae44cb0c8e84".into(), ..scope() };
+    assert!(matches!(deployed(&bench.target(), &other), Err(TargetError::Integrity(_))));
+    let mut desired = bench.desired(&["a"]);
+    desired.workspace = other.workspace.parse().unwrap();
+    assert_eq!(code(bench.apply(&desired)), 5);
+}
+
+#[test]
+fn a70_an_object_that_was_forged_with_its_manifest_is_found() {
+    let bench = Bench::new();
+    bench.apply(&bench.desired(&["a", "b"])).unwrap();
+    let good = fs::read_to_string(object(&bench, "a")).unwrap();
+    let other = fs::read_to_string(object(&bench, "b")).unwrap();
+    let stranger = Bench::new();
+    stranger.apply(&stranger.desired(&["a"])).unwrap();
+    let theirs = fs::read_to_string(object(&stranger, "a")).unwrap();
+    let enc = |text: &str| {
+        let start = text.find("password: ENC[").unwrap();
+        text[start..].lines().next().unwrap().to_owned()
+    };
+    for (bad, told, key) in [
+        (good.replace("host: db.example", "host: db.evil"), "`/config/host` is not what the manifest says", false),
+        (good.replace("port: 5432", "port: \"5432\""), "`/config/port` is not what", false),
+        (good.replace("    id: a\n", "    id: b\n"), "`/tieline/id` is not what", false),
+        (good.replace("    mode: password\n", "    mode: password\n    more: 1\n"), "`/auth` has other keys", false),
+        (good.replace(&enc(&good), "password: clear"), "`/auth/password` is not encrypted", false),
+        (good.replace("^(password)$", "^(password|x)$"), "another rule", false),
+        (good.replace(&bench.recipient, &stranger.recipient), "other recipients", false),
+        (theirs, "other recipients", false),
+        (other, "`/tieline/id` is not what", false),
+        (good.replace(&enc(&good), &enc(&fs::read_to_string(object(&bench, "b")).unwrap())), "does not decrypt", true),
+        ("sops: 1\n".into(), "the object: ", false),
+        (String::new(), "the object: ", false),
+        ("a: &a [*a]".into(), "the object: ", false),
+    ] {
+        assert_ne!(bad, good, "{told}");
+        let bench_copy = Bench { folder: tempfile::tempdir().unwrap(), ..Bench::new() };
+        let bench_copy = Bench { identity: bench.identity.clone(), recipient: bench.recipient.clone(), ..bench_copy };
+        bench_copy.apply(&bench_copy.desired(&["a"])).unwrap();
+        bench_copy.forge(&bad);
+        let found = problems(&bench_copy, key);
+        assert!(found.iter().any(|problem| problem.contains(told)), "{told}: {found:?}");
+        assert!(!found.concat().contains("db.") && !found.concat().contains(CANARY), "{found:?}");
+    }
+}
