@@ -121,7 +121,8 @@ impl Snippet {
     pub(super) fn locate(&self, span: Span) -> SourceSpan {
         let start = self.shown(span.start as usize, false);
         let mut end = self.shown(span.end as usize, true).max(start);
-        let line_end = self.text[start..].find('\n').map_or(self.text.len(), |i| start + i);
+        let next = self.lines.get(self.lines.partition_point(|line| *line <= start));
+        let line_end = next.map_or(self.text.len(), |next| next - 1);
         end = end.min(line_end).min(start + LONG_LINE / 2);
         while !self.text.is_char_boundary(end) {
             end += 1;
@@ -190,11 +191,17 @@ fn suspicious(text: &str, hidden: bool) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = private.iter().flat_map(|p| p.find_iter(text)).map(|m| m.range()).collect();
     let key = KEY.get_or_init(|| Regex::new(r#"[A-Za-z0-9_-]+["']?[ \t]*:"#).ok());
     let mut at = 0;
+    // Looked for once a line: a file may be one line.
+    let mut line = 0..0;
     while let Some(hit) = key.as_ref().and_then(|k| k.find_at(text, at)) {
         at = hit.end();
         let name = hit.as_str().trim_end_matches([':', ' ', '\t', '"', '\'']);
         if sounds_secret(name) && !text[at..].starts_with("//") {
-            at = value(text, hit.range(), &mut found);
+            if hit.start() >= line.end {
+                line.start = text[line.end..hit.start()].rfind('\n').map_or(line.start, |i| line.end + i + 1);
+                line.end = text[hit.start()..].find('\n').map_or(text.len(), |i| hit.start() + i);
+            }
+            at = value(text, hit.range(), &line, &mut found);
         }
     }
     found
@@ -219,12 +226,11 @@ fn all_but_keys(text: &str) -> Vec<Range<usize>> {
 }
 
 /// The value behind the key at `key`, over as many lines as it takes; gives the place to go on from.
-fn value(text: &str, key: Range<usize>, found: &mut Vec<Range<usize>>) -> usize {
-    let line_start = text[..key.start].rfind('\n').map_or(0, |i| i + 1);
+fn value(text: &str, key: Range<usize>, line: &Range<usize>, found: &mut Vec<Range<usize>>) -> usize {
     let line_end = |from: usize| text[from..].find('\n').map_or(text.len(), |i| from + i);
-    let head = &text[line_start..key.start];
+    let head = &text[line.start..key.start];
     let outer = head.len() - head.trim_start().len();
-    let end = line_end(key.end);
+    let end = line.end.max(key.end);
     let rest = &text[key.end..end];
     let start = key.end + (rest.len() - rest.trim_start().len());
     let first = text[start..end].chars().next();
@@ -308,7 +314,7 @@ fn closing(text: &str, from: usize, quote: char) -> usize {
 fn flow_end(text: &str) -> usize {
     let mut at = 0;
     while let Some(found) = text[at..].find([',', '}', ']']).map(|i| at + i) {
-        let open = text[at..].find("${{").map(|i| at + i).filter(|open| *open < found);
+        let open = text[at..found].find("${{").map(|i| at + i);
         match open.and_then(|open| text[open..].find("}}").map(|i| open + i + 2)) {
             Some(behind) => at = behind,
             None => return found,

@@ -193,8 +193,7 @@ pub(crate) fn expectations(text: &[u8]) -> Vec<(u64, String)> {
     found.collect()
 }
 
-/// A secrets file with these names, sealed to these recipients. It says that it belongs somewhere, which no check without
-/// a key can tell from the truth.
+/// A secrets file with these names, sealed to these recipients, and with a scope, which nothing reads without a key.
 pub(crate) fn sealed(names: &[&str], recipients: &[&str]) -> String {
     use tieline::secret::Secret;
     use tieline::sops::{Map, Rule, Settings, Value, encrypt};
@@ -202,7 +201,7 @@ pub(crate) fn sealed(names: &[&str], recipients: &[&str]) -> String {
     for name in names {
         data.push(*name, Value::Str(Secret::new(format!("value of {name}"))));
     }
-    data.push(tieline::workspace::secrets::SCOPE, Value::from("some workspace/some layer"));
+    data.push("tieline_scope", Value::Str(Secret::new("as sealed by a test".to_owned())));
     let recipients: Vec<_> = recipients.iter().map(|r| r.parse().unwrap()).collect();
     let settings = Settings {
         rule: &Rule::EncryptedRegex(".*".into()),
