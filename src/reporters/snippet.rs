@@ -154,8 +154,11 @@ impl SourceCode for &Snippet {
         let (mut start, mut end) = (line, self.lines.get(last + 1).copied().unwrap_or(self.text.len()));
         if first == last && end - start > LONG_LINE {
             // The part around the place: a file in one line must not be shown whole for each problem.
-            start = self.text.floor_char_boundary(span.offset().saturating_sub(LONG_LINE / 4)).max(start);
-            end = self.text.ceil_char_boundary((span.offset() + span.len()).saturating_add(LONG_LINE / 4)).min(end);
+            let whole = |at: &usize| self.text.is_char_boundary(*at);
+            let before = span.offset().saturating_sub(LONG_LINE / 4).max(start);
+            let after = (span.offset() + span.len()).saturating_add(LONG_LINE / 4).min(end);
+            start = (start..=before).rev().find(whole).unwrap_or(start);
+            end = (after..=end).find(whole).unwrap_or(end);
         }
         let data = self.text.get(start..end).ok_or(MietteError::OutOfBounds)?;
         // The column stands in the heading beside the path; miette counts it from the start of the span.
