@@ -154,11 +154,14 @@ impl SourceCode for &Snippet {
         let (mut start, mut end) = (line, self.lines.get(last + 1).copied().unwrap_or(self.text.len()));
         if first == last && end - start > LONG_LINE {
             // The part around the place: a file in one line must not be shown whole for each problem.
-            let whole = |at: &usize| self.text.is_char_boundary(*at);
-            let before = span.offset().saturating_sub(LONG_LINE / 4).max(start);
-            let after = (span.offset() + span.len()).saturating_add(LONG_LINE / 4).min(end);
-            start = (start..=before).rev().find(whole).unwrap_or(start);
-            end = (after..=end).find(whole).unwrap_or(end);
+            start = start.max(span.offset().saturating_sub(LONG_LINE / 4));
+            end = end.min(span.offset() + span.len() + LONG_LINE / 4);
+            while !self.text.is_char_boundary(start) {
+                start += 1;
+            }
+            while !self.text.is_char_boundary(end) {
+                end -= 1;
+            }
         }
         let data = self.text.get(start..end).ok_or(MietteError::OutOfBounds)?;
         // The column stands in the heading beside the path; miette counts it from the start of the span.

@@ -109,6 +109,12 @@ fn path<'a>(tokens: &[(Token<'a>, Range<usize>)], at: usize, names: &mut Names<'
             _ => break,
         }
     }
+    if let (Some((Token::Sign("["), range)), "secrets", 2..) = (tokens.get(next), segments[0].0, segments.len()) {
+        let message = "a secret is a string: it has no parts";
+        let mut told = fault(range.clone(), message, "write `secrets.NAME`, whole");
+        told.code = crate::diagnostic::code::SECRET_USE;
+        names.faults.push(told);
+    }
     if let Some((Token::Sign("("), range)) = tokens.get(next) {
         let called = segments[0].1.start..range.end;
         names.faults.push(fault(called, "there are no functions to call", "use a filter: `value | filter`"));

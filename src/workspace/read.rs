@@ -210,7 +210,9 @@ fn place(
             }
             layer.unusable = root.is_none() && !(usable && role == Role::Environment);
             let read = if role == Role::Workspace { settings::workspace } else { settings::environment };
+            let before = told.len();
             layer.settings = root.as_ref().map_or_else(Settings::default, |node| read(node, told));
+            layer.unusable |= told[before..].iter().any(hides_names);
         }
         Role::Item(family, item) => {
             layer.family_mut(family).insert(item.into(), Document { file: id, root, names: OnceLock::new() });
@@ -218,6 +220,17 @@ fn place(
         Role::Secrets if usable => layer.secrets = Some(secrets::read(id, sources.get(id).text(), told)),
         Role::Secrets => layer.secrets = Some(secrets::unusable(id)),
         Role::Connector(_) => {}
+    }
+}
+
+/// Whether a problem of a settings file may keep names from being known: a block that is not what it should be, or whose
+/// key is misspelt.
+fn hides_names(diagnostic: &Diagnostic) -> bool {
+    let misspelt = || diagnostic.help.as_deref().is_some_and(|help| help.starts_with("did you mean"));
+    match diagnostic.code {
+        code::WRONG_TYPE => true,
+        code::UNKNOWN_KEY => misspelt(),
+        _ => false,
     }
 }
 

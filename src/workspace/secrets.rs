@@ -186,7 +186,9 @@ pub fn check_layers(workspace: &Workspace, told: &mut Vec<Diagnostic>) {
 
 /// A file that other tools made does not say where it belongs.
 fn check_scope(layer: &Layer, secrets: &SecretsFile, told: &mut Vec<Diagnostic>) {
-    if secrets.scoped || !secrets.readable || secrets.recipients.is_empty() {
+    // A file that is to be mended anyway is sealed anew then, with its place.
+    let faulty = told.iter().any(|d| d.span().is_some_and(|s| s.file == secrets.file));
+    if secrets.scoped || !secrets.readable || faulty {
         return;
     }
     let message = format!("the secrets file has no `{SCOPE}`: nobody can tell whether it was copied from elsewhere");

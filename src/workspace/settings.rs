@@ -179,7 +179,8 @@ fn bindings(fields: &mut Fields<'_>) -> BTreeMap<Box<str>, Binding> {
                 let told = Diagnostic::error(code::INVALID_VALUE, entry.value.span, message)
                     .help("write a URI such as vault://mount/path#field; values go into secrets.sops.yaml");
                 fields.diagnostics().push(told);
-                continue;
+                // The name is known all the same: what uses it is not to blame.
+                Some("".into())
             }
         };
         if entry.value.as_map().is_some() {

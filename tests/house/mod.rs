@@ -84,8 +84,8 @@ fn a_file_imports_only_what_stands_above_it_in_lib_rs() {
 
 /// Families that grow: folder, what its members may share.
 const FAMILIES: &[(&str, &[&str])] = &[
-    ("commands", &["session"]),
-    ("reporters", &["text", "snippet", "human", "table"]),
+    ("commands", &["session", "deploy"]),
+    ("reporters", &["text", "snippet", "human", "json", "table"]),
     ("providers", &[]),
     ("targets", &[]),
     ("exports", &[]),

@@ -3,7 +3,9 @@
 
 mod expressions;
 mod merge;
+mod references;
 mod robust;
+mod secrets;
 mod yaml;
 
 use std::sync::Arc;

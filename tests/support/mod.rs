@@ -1,4 +1,5 @@
 //! A workspace in a temporary folder, and the binary run on it as from a clean shell.
+#![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

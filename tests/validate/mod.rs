@@ -1,5 +1,5 @@
 //! What users see when something is wrong.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod abuse;
 mod at_once;

@@ -1,0 +1,132 @@
+//! Secrets: where a name may come from, and where its value may stand. No key is at hand in any of these.
+
+use super::{compiled, layers};
+use crate::support::{Folder, sealed};
+
+const OPS: &str = "age1vr9l69vvtreuntmsvsu4keme3jwsa25plc4fcngeyfn9v64u2eqqjzhu3u";
+const KEYS: &str = "tieline: 1\nid: 7b0c1f6e-4a53-4a57-9d0b-1d6a3f1c2e90\nkeys: {ops: age1vr9l69vvtreuntmsvsu4keme3jwsa25plc4fcngeyfn9v64u2eqqjzhu3u}\n";
+
+/// A connection whose password is `secrets.P`, in the environments `dev` and `prod`.
+fn workspace() -> Folder {
+    let folder = layers("connector: anything\nauth: {password: '${{ secrets.P }}'}\n", &[]).with("tieline.yaml", KEYS);
+    folder.put("environments/dev/environment.yaml", "recipients: [ops]\n");
+    folder.put("environments/prod/environment.yaml", "recipients: [ops]\nsecrets: {P: 'vault://kv/prod#p'}\n");
+    folder
+}
+
+#[test]
+fn z14_a_secret_comes_from_the_sealed_file_of_its_layer_without_a_key() {
+    let folder = workspace().with("environments/dev/secrets.sops.yaml", sealed(&["P", "UNUSED"], &[OPS]));
+    assert_eq!(folder.codes(), Vec::<String>::new());
+}
+
+#[test]
+fn a56_an_environment_cannot_name_a_secret_of_another() {
+    let report = workspace().json();
+    let told = report["diagnostics"].as_array().unwrap();
+    assert_eq!(told.len(), 1, "{report:#}");
+    assert_eq!(
+        (told[0]["code"].as_str(), &told[0]["environments"]),
+        (Some("unknown-secret"), &serde_json::json!(["dev"]))
+    );
+    assert!(
+        told[0]["help"].as_str().unwrap().starts_with("`environments/prod` has it, and no environment reads another's")
+    );
+}
+
+#[test]
+fn secrets_are_looked_up_from_the_highest_layer_down() {
+    let folder = workspace();
+    folder.put("environments/dev/environment.yaml", "extends: prod\n");
+    assert_eq!(folder.codes(), Vec::<String>::new());
+    let source = |folder: &Folder| {
+        let (workspace, ..) = compiled(folder, "dev");
+        let mut notes = tieline::overlay::Notes::default();
+        let names = tieline::compile::names::Names::new(&workspace, &workspace.stack("dev"), &mut notes);
+        names.source("P").map(|source| format!("{} {:?}", source.layer.path, source.kind))
+    };
+    assert_eq!(source(&folder).as_deref(), Some("environments/prod Store(\"vault://kv/prod#p\")"));
+    folder.put("environments/dev/environment.yaml", "extends: prod\nsecrets: {P: 'vault://kv/dev#p'}\n");
+    assert_eq!(source(&folder).as_deref(), Some("environments/dev Store(\"vault://kv/dev#p\")"));
+    folder.put("environments/dev/environment.yaml", "extends: prod\nsecrets: {P: null}\n");
+    assert_eq!(source(&folder), None);
+    assert_eq!(folder.codes(), ["unknown-secret"]);
+    folder.put("environments/dev/environment.yaml", "extends: prod\nrecipients: [ops]\n");
+    folder.put("environments/dev/secrets.sops.yaml", sealed(&["P"], &[OPS]));
+    assert!(source(&folder).unwrap().starts_with("environments/dev Sealed"));
+}
+
+#[test]
+fn the_root_has_sealed_secrets_only_if_it_names_recipients() {
+    let folder = workspace().with("secrets.sops.yaml", sealed(&["P"], &[OPS]));
+    assert_eq!(folder.codes(), ["recipients-differ"]);
+    folder.put("tieline.yaml", format!("{KEYS}recipients: [ops]\n"));
+    assert_eq!(folder.codes(), Vec::<String>::new());
+}
+
+#[test]
+fn n05_the_block_names_exactly_the_configured_recipients() {
+    let (_, other) = tieline::sops::keygen();
+    let sealed_to = |recipients: &[&str]| {
+        let folder = workspace().with("environments/dev/secrets.sops.yaml", sealed(&["P"], recipients));
+        let report = folder.json();
+        let told = report["diagnostics"].as_array().unwrap().clone();
+        told.iter().map(|d| d["message"].as_str().unwrap().replace(other.as_str(), "OTHER")).collect::<Vec<_>>()
+    };
+    assert_eq!(sealed_to(&[OPS]), Vec::<String>::new());
+    assert_eq!(
+        sealed_to(&[OPS, other.as_str()]),
+        ["the secrets file is sealed to `OTHER` too, not among the layer's recipients"]
+    );
+    assert_eq!(sealed_to(&[other.as_str()]), ["the secrets file is sealed to `OTHER`, and not to the layer's `ops`"]);
+}
+
+#[test]
+fn n02_both_directions_are_errors_that_no_rule_lifts() {
+    let clear =
+        layers("connector: anything\nconfig: {a: '${{ secrets.P }}'}  # tieline: allow secret-in-clear because\n", &[]);
+    clear.put("environments/dev/environment.yaml", "secrets: {P: 'env:P'}\n");
+    assert_eq!(clear.codes(), ["secret-in-clear"]);
+    let plain =
+        layers("connector: anything\nauth: {password: hunter2}  # tieline: allow plaintext-secret because\n", &[]);
+    assert_eq!(plain.codes(), ["plaintext-secret"]);
+    for value in [
+        "5",
+        "true",
+        "1.5",
+        "''",
+        "[a]",
+        "{a: b}",
+        "'${{ vars.x }}'",
+        "'${{ env.name }}'",
+        "'x${{ env.name }}'",
+        "$${{ x }}",
+    ] {
+        let folder = layers(&format!("connector: anything\nauth:\n  password: {value}\n"), &[]);
+        folder.put("environments/dev/environment.yaml", "vars: {x: hunter2}\n");
+        assert_eq!(folder.codes(), ["plaintext-secret"], "{value}");
+    }
+}
+
+#[test]
+fn n02_a_secret_decides_nothing() {
+    for expression in [
+        "'a' if secrets.P else 'b'",
+        "secrets.P == 'a'",
+        "not secrets.P",
+        "secrets.P and 'a'",
+        "secrets.P in 'abc'",
+        "'a' if (secrets.P) else 'b'",
+        "secrets['P']",
+        "secrets",
+        "secrets.P.length",
+        "(secrets).P",
+        "secrets|tojson",
+        "secrets.P[0]",
+    ] {
+        let folder = layers(&format!("connector: anything\nauth:\n  password: \"${{{{ {expression} }}}}\"\n"), &[]);
+        folder.put("environments/dev/environment.yaml", "secrets: {P: 'env:P'}\n");
+        let codes = folder.codes();
+        assert!(codes.iter().any(|c| c == "secret-use" || c == "invalid-expression"), "{expression}: {codes:?}");
+    }
+}
