@@ -163,7 +163,11 @@ impl<'a> Builder<'a> {
             Event::DocumentStart => {
                 self.documents += 1;
                 if self.documents == 2 {
-                    let span = if span.start == span.end { span } else { self.span(range.start..range.start + 3) };
+                    let span = if span.start == span.end {
+                        span
+                    } else {
+                        self.span(range.start..range.end.min(range.start + 3))
+                    };
                     self.stop(
                         Diagnostic::error(code::YAML_DOCUMENTS, span, "a second document starts here")
                             .help("one document a file: move it to a file of its own"),
