@@ -50,6 +50,8 @@ impl Failure {
 
 /// A workspace as read.
 pub struct Session {
+    /// The folder that the command runs in.
+    start: PathBuf,
     /// The outside.
     pub world: System,
     /// The workspace.
@@ -67,11 +69,35 @@ impl Session {
     /// There is none.
     pub fn open(cli: &Cli) -> Result<Self, Failure> {
         let start = cli.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+        let start = absolute(&start)?;
         let world = System::new(find(&start)?);
         let (workspace, told) =
             Workspace::read(&world).map_err(|_| Failure::new("no workspace here").help("`tieline init` makes one"))?;
         let (catalogue, _) = Catalogue::new(&workspace.connectors, &workspace.sources);
-        Ok(Self { world, workspace, catalogue, told })
+        Ok(Self { start, world, workspace, catalogue, told })
+    }
+
+    /// A path that was typed, relative to the workspace with `/` between segments; empty for the workspace itself.
+    ///
+    /// # Errors
+    /// Nothing stands there, or it lies outside of the workspace.
+    #[allow(clippy::disallowed_methods, reason = "what was typed is looked up where it was typed")]
+    pub fn inside(&self, path: &Path) -> Result<String, Failure> {
+        let shown = path.display();
+        let gone = |_| Failure::usage(format!("there is no file or folder `{shown}`"));
+        let typed = self.start.join(path);
+        let whole = match (typed.parent(), typed.file_name()) {
+            // A link is told about as what it is, not as what it points to.
+            (Some(folder), Some(name)) => folder.canonicalize().map(|folder| folder.join(name)),
+            _ => typed.canonicalize(),
+        };
+        let whole = whole.and_then(|whole| whole.symlink_metadata().map(|_| whole)).map_err(gone)?;
+        let root = self.world.root();
+        let below = whole
+            .strip_prefix(root)
+            .map_err(|_| Failure::usage(format!("`{shown}` lies outside of the workspace in {}", root.display())))?;
+        let segments: Vec<_> = below.iter().map(|s| s.to_string_lossy()).collect();
+        Ok(segments.join("/"))
     }
 
     /// The environment of this name.
@@ -130,12 +156,15 @@ impl Session {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "before there is a world, its place must be found")]
+fn absolute(folder: &Path) -> Result<PathBuf, Failure> {
+    folder.canonicalize().map_err(|_| Failure::usage(format!("there is no folder `{}`", folder.display())))
+}
+
 /// The workspace that `start` is in: the nearest folder upwards with a `tieline.yaml`, not beyond the repository.
 #[allow(clippy::disallowed_methods, reason = "before there is a world, its place must be found")]
 fn find(start: &Path) -> Result<PathBuf, Failure> {
-    let absolute =
-        start.canonicalize().map_err(|_| Failure::usage(format!("there is no folder `{}`", start.display())))?;
-    for folder in absolute.ancestors() {
+    for folder in start.ancestors() {
         if folder.join("tieline.yaml").symlink_metadata().is_ok() {
             return Ok(folder.to_owned());
         }

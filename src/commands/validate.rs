@@ -14,7 +14,7 @@ use crate::ui::Ui;
 pub struct Args {
     /// Report only what is in these files and folders; everything is checked all the same
     #[arg(value_name = "PATH")]
-    paths: Vec<String>,
+    paths: Vec<std::path::PathBuf>,
     /// The form of the report
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: Format,
@@ -27,9 +27,11 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
-    let Session { workspace, catalogue, told, .. } = Session::open(cli)?;
+    let session = Session::open(cli)?;
+    let paths = args.paths.iter().map(|path| session.inside(path)).collect::<Result<Vec<_>, _>>()?;
+    let Session { workspace, catalogue, told, .. } = session;
     let mut told = compile::in_order(told, compile::check(&workspace, &catalogue));
-    told.retain(|d| reported(d, &workspace.sources, &args.paths));
+    told.retain(|d| reported(d, &workspace.sources, &paths));
     let totals = Totals {
         files: workspace.sources.len(),
         connections: workspace.connection_count(),
@@ -58,12 +60,13 @@ fn summary(told: &[Diagnostic], totals: Totals) -> String {
     )
 }
 
-/// Whether a problem is in one of the paths. A problem without a place is always reported.
+/// Whether a problem is in one of the paths, which are relative to the workspace. A problem without a place is always
+/// reported.
 fn reported(diagnostic: &Diagnostic, sources: &crate::source::Sources, paths: &[String]) -> bool {
     let within = |path: &str| {
         paths.iter().any(|wanted| {
-            let wanted = wanted.trim_start_matches("./").trim_end_matches('/');
-            wanted.is_empty() || wanted == "." || path == wanted || path.starts_with(&format!("{wanted}/"))
+            let below = path.strip_prefix(wanted.as_str());
+            wanted.is_empty() || below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
     };
     paths.is_empty() || diagnostic.labels.is_empty() || diagnostic.labels.iter().any(|l| within(sources.path(l.span)))

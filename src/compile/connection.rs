@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::context::Context;
 use crate::diagnostic::{Diagnostic, code, listed, nearest};
 use crate::model::connection::Connection;
-use crate::overlay::{Idle, Notes, connection::stack};
+use crate::overlay::document::stack;
+use crate::overlay::{Idle, Notes};
 use crate::span::Span;
 use crate::template;
 use crate::validate::{self, Against};
@@ -96,7 +97,7 @@ pub fn merge(
             return None;
         };
         span.get_or_insert(node.span);
-        merged = Some(stack(merged, map, notes));
+        merged = Some(stack(Family::Connections, merged, map, notes));
     }
     // What was merged in spite of these is not what anybody meant.
     if notes.diagnostics.iter().any(|d| matches!(d.code, code::NEEDS_REPLACE | code::INVALID_DIRECTIVE)) {

@@ -7,10 +7,11 @@ use super::names::Names;
 use crate::connectors::Catalogue;
 use crate::diagnostic::Diagnostic;
 use crate::model::credential::Credential;
-use crate::overlay::{Notes, fresh_map, merge_map};
+use crate::overlay::Notes;
+use crate::overlay::document::stack;
 use crate::parallel;
 use crate::template::{self, Scope};
-use crate::value::{Node, Value};
+use crate::value::{Map, Node, Value};
 use crate::workspace::discover::Family;
 use crate::workspace::{Document, Layer, Workspace};
 
@@ -93,16 +94,16 @@ impl<'w> Context<'w> {
 
     /// The merged document of a credential or consumer; `None` where a file can't be used, which was told.
     pub fn merged(&self, family: Family, id: &str, notes: &mut Notes) -> Option<Node> {
-        let mut merged: Option<Node> = None;
+        let mut merged: Option<Map> = None;
+        let mut span = None;
         for document in self.documents(family, id) {
             let node = document.root.as_ref()?;
+            // Whoever reads it tells that it is no map.
             let Value::Map(map) = &node.value else { return Some(node.clone()) };
-            match &mut merged {
-                Some(Node { value: Value::Map(base), .. }) => merge_map(base, map, notes),
-                _ => merged = Some(Node::new(node.span, Value::Map(fresh_map(map, notes)))),
-            }
+            span.get_or_insert(node.span);
+            merged = Some(stack(family, merged, map, notes));
         }
-        merged
+        Some(Node::new(span?, Value::Map(merged?)))
     }
 
     fn login(&self, id: &Arc<str>, notes: &mut Notes) -> Option<Login> {

@@ -1,7 +1,8 @@
 //! The history of a value: which layer set it, what it overrode. The layers are merged once more, one at a time, and
 //! watched.
 
-use crate::overlay::{self, Notes, fresh_map, merge_map};
+use crate::overlay::Notes;
+use crate::overlay::document::stack;
 use crate::span::Span;
 use crate::value::{Map, Node, Value};
 use crate::workspace::discover::Family;
@@ -20,8 +21,7 @@ pub struct Step<'w> {
 
 /// The steps of the value at `pointer` in a connection, lowest layer first. Empty where no layer ever had it.
 pub fn history<'w>(workspace: &'w Workspace, environment: &str, id: &str, pointer: &str) -> Vec<Step<'w>> {
-    let stack = workspace.stack(environment);
-    watch(&stack, Family::Connections, id, pointer)
+    watch(&workspace.stack(environment), Family::Connections, id, pointer)
 }
 
 /// The same for the login of a linked credential: `pointer` starts with `/auth`.
@@ -29,22 +29,15 @@ pub fn credential_history<'w>(workspace: &'w Workspace, environment: &str, id: &
     watch(&workspace.stack(environment), Family::Credentials, id, pointer)
 }
 
-fn watch<'w>(stack: &[&'w Layer], family: Family, id: &str, pointer: &str) -> Vec<Step<'w>> {
+fn watch<'w>(layers: &[&'w Layer], family: Family, id: &str, pointer: &str) -> Vec<Step<'w>> {
     let mut steps = Vec::new();
     let mut below: Option<Map> = None;
     let mut last: Option<Node> = None;
-    for layer in stack {
+    for layer in layers {
         let Some(document) = layer.family(family).get(id).and_then(|d| d.root.as_ref()) else { continue };
         let Value::Map(map) = &document.value else { continue };
         let notes = &mut Notes::default();
-        let merged = match (family, below.take()) {
-            (Family::Connections, below) => overlay::connection::stack(below, map, notes),
-            (_, None) => fresh_map(map, notes),
-            (_, Some(mut base)) => {
-                merge_map(&mut base, map, notes);
-                base
-            }
-        };
+        let merged = stack(family, below.take(), map, notes);
         let whole = Node::new(document.span, Value::Map(merged));
         let now = whole.pointer(pointer).cloned();
         let same = match (&last, &now) {

@@ -5,7 +5,7 @@
 //! below, a `null` that removes nothing. Every node of the result keeps the place that it was written at. Lists never
 //! merge by guess. Nothing is evaluated: an expression is a scalar like any other.
 
-pub mod connection;
+pub mod document;
 
 use std::collections::HashMap;
 

@@ -50,7 +50,7 @@ impl World for System {
                     (below.to_string_lossy(), below.to_str().is_some())
                 }
             };
-            let path = if path.contains('\\') { path.replace('\\', "/") } else { path.into_owned() };
+            let path = if cfg!(windows) { path.replace('\\', "/") } else { path.into_owned() };
             let kind = if kind.is_symlink() {
                 Kind::Link
             } else if kind.is_file() {

@@ -144,7 +144,6 @@ fn z12_another_mode_variant_or_connector_needs_replace_and_prints_the_lines() {
 }
 
 #[test]
-#[ignore = "credentials are merged without the rules of `auth`: compile/context.rs"]
 fn z12_another_mode_of_a_credential_needs_replace_too() {
     let folder = layers("connector: anything\ncredential: login\n", &[("prod", "title: c\n")])
         .with("credentials/login.yaml", "auth: {mode: basic, user: u}\n")

@@ -1,19 +1,35 @@
-//! The documents of one connection, layer by layer: the merge rules that know what a connection is.
+//! The documents of one connection, credential or consumer, layer by layer: the merge rules that know what they are.
 //!
-//! `credential` and `auth` displace each other, another connector, mode or variant asks for `$replace`, and what ties a
-//! connection together across environments (`key`, `scope`) stands in its lowest layer.
+//! Another connector, mode or variant asks for `$replace`. In a connection, `credential` and `auth` displace each other,
+//! and what ties it together across environments (`key`, `scope`) stands in its lowest layer.
 
 use super::{Notes, fresh_map, merge_map};
 use crate::diagnostic::{Diagnostic, code};
 use crate::span::Span;
 use crate::value::{Map, Node, Value};
+use crate::workspace::discover::Family;
 
 /// Keys that only the lowest layer may set.
 const LOWEST: &[&str] = &["key", "scope"];
 
-/// Puts the next document of a connection over what lies below (`None` for the lowest).
-pub fn stack(below: Option<Map>, document: &Map, notes: &mut Notes) -> Map {
+/// Puts the next document of an item over what lies below (`None` for the lowest).
+pub fn stack(family: Family, below: Option<Map>, document: &Map, notes: &mut Notes) -> Map {
     let Some(mut base) = below else { return fresh_map(document, notes) };
+    if family == Family::Connections {
+        check_lowest(&base, document, notes);
+        check_connector(&base, document, notes);
+    }
+    if family != Family::Consumers {
+        check_choices(&base, document, notes);
+    }
+    if family == Family::Connections {
+        displace(&mut base, document);
+    }
+    merge_map(&mut base, document, notes);
+    base
+}
+
+fn check_lowest(base: &Map, document: &Map, notes: &mut Notes) {
     for key in LOWEST {
         if let Some(entry) = document.entry(key) {
             let message = format!("`{key}` stands only in a connection's lowest layer");
@@ -25,10 +41,6 @@ pub fn stack(below: Option<Map>, document: &Map, notes: &mut Notes) -> Map {
             notes.error(told);
         }
     }
-    check_switches(&base, document, notes);
-    displace(&mut base, document);
-    merge_map(&mut base, document, notes);
-    base
 }
 
 /// The higher layer's choice of `credential` or `auth` displaces the lower one's.
@@ -41,8 +53,8 @@ fn displace(base: &mut Map, document: &Map) {
     }
 }
 
-/// Another connector, mode or variant makes the lower settings meaningless: they must be replaced, not merged.
-fn check_switches(base: &Map, document: &Map, notes: &mut Notes) {
+/// Another connector makes the lower settings meaningless: they must be replaced, not merged.
+fn check_connector(base: &Map, document: &Map, notes: &mut Notes) {
     let text = |map: &Map, key: &str| map.get(key).and_then(Node::as_str).map(str::to_owned);
     if let (Some(old), Some(new)) = (text(base, "connector"), text(document, "connector"))
         && old != new
@@ -56,6 +68,10 @@ fn check_switches(base: &Map, document: &Map, notes: &mut Notes) {
             }
         }
     }
+}
+
+/// So does another mode or variant, for its own block.
+fn check_choices(base: &Map, document: &Map, notes: &mut Notes) {
     for (block, switch) in [("auth", "mode"), ("config", "variant")] {
         let below = base.get(block).and_then(|n| n.get(switch));
         let above = document.get(block).and_then(|n| n.get(switch));
