@@ -150,7 +150,29 @@ pub fn merge(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
             _ => merged.push(diagnostic),
         }
     }
-    merged
+    capped(merged)
+}
+
+/// Nobody mends more than these in one file before the next run; and to draw 100,000 in one long line takes for ever.
+const MAX_IN_A_FILE: usize = 1000;
+
+/// Cuts off what one file has too many of, and says so. The diagnostics are sorted by file.
+fn capped(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut kept: Vec<Diagnostic> = Vec::with_capacity(diagnostics.len());
+    let mut diagnostics = diagnostics.into_iter().peekable();
+    while let Some(file) = diagnostics.peek().map(|d| d.span().map(|s| s.file)) {
+        let mut here = std::iter::from_fn(|| diagnostics.next_if(|d| d.span().map(|s| s.file) == file));
+        kept.extend(here.by_ref().take(MAX_IN_A_FILE));
+        if let Some(span) = here.next().and_then(|first| first.span()) {
+            here.for_each(drop);
+            let message = "from here on the file has more problems than are told";
+            kept.push(Diagnostic {
+                severity: Severity::Info,
+                ..Diagnostic::error(code::MORE_PROBLEMS, span, message).help("mend those before, and run again")
+            });
+        }
+    }
+    kept
 }
 
 /// Whether an error is among them.
@@ -320,6 +342,8 @@ codes! {
     SECRET_BOUND_TWICE = "secret-bound-twice";
     /// The instance does not match its connector's schema.
     SCHEMA = "schema";
+    /// More problems in a file than are told.
+    MORE_PROBLEMS = "more-problems";
     /// A string was read as the integer that it spells.
     STRING_FOR_INTEGER = "string-for-integer";
 }

@@ -14,6 +14,8 @@ use crate::value::Node;
 
 /// How a schema refers to the shared definitions.
 const OUTSIDE: &str = "../shared.json#/$defs/";
+/// Ways in which one instance breaks its schema, of which more help nobody: each costs a walk to its place.
+const MAX_ERRORS: usize = 2_000;
 /// Steps of backtracking that a pattern with look-around may take.
 const BACKTRACK_LIMIT: usize = 10_000;
 /// Bytes of memory that one compiled pattern may take.
@@ -103,7 +105,8 @@ impl Connector {
         std::iter::once(&*self.id).chain(category).chain(capabilities.filter_map(Value::as_str)).collect()
     }
 
-    /// Every way in which `instance`, a map of `config` and `auth`, breaks the schema; secret places accept anything.
+    /// The ways in which `instance`, a map of `config` and `auth`, breaks the schema, up to a limit that no person reaches;
+    /// secret places accept anything.
     ///
     /// # Errors
     /// Why the schema doesn't compile; only a schema that was loaded as trusted can fail here.
@@ -113,7 +116,7 @@ impl Connector {
         if validator.is_valid(instance) {
             return Ok(Vec::new());
         }
-        Ok(validator.iter_errors(instance).collect())
+        Ok(validator.iter_errors(instance).take(MAX_ERRORS).collect())
     }
 
     /// The secret places for this variant and mode; empty strings where there is none.

@@ -219,3 +219,19 @@ fn a_file_in_one_line_is_shown_around_the_mistake_alone() {
     assert!(run.stdout.len() < 2000, "{}", run.stdout);
     insta::assert_snapshot!(run.stdout);
 }
+
+#[test]
+fn a03_a_file_with_too_many_problems_is_told_in_time() {
+    let line = format!(
+        "connector: http\nconfig: {{headers: {{{}}}}}\n",
+        (0..90_000).map(|i| format!("h{i}: 1")).collect::<Vec<_>>().join(", ")
+    );
+    let folder = crate::support::Folder::bare().with("connections/c.yaml", line);
+    let report = folder.json();
+    let told = report["diagnostics"].as_array().unwrap();
+    assert_eq!(told.len(), 1001);
+    assert_eq!(told[1000]["code"], "more-problems");
+    let run = folder.validate();
+    assert_eq!(run.code, 1);
+    assert!(run.took < Duration::from_secs(20), "{:?}", run.took);
+}

@@ -8,7 +8,7 @@ use tieline::diagnostic::CODES;
 use crate::support::{Folder, Told, expectations, files, root};
 
 /// Codes that no file in Git can raise; their tests stand in code.
-const IN_CODE: &[&str] = &["unreadable", "too-large", "not-a-regular-file"];
+const IN_CODE: &[&str] = &["unreadable", "too-large", "not-a-regular-file", "more-problems"];
 
 /// The fixtures' names: a code, or a code and a variant.
 fn fixtures() -> Vec<String> {
