@@ -13,6 +13,7 @@
 
 mod process;
 mod stages;
+mod watch;
 mod workspace;
 
 use std::time::Duration;
@@ -43,24 +44,36 @@ fn median(times: &[Duration]) -> Duration {
     sorted[sorted.len() / 2]
 }
 
+fn processors(row: &Row) -> f64 {
+    milliseconds(median(&row.times.iter().map(|t| t.processors).collect::<Vec<_>>()))
+}
+
+fn wall(row: &Row) -> Vec<Duration> {
+    row.times.iter().map(|t| t.wall).collect()
+}
+
 fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
 fn table(title: &str, rows: &[Row]) {
-    let of = |name: &str| rows.iter().find(|r| r.name == name).map_or(0.0, |r| milliseconds(median(&r.times)));
-    println!("\n{title:<32} {:>10} {:>10} {:>12} {:>8}", "median", "fastest", "documents/s", "floors");
-    for row in rows {
-        let time = milliseconds(median(&row.times));
-        let fastest = milliseconds(row.times.iter().min().copied().unwrap_or_default());
-        let rate = row.count as f64 / time * 1000.0;
-        println!("{:<32} {time:>7.1} ms {fastest:>7.1} ms {rate:>12.0} {:>8.2}", row.name, time / of(FLOOR));
-    }
+    let row = |name: &str| rows.iter().find(|r| r.name == name).expect("a row of this name");
+    let of = |name: &str| milliseconds(median(&wall(row(name))));
     println!(
-        "validate takes {:.2} times the floor, {:.2} times reading and YAML events alone",
-        of(VALIDATE) / of(FLOOR),
-        of(VALIDATE) / of(EVENTS)
+        "\n{title:<30} {:>10} {:>10} {:>11} {:>12} {:>7}",
+        "median", "fastest", "processors", "documents/s", "floors"
     );
+    for row in rows {
+        let time = milliseconds(median(&wall(row)));
+        let fastest = milliseconds(wall(row).into_iter().min().unwrap_or_default());
+        let rate = row.count as f64 / time * 1000.0;
+        let (spent, floors) = (processors(row), time / of(FLOOR));
+        println!("{:<30} {time:>7.1} ms {fastest:>7.1} ms {spent:>8.1} ms {rate:>12.0} {floors:>7.2}", row.name);
+    }
+    let ratio = |other: &str| of(VALIDATE) / of(other);
+    println!("validate takes {:.2} times the floor, {:.2} times reading and YAML events", ratio(FLOOR), ratio(EVENTS));
+    let ratio = processors(row(VALIDATE)) / processors(row(FLOOR));
+    println!("on the processors, {ratio:.2} times the floor");
 }
 
 fn programs(folder: &tempfile::TempDir, connections: usize, rounds: usize) {

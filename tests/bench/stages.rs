@@ -2,7 +2,6 @@
 
 use std::hint::black_box;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 use tieline::compile::connection::{State, merge};
@@ -22,16 +21,18 @@ use tieline::world::{System, World};
 use tieline::yaml::events::Events;
 use tieline::{diagnostic, yaml};
 
+use crate::watch::{Time, Watch};
+
 /// What a row of the table says.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
-    pub(crate) times: Vec<Duration>,
+    pub(crate) times: Vec<Time>,
     /// How many documents or connections it went through.
     pub(crate) count: usize,
 }
 
 /// Runs once and says how long it took.
-type Measure<'a> = Box<dyn FnMut() -> Duration + 'a>;
+type Measure<'a> = Box<dyn FnMut() -> Time + 'a>;
 
 /// The row that others are compared with.
 pub(crate) const FLOOR: &str = "read + parse: the floor";
@@ -81,8 +82,8 @@ pub(crate) fn measure(folder: &Path, rounds: usize) -> Vec<Row> {
     rows
 }
 
-fn timed<T>(run: impl FnOnce() -> T) -> Duration {
-    let start = Instant::now();
+fn timed<T>(run: impl FnOnce() -> T) -> Time {
+    let start = Watch::start();
     let result = black_box(run());
     let time = start.elapsed();
     drop(result);
@@ -115,15 +116,16 @@ fn check(workspace: &Workspace) -> Vec<diagnostic::Diagnostic> {
 }
 
 /// What `tieline validate` does but for finding the workspace and printing, and what it takes to drop it all.
-fn whole(world: &System) -> (Duration, Duration) {
-    let start = Instant::now();
+fn whole(world: &System) -> (Time, Time) {
+    let start = Watch::start();
     let (workspace, told) = Workspace::read(world).unwrap_or_else(|_| panic!("there is a workspace"));
     let (catalogue, _) = Catalogue::new(&workspace.connectors, &workspace.sources);
     let told = compile::in_order(told, compile::check(&workspace, &catalogue));
     let time = start.elapsed();
     assert!(told.is_empty());
+    let start = Watch::start();
     drop((workspace, catalogue));
-    (time, start.elapsed() - time)
+    (time, start.elapsed())
 }
 
 /// The last environment with its connections at every stage.
@@ -167,19 +169,19 @@ impl<'w> Prepared<'w> {
         merged
     }
 
-    fn model(&self) -> Duration {
+    fn model(&self) -> Time {
         let merged = self.merged();
-        let start = Instant::now();
+        let start = Watch::start();
         merged.into_par_iter().with_min_len(16).for_each(|(id, node)| {
             black_box(Connection::read(id, node, &mut Vec::new()));
         });
         start.elapsed()
     }
 
-    fn evaluate(&self) -> Duration {
+    fn evaluate(&self) -> Time {
         let read = |(id, node)| Connection::read(id, node, &mut Vec::new()).expect("a connection");
         let mut connections: Vec<Connection> = self.merged().into_iter().map(read).collect();
-        let start = Instant::now();
+        let start = Watch::start();
         connections.par_iter_mut().with_min_len(16).for_each(|connection| {
             let scope = self.context.scope.connection(&connection.id, &connection.connector.value);
             template::evaluate(&mut connection.instance, &scope, self.sources, &mut Vec::new());
@@ -187,9 +189,9 @@ impl<'w> Prepared<'w> {
         start.elapsed()
     }
 
-    fn validate(&self) -> Duration {
+    fn validate(&self) -> Time {
         let mut connections: Vec<Connection> = self.compiled.connections.values().cloned().collect();
-        let start = Instant::now();
+        let start = Watch::start();
         connections.par_iter_mut().with_min_len(16).for_each(|connection| {
             let connector = self.catalogue.get(&connection.connector.value).and_then(Result::ok).expect("a connector");
             let against = Against { connector, sources: self.sources, incomplete: false };
