@@ -439,7 +439,9 @@ impl<'a> Builder<'a> {
         };
         let line = self.text[..at].rfind('\n').map_or(0, |i| i + 1);
         let line_end = self.text[at..].find('\n').map_or(self.text.len(), |i| at + i);
-        let flow = self.stack.last().filter(|open| open.flow).map(|open| open.span.start as usize - self.skipped);
+        // A pair in brackets opens a map of its own, which no bracket starts.
+        let opened = self.stack.iter().rev().take_while(|open| open.flow).map(|o| o.span.start as usize - self.skipped);
+        let flow = opened.into_iter().find(|at| self.text[*at..].starts_with(['[', '{']));
         if let Some(open) = self.text[line..line_end].find("${{").map(|i| line + i).filter(|_| flow.is_some()) {
             let close = self.text[open..line_end].find("}}").map_or(line_end, |i| open + i + 2);
             let message = "not YAML: an expression without quotes inside brackets";
