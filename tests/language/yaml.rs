@@ -152,3 +152,10 @@ fn an_unknown_key_anywhere_is_an_error_with_a_near_name() {
         );
     }
 }
+
+#[test]
+fn a11_a_pair_without_a_map_before_the_end_of_the_file_is_told() {
+    // The map of such a pair starts at its key, which need not be one byte wide.
+    let folder = Folder::bare().with("connections/c.yaml", "keys: [\u{301}credential: l\n%YAML 1.1\n");
+    assert_eq!(folder.codes(), ["yaml-syntax"]);
+}

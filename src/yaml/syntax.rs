@@ -1,0 +1,100 @@
+//! A text that is no YAML -> what was done wrong, and where: the parser notices most slips later than they were made.
+
+use std::ops::Range;
+
+use super::MAX_DEPTH;
+use super::events::{SyntaxError, SyntaxErrorKind};
+use super::tree::Builder;
+use crate::diagnostic::{Diagnostic, code};
+
+impl Builder<'_> {
+    /// Tells what kept the parser from going on.
+    pub(super) fn syntax(&mut self, error: &SyntaxError) {
+        let mut end = (error.offset + 1).min(self.text.len());
+        while !self.text.is_char_boundary(end) {
+            end += 1;
+        }
+        let mut start = error.offset;
+        while !self.text.is_char_boundary(start) {
+            start -= 1;
+        }
+        let span = self.span(start..end);
+        let word = |from: usize| {
+            let rest = &self.text[from..];
+            from + rest.find([' ', '\n', '\r', ',', ']', '}']).unwrap_or(rest.len())
+        };
+        let diagnostic = match error.kind {
+            SyntaxErrorKind::TooDeep => {
+                Diagnostic::error(code::YAML_TOO_DEEP, span, format!("nested more than {MAX_DEPTH} deep"))
+                    .help("flatten the value")
+            }
+            SyntaxErrorKind::Tab => Diagnostic::error(code::YAML_TAB, span, "a tab where YAML wants spaces")
+                .help("indent with spaces; two a level are customary"),
+            SyntaxErrorKind::UnknownAnchor => {
+                let span = self.span(start..word(start).max(end));
+                Diagnostic::error(code::YAML_ALIAS, span, "an alias without an anchor of its name before it")
+                    .help("if the value starts with `*`, quote it")
+            }
+            _ => self.likely(error, start).unwrap_or_else(|| {
+                Diagnostic::error(code::YAML_SYNTAX, span, format!("not YAML: {}", error.message))
+                    .help(syntax_help(error.kind))
+            }),
+        };
+        self.stop(diagnostic);
+    }
+
+    /// The usual slips, told where they were made: the parser notices them later.
+    fn likely(&self, error: &SyntaxError, at: usize) -> Option<Diagnostic> {
+        let told = |range: Range<usize>, message: &str, help: &str| {
+            Some(Diagnostic::error(code::YAML_SYNTAX, self.span(range), message).help(help))
+        };
+        let line = self.text[..at].rfind('\n').map_or(0, |i| i + 1);
+        let line_end = self.text[at..].find('\n').map_or(self.text.len(), |i| at + i);
+        // A map of one pair in a list, `[a: b]`, has no bracket of its own.
+        let bracket = |at: &usize| self.text.get(*at..).is_some_and(|rest| rest.starts_with(['[', '{']));
+        let open = self.stack.iter().rev().filter(|open| open.flow).map(|open| open.span.start as usize - self.skipped);
+        let flow = open.take(2).find(bracket).filter(|_| self.stack.last().is_some_and(|open| open.flow));
+        if let Some(open) = self.text[line..line_end].find("${{").map(|i| line + i).filter(|_| flow.is_some()) {
+            let close = self.text[open..line_end].find("}}").map_or(line_end, |i| open + i + 2);
+            let message = "not YAML: an expression without quotes inside brackets";
+            return told(open..close, message, "inside `{…}` and `[…]` an expression needs quotes: \"${{ … }}\"");
+        }
+        // The scalar that went on for too long: the last event, or what was read since.
+        let behind = self.last.end.min(at);
+        let skip = |from: usize| from + (self.text[from..at].len() - self.text[from..at].trim_start().len());
+        let since = skip(behind);
+        let since = if self.text[since..at].starts_with(": ") { skip(since + 2) } else { since };
+        let scalar = if since < at { since } else { self.last.start.min(at) };
+        let quote = self.text[scalar..].chars().next().filter(|c| matches!(c, '"' | '\''));
+        if let (Some(quote), true) = (quote, scalar < at && self.text[scalar..at].contains('\n')) {
+            let message = format!("not YAML: the `{quote}` is not closed where it should be");
+            return told(scalar..scalar + 1, &message, "close the quote at the end of the value");
+        }
+        if let Some(open) = flow.filter(|open| *open < line) {
+            let bracket = &self.text[open..=open];
+            let message = format!("not YAML: the `{bracket}` is never closed");
+            let close = if bracket == "[" { "]" } else { "}" };
+            return told(open..open + 1, &message, &format!("close it with `{close}`"));
+        }
+        if error.kind == SyntaxErrorKind::MappingNotAllowed && scalar < line {
+            let first = self.text[scalar..line].split('\n').next().unwrap_or("");
+            let colon = first.find(':').filter(|i| !first[i + 1..].starts_with(['/', ' ']) && i + 1 < first.len())?;
+            let key = first[..colon].bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+            if key {
+                let at = scalar + colon;
+                return told(at..at + 1, "not YAML: a space is missing after the `:`", "write `KEY: VALUE`");
+            }
+        }
+        None
+    }
+}
+
+fn syntax_help(kind: SyntaxErrorKind) -> &'static str {
+    match kind {
+        SyntaxErrorKind::Unclosed => "close the bracket or quote that was opened before",
+        SyntaxErrorKind::MappingNotAllowed => {
+            "quote the value if it contains `: `, and check that the lines of one map start in the same column"
+        }
+        _ => "check the indentation, and quote values that contain `: `, ` #` or start with one of `@ % & * ! | > { [`",
+    }
+}

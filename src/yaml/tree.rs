@@ -1,0 +1,414 @@
+//! Events -> nodes: what stands where, with every collection that is still open on a stack. Not recursive.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+use unicode_normalization::UnicodeNormalization;
+
+use super::events::{Event, Events, Style, Tag};
+use super::{MAX_DEPTH, MAX_NODES, scalar};
+use crate::diagnostic::{Diagnostic, code, sounds_secret};
+use crate::span::{FileId, Span};
+use crate::value::{Entry, Map, Node, Value};
+
+/// A collection that is still open.
+pub(super) struct Open {
+    pub(super) span: Span,
+    tag: Option<Tag>,
+    anchor: usize,
+    pub(super) flow: bool,
+    kind: OpenKind,
+}
+
+enum OpenKind {
+    List(Vec<Node>),
+    Map { entries: Vec<Entry>, key: Option<Key>, seen: HashSet<Box<str>> },
+}
+
+/// A key that waits for its value.
+struct Key {
+    text: Box<str>,
+    span: Span,
+    /// Another key of the map has the same text: reported. The tree keeps the first, so that lookups stay meaningful.
+    repeated: bool,
+}
+
+/// Maps up to this size are searched for a duplicate key by walking them.
+const SMALL_MAP: usize = 16;
+
+pub(super) struct Builder<'a> {
+    file: FileId,
+    pub(super) text: &'a str,
+    /// Bytes before `text` in the file: a byte order mark.
+    pub(super) skipped: usize,
+    diagnostics: Vec<Diagnostic>,
+    /// The tree can't be used: it is incomplete or would not be what was written.
+    broken: bool,
+    /// The same, but reading can go on: a tag or a merge key makes something else of what follows.
+    lost: bool,
+    pub(super) stack: Vec<Open>,
+    root: Option<Node>,
+    documents: usize,
+    /// The last event.
+    pub(super) last: Range<usize>,
+    nodes: usize,
+    /// Anchored nodes with the number of nodes in them; `None` while the node is still open.
+    anchors: HashMap<usize, Option<(Node, usize)>>,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(file: FileId, text: &'a str, skipped: usize) -> Self {
+        Self {
+            file,
+            text,
+            skipped,
+            diagnostics: Vec::new(),
+            broken: false,
+            lost: false,
+            stack: Vec::new(),
+            root: None,
+            documents: 0,
+            last: 0..0,
+            nodes: 0,
+            anchors: HashMap::new(),
+        }
+    }
+
+    /// The document and its problems; no tree where it would not be what was written.
+    pub(super) fn build(mut self) -> (Option<Node>, Vec<Diagnostic>) {
+        self.control_characters();
+        if self.diagnostics.is_empty() {
+            self.run();
+        }
+        let root = if self.broken || self.lost { None } else { self.root.take() };
+        (root, self.diagnostics)
+    }
+
+    pub(super) fn span(&self, range: Range<usize>) -> Span {
+        Span::new(self.file, range.start + self.skipped..range.end + self.skipped)
+    }
+
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    pub(super) fn stop(&mut self, diagnostic: Diagnostic) {
+        self.broken = true;
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// YAML allows no control characters but tab and line breaks; a terminal would obey them.
+    fn control_characters(&mut self) {
+        let bytes = self.text.as_bytes();
+        // Hardly a file has any. Without a branch for each byte, many bytes are looked at in one step.
+        let suspicious = |b: u8| ((b < 0x20) & (b != b'\t') & (b != b'\n') & (b != b'\r')) | (b == 0x7f) | (b == 0xc2);
+        if !bytes.iter().fold(false, |found, &b| found | suspicious(b)) {
+            return;
+        }
+        let suspicious = |(i, b): &(usize, &u8)| match **b {
+            b'\t' | b'\n' | b'\r' => false,
+            0x7f => true,
+            0xc2 => bytes.get(i + 1).is_some_and(|n| (0x80..0xa0).contains(n) && *n != 0x85),
+            b => b < 0x20,
+        };
+        let found = bytes.iter().enumerate().find(suspicious).map(|(i, _)| i);
+        if let Some(c) = found.and_then(|i| self.text[i..].chars().next().map(|c| (i, c))) {
+            let span = self.span(c.0..c.0 + c.1.len_utf8());
+            let message = format!("control character U+{:04X} in the file", u32::from(c.1));
+            self.stop(
+                Diagnostic::error(code::CONTROL_CHARACTER, span, message)
+                    .help(format!("remove it, or write it as \"\\u{:04x}\" in a double-quoted string", u32::from(c.1))),
+            );
+        }
+    }
+
+    fn run(&mut self) {
+        for event in Events::new(self.text, MAX_DEPTH, false) {
+            match event {
+                Ok((event, range)) => {
+                    self.last = range.clone();
+                    self.event(event, range);
+                }
+                Err(error) => self.syntax(&error),
+            }
+            if self.broken {
+                return;
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event<'_>, range: Range<usize>) {
+        let span = self.span(range.clone());
+        match event {
+            Event::DocumentStart => {
+                self.documents += 1;
+                if self.documents == 2 {
+                    let span = if span.start == span.end {
+                        span
+                    } else {
+                        self.span(range.start..range.end.min(range.start + 3))
+                    };
+                    self.stop(
+                        Diagnostic::error(code::YAML_DOCUMENTS, span, "a second document starts here")
+                            .help("one document a file: move it to a file of its own"),
+                    );
+                }
+            }
+            Event::DocumentEnd | Event::Comment(_) => {}
+            Event::Scalar { text, style, tag, anchor } => self.scalar(&text, style, tag, anchor, span),
+            Event::SequenceStart { flow, tag, anchor } => {
+                self.open(Open { span, tag, anchor, flow, kind: OpenKind::List(Vec::new()) });
+            }
+            Event::MappingStart { flow, tag, anchor } => {
+                let kind = OpenKind::Map { entries: Vec::new(), key: None, seen: HashSet::new() };
+                self.open(Open { span, tag, anchor, flow, kind });
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(span),
+            Event::Alias(id) => self.alias(id, span),
+        }
+    }
+
+    fn count(&mut self, nodes: usize, span: Span) -> bool {
+        self.nodes += nodes;
+        if self.nodes > MAX_NODES {
+            self.stop(
+                Diagnostic::error(
+                    code::YAML_TOO_MANY_NODES,
+                    span,
+                    format!("more than {MAX_NODES} values in one file, aliases expanded"),
+                )
+                .help("split the file, or write fewer aliases of large values"),
+            );
+        }
+        !self.broken
+    }
+
+    fn open(&mut self, open: Open) {
+        if self.awaits_key() {
+            let before = self.text.get(..open.span.start as usize - self.skipped).unwrap_or("");
+            let help = if open.flow && before.ends_with('{') {
+                "quote the value if braces belong to it: \"{{ … }}\""
+            } else {
+                "keys are plain strings"
+            };
+            self.stop(Diagnostic::error(code::YAML_KEY, open.span, "a map or list as a key").help(help));
+            return;
+        }
+        if self.count(1, open.span) {
+            if open.anchor != 0 {
+                self.anchors.insert(open.anchor, None);
+            }
+            self.stack.push(open);
+        }
+    }
+
+    fn close(&mut self, end: Span) {
+        let Some(open) = self.stack.pop() else { return };
+        let (value, last) = match open.kind {
+            OpenKind::List(items) => {
+                let last = items.last().map(|n| n.span);
+                (Value::List(items), last)
+            }
+            OpenKind::Map { entries, .. } => {
+                let last = entries.last().map(|e| e.key_span.to(e.value.span));
+                (Value::Map(Map::new(entries)), last)
+            }
+        };
+        // The range of a block collection's end lies at the next token: it ends where its last child does.
+        let span = if open.flow { open.span.to(end) } else { last.map_or(open.span, |last| open.span.to(last)) };
+        let standard = match value {
+            Value::List(_) => "tag:yaml.org,2002:seq",
+            _ => "tag:yaml.org,2002:map",
+        };
+        self.check_tag(open.tag, &[standard, "!"]);
+        self.add(Node::new(span, value), open.anchor);
+    }
+
+    fn scalar(&mut self, text: &str, style: Style, tag: Option<Tag>, anchor: usize, span: Span) {
+        let before = self.diagnostics.len();
+        let tagged_string = self.check_tag(tag, &["tag:yaml.org,2002:str", "!"]);
+        let typed = tagged_string || self.diagnostics.len() > before;
+        let read = if style == Style::Plain && !typed { scalar::plain(text) } else { scalar::Plain::Str };
+        if self.awaits_key() {
+            self.key(text, &read, span);
+            return;
+        }
+        if !self.count(1, span) {
+            return;
+        }
+        let value = match read {
+            scalar::Plain::Str | scalar::Plain::MergeKey => Value::String(text.into()),
+            scalar::Plain::Null => Value::Null,
+            scalar::Plain::Bool(b) => Value::Bool(b),
+            scalar::Plain::Int(i) => Value::Int(i),
+            scalar::Plain::Float(f) => Value::Float(f),
+            scalar::Plain::Ambiguous(_) | scalar::Plain::OutOfRange(_) => {
+                self.unclear(text, &read, span);
+                Value::String(text.into())
+            }
+        };
+        self.add(Node::new(span, value), anchor);
+    }
+
+    /// Tells a plain scalar that readers take differently, or that does not fit.
+    fn unclear(&mut self, text: &str, read: &scalar::Plain, span: Span) {
+        // Never a value that may be a secret.
+        let quoted = if self.key_sounds_secret() { String::new() } else { format!(": '{text}'") };
+        let told = match read {
+            scalar::Plain::Ambiguous(as_what) => {
+                let message = format!("this is {as_what} to some YAML readers and not to others");
+                let help = match as_what.instead() {
+                    Some(instead) => format!("if it is text, quote it{quoted}; if it is not, write {instead}"),
+                    None => format!("quote it{quoted}"),
+                };
+                Diagnostic::error(code::AMBIGUOUS_SCALAR, span, message).help(help)
+            }
+            scalar::Plain::OutOfRange(what) => {
+                Diagnostic::error(code::NUMBER_RANGE, span, format!("the value is {what}"))
+                    .help(format!("if it is text, quote it{quoted}"))
+            }
+            _ => return,
+        };
+        self.report(told);
+    }
+
+    fn key_sounds_secret(&self) -> bool {
+        self.stack.iter().any(|open| match &open.kind {
+            OpenKind::Map { key: Some(key), .. } => sounds_secret(&key.text),
+            _ => false,
+        })
+    }
+
+    fn awaits_key(&self) -> bool {
+        matches!(self.stack.last(), Some(Open { kind: OpenKind::Map { key: None, .. }, .. }))
+    }
+
+    fn key(&mut self, text: &str, read: &scalar::Plain, span: Span) {
+        match read {
+            scalar::Plain::Str => {}
+            scalar::Plain::MergeKey => {
+                self.lost = true;
+                self.report(
+                    Diagnostic::error(code::YAML_MERGE_KEY, span, "merge keys are not part of YAML 1.2")
+                        .help("use a layer: what an environment inherits needs no `<<`"),
+                );
+            }
+            scalar::Plain::Null if text.is_empty() => {
+                self.report(
+                    Diagnostic::error(code::YAML_KEY, span, "a key is missing before the `:`")
+                        .help("write the key, or quote the text if the `:` belongs to it"),
+                );
+            }
+            other => {
+                let message = format!("the key `{text}` is {}, not a string", other.describe());
+                self.report(Diagnostic::error(code::YAML_KEY, span, message).help(format!("quote it: '{text}'")));
+            }
+        }
+        let Some(Open { kind: OpenKind::Map { entries, key, seen }, .. }) = self.stack.last_mut() else { return };
+        let first = duplicate(entries, seen, text);
+        let repeated = first.is_some() && entries.iter().any(|e| *e.key == *text);
+        *key = Some(Key { text: text.into(), span, repeated });
+        if let Some(first) = first {
+            let told = if *first.0 == *text {
+                format!("the key `{text}` stands twice in this map")
+            } else {
+                format!("the key `{text}` is the same text as another key, in another Unicode form")
+            };
+            let diagnostic = Diagnostic::error(code::DUPLICATE_KEY, span, told)
+                .label("again here")
+                .also(first.1, "first here")
+                .help("keep one of them");
+            self.report(diagnostic);
+        }
+    }
+
+    fn alias(&mut self, id: usize, span: Span) {
+        if self.awaits_key() {
+            self.stop(Diagnostic::error(code::YAML_KEY, span, "an alias as a key").help("write the key out"));
+            return;
+        }
+        match self.anchors.get(&id) {
+            Some(Some((node, size))) => {
+                let (node, size) = (node.clone(), *size);
+                if self.count(size, span) {
+                    self.add(node, 0);
+                }
+            }
+            _ => self.stop(
+                Diagnostic::error(code::YAML_ALIAS, span, "the alias stands within its own anchor")
+                    .help("a value can't contain itself: write it out"),
+            ),
+        }
+    }
+
+    fn add(&mut self, node: Node, anchor: usize) {
+        if anchor != 0 {
+            // The copy that aliases are expanded from counts too: nested anchors would multiply it.
+            let size = size(&node);
+            if !self.count(size, node.span) {
+                return;
+            }
+            self.anchors.insert(anchor, Some((node.clone(), size)));
+        }
+        match self.stack.last_mut().map(|open| &mut open.kind) {
+            None => self.root = Some(node),
+            Some(OpenKind::List(items)) => items.push(node),
+            Some(OpenKind::Map { entries, key, seen }) => {
+                if let Some(Key { text: key, span: key_span, repeated }) = key.take() {
+                    if entries.len() >= SMALL_MAP {
+                        if seen.is_empty() {
+                            seen.extend(entries.iter().map(|e| normal(&e.key)));
+                        }
+                        seen.insert(normal(&key));
+                    }
+                    if !repeated {
+                        entries.push(Entry { key, key_span, value: node });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the tag makes a string of a plain scalar. Any tag but the `allowed` ones is an error.
+    fn check_tag(&mut self, tag: Option<Tag>, allowed: &[&str]) -> bool {
+        let Some(tag) = tag else { return false };
+        if allowed.contains(&tag.name.as_str()) {
+            return true;
+        }
+        self.lost = true;
+        let short = tag.name.replace("tag:yaml.org,2002:", "!!");
+        let span = self.span(tag.range);
+        self.report(
+            Diagnostic::error(code::YAML_TAG, span, format!("the tag `{short}` has no meaning here"))
+                .help("remove the tag; values are plain, and secrets are written as ${{ secrets.NAME }}"),
+        );
+        false
+    }
+}
+
+/// The entry that already has this key: the same text, or the same after Unicode normalization (NFC), which some
+/// editors and file systems apply on their own.
+fn duplicate<'e>(entries: &'e [Entry], seen: &HashSet<Box<str>>, key: &str) -> Option<(&'e str, Span)> {
+    if !seen.is_empty() && !seen.contains(&normal(key)) {
+        return None;
+    }
+    let found = if key.is_ascii() {
+        entries.iter().find(|e| &*e.key == key)
+    } else {
+        let key = normal(key);
+        entries.iter().find(|e| normal(&e.key) == key)
+    };
+    found.map(|e| (&*e.key, e.key_span))
+}
+
+fn normal(key: &str) -> Box<str> {
+    if key.is_ascii() { key.into() } else { key.nfc().collect::<String>().into() }
+}
+
+fn size(node: &Node) -> usize {
+    1 + match &node.value {
+        Value::List(items) => items.iter().map(size).sum(),
+        Value::Map(map) => map.iter().map(|e| size(&e.value)).sum(),
+        _ => 0,
+    }
+}
