@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
+use super::format::Report;
 use super::{Cli, Exit, Failure, Session};
 use crate::compile::explain::{Step, credential_history, history, leaves};
 use crate::compile::{self, Compiled};
@@ -15,7 +16,7 @@ use crate::reporters::text::visible;
 use crate::template::{OPEN, names_in};
 use crate::ui::Ui;
 use crate::validate::dotted;
-use crate::value::{Node, Value, push_segment, segments};
+use crate::value::{Node, Value, push_segment};
 
 /// Show which file and line set a value, and what it overrode.
 ///
@@ -33,13 +34,7 @@ pub struct Args {
     path: Option<String>,
     /// The form of the output
     #[arg(long, value_name = "FORMAT", default_value = "human")]
-    format: Format,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Format {
-    Human,
-    Json,
+    format: Report,
 }
 
 /// What stands for a value that may not be shown.
@@ -174,18 +169,7 @@ impl Explained<'_> {
             // Without a schema nobody knows: only the choice of a mode is surely clear.
             return pointer.starts_with("/auth") && pointer != "/auth/mode";
         };
-        let places = connector.places("", "");
-        let mut place = &*places;
-        for segment in segments(pointer) {
-            match place.below(&segment) {
-                Some(below) => place = below,
-                None => return false,
-            }
-            if place.secret {
-                return true;
-            }
-        }
-        false
+        connector.places("", "").is_secret(pointer)
     }
 
     /// A value as it may be shown: in a secret place, the expressions that take it from secrets and nothing else.
@@ -214,10 +198,10 @@ impl Explained<'_> {
         }
     }
 
-    fn chain(&self, pointer: &str, found: Option<&Node>, steps: &[Step<'_>], format: Format, ui: &Ui) {
+    fn chain(&self, pointer: &str, found: Option<&Node>, steps: &[Step<'_>], format: Report, ui: &Ui) {
         let value = found.map(|n| self.shown(n, pointer));
         let last = steps.len() - 1;
-        if let Format::Json = format {
+        if let Report::Json = format {
             let step = |(i, step): (usize, &Step<'_>)| {
                 let (file, line) = self.place(step.span);
                 let written = step.value.as_ref().map(|n| self.visible_part(n, pointer));
@@ -265,7 +249,7 @@ impl Explained<'_> {
         ui.data(text.trim_start_matches('\n'));
     }
 
-    fn all(&self, node: &Node, above: &str, format: Format, ui: &Ui) {
+    fn all(&self, node: &Node, above: &str, format: Report, ui: &Ui) {
         let leaf = |pointer: String| {
             let node = node.pointer(&pointer[above.len()..])?;
             let (file, line) = self.place(node.span);
@@ -273,13 +257,13 @@ impl Explained<'_> {
         };
         let rows = leaves(node, above).into_iter().filter_map(leaf);
         match format {
-            Format::Human => {
+            Report::Human => {
                 let cells = |(pointer, node, file, line): (String, &Node, String, usize)| {
                     vec![dotted(&pointer), self.shown(node, &pointer), format!("{file}:{line}")]
                 };
                 ui.data(&table::render(&["path", "value", "set in"], &rows.map(cells).collect::<Vec<_>>()));
             }
-            Format::Json => {
+            Report::Json => {
                 let object = |(path, node, file, line): (String, &Node, String, usize)| json!({"path": path, "value": self.visible_part(node, &path), "file": file, "line": line});
                 ui.data(&pretty(&Json::Array(rows.map(object).collect())));
             }

@@ -53,7 +53,9 @@ const SECRETS: &[&str] = &["HUBSPOT_TOKEN", "WAREHOUSE_PASSWORD"];
 const PLACEHOLDER: &str = "replace-me";
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
-    let folder = cli.directory.clone().unwrap_or_default().join(&args.folder);
+    let start = cli.directory.clone().unwrap_or_default();
+    let folder = if args.folder == Path::new(".") { start } else { start.join(&args.folder) };
+    let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
     let world = System::new(&folder);
     let id = Uuid::new_v4();
     // Everything that can fail comes before the first file.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::format::Listing;
 use super::{Cli, Exit, Failure, Session};
 use crate::reporters::json::pretty;
 use crate::reporters::table;
@@ -22,13 +23,7 @@ pub struct Args {
     connector: Option<String>,
     /// The form of the output
     #[arg(long, value_name = "FORMAT", default_value = "table")]
-    format: Format,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Format {
-    Table,
-    Json,
+    format: Listing,
 }
 
 const COLUMNS: &[&str] = &["id", "connector", "owner", "environments", "title"];
@@ -61,14 +56,14 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     }
     rows.retain(|_, row| args.connector.as_ref().is_none_or(|c| *c == row.connector));
     match args.format {
-        Format::Table => {
+        Listing::Table => {
             let cells = |(id, row): (&Arc<str>, &Row)| {
                 let environments = row.environments.join(", ");
                 vec![id.to_string(), row.connector.clone(), row.owner.clone(), environments, row.title.clone()]
             };
             ui.data(&table::render(COLUMNS, &rows.iter().map(cells).collect::<Vec<_>>()));
         }
-        Format::Json => {
+        Listing::Json => {
             let object = |(id, row): (&Arc<str>, &Row)| {
                 let environments: Vec<&str> = row.environments.iter().map(|e| &**e).collect();
                 json!({

@@ -3,6 +3,7 @@
 mod apply;
 mod deploy;
 mod explain;
+mod format;
 mod init;
 mod list;
 mod plan;

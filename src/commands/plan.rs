@@ -1,6 +1,7 @@
 //! `tieline plan`
 
 use super::deploy::{Place, Where, plan};
+use super::format::Report;
 use super::{Cli, Exit, Failure};
 use crate::reporters::plan_human::plan_human;
 use crate::reporters::plan_json::plan_json;
@@ -19,21 +20,15 @@ pub struct Args {
     detailed_exitcode: bool,
     /// The form of the plan
     #[arg(long, value_name = "FORMAT", default_value = "human")]
-    format: Format,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Format {
-    Human,
-    Json,
+    format: Report,
 }
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let place = Place::open(&args.at, cli)?;
     let planned = plan(&place, ui)?;
     match args.format {
-        Format::Json => ui.data(&plan_json(&planned.plan)),
-        Format::Human => ui.data(&plan_human(&planned.plan, &place.target.describe(), ui.look().color)),
+        Report::Json => ui.data(&plan_json(&planned.plan)),
+        Report::Human => ui.data(&plan_human(&planned.plan, &place.target.describe(), ui.look().color)),
     }
     Ok(if args.detailed_exitcode && !planned.plan.is_empty() { Exit::Changes } else { Exit::Done })
 }

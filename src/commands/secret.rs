@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::format::Listing;
 use super::{Cli, Exit, Failure, Session};
 use crate::compile;
 use crate::compile::desired::secrets_path;
@@ -60,13 +61,7 @@ struct List {
     environment: String,
     /// The form of the output
     #[arg(long, value_name = "FORMAT", default_value = "table")]
-    format: Format,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Format {
-    Table,
-    Json,
+    format: Listing,
 }
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
@@ -158,11 +153,11 @@ fn list(args: &List, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         })
         .collect();
     match args.format {
-        Format::Table => {
+        Listing::Table => {
             let cells = rows.into_iter().map(|(name, from, used)| vec![name, from, used.join(", ")]);
             ui.data(&table::render(COLUMNS, &cells.collect::<Vec<_>>()));
         }
-        Format::Json => {
+        Listing::Json => {
             let objects =
                 rows.into_iter().map(|(name, from, used)| json!({"name": name, "from": from, "used by": used}));
             ui.data(&pretty(&Value::Array(objects.collect())));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::format::Listing;
 use super::{Cli, Exit, Failure, Session};
 use crate::compile::Compiled;
 use crate::compile::desired::reference;
@@ -25,13 +26,7 @@ pub struct Args {
     reference: bool,
     /// The form of the output
     #[arg(long, value_name = "FORMAT", default_value = "table")]
-    format: Format,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Format {
-    Table,
-    Json,
+    format: Listing,
 }
 
 const COLUMNS: &[&str] =
@@ -58,8 +53,8 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     match args.format {
-        Format::Json => ui.data(&pretty(&Value::Array(rows))),
-        Format::Table => {
+        Listing::Json => ui.data(&pretty(&Value::Array(rows))),
+        Listing::Table => {
             for row in &rows {
                 let lines: Vec<Vec<String>> = COLUMNS
                     .iter()

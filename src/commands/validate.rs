@@ -1,5 +1,6 @@
 //! `tieline validate`
 
+use super::format::Report;
 use super::{Cli, Exit, Failure, Session};
 use crate::compile;
 use crate::diagnostic::{Diagnostic, has_errors};
@@ -17,13 +18,7 @@ pub struct Args {
     paths: Vec<std::path::PathBuf>,
     /// The form of the report
     #[arg(long, value_name = "FORMAT", default_value = "human")]
-    format: Format,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Format {
-    Human,
-    Json,
+    format: Report,
 }
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
@@ -38,8 +33,8 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         environments: workspace.environments.len(),
     };
     match args.format {
-        Format::Json => ui.data(&json::render(&told, &workspace.sources, totals)),
-        Format::Human => {
+        Report::Json => ui.data(&json::render(&told, &workspace.sources, totals)),
+        Report::Human => {
             ui.data(&human::render(&told, &workspace.sources, totals.environments, ui.look()));
             ui.data(&format!("{}\n", summary(&told, totals)));
         }

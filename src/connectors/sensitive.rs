@@ -27,6 +27,21 @@ impl Places {
         self.children.get(segment).or(self.any.as_deref())
     }
 
+    /// Whether a secret stands at a JSON Pointer below this place, or above it.
+    pub fn is_secret(&self, pointer: &str) -> bool {
+        let mut place = self;
+        for segment in crate::value::segments(pointer) {
+            match place.below(&segment) {
+                Some(below) => place = below,
+                None => return false,
+            }
+            if place.secret {
+                return true;
+            }
+        }
+        false
+    }
+
     /// All secret places as JSON Pointers; `*` stands for any item or key.
     pub fn secret_pointers(&self) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
@@ -222,7 +237,7 @@ fn conditions<'a>(
     let map = schema.as_object()?;
     if let Some(condition) = map.get("if") {
         let asked = places_named(condition);
-        let secret = asked.iter().find(|asked| is_secret(all, pointer, asked));
+        let secret = asked.iter().find(|asked| all.is_secret(&format!("{pointer}{asked}")));
         if let Some(secret) = secret {
             return Some(format!("{pointer}{secret}"));
         }
@@ -269,20 +284,6 @@ fn places_named(condition: &Value) -> Vec<String> {
         named.extend(deeper.into_iter().map(|d| format!("{head}{d}")));
     }
     named
-}
-
-fn is_secret(all: &Places, pointer: &str, asked: &str) -> bool {
-    let mut place = all;
-    for segment in crate::value::segments(&format!("{pointer}{asked}")) {
-        match place.below(&segment) {
-            Some(below) => place = below,
-            None => return false,
-        }
-        if place.secret {
-            return true;
-        }
-    }
-    false
 }
 
 #[cfg(test)]
