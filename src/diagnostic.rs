@@ -180,7 +180,7 @@ pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|d| d.severity == Severity::Error)
 }
 
-/// The candidate nearest to `name`, if one is near enough to be meant: at most a third of its letters off.
+/// The candidate nearest to `name`, if one is near enough to be meant: at most a third of its letters off, or begun by it.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |s: &str| s.to_lowercase().replace(['-', '_', '.', ' '], "");
     let wanted = plain(name);
@@ -190,8 +190,13 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         // Nobody means one of thousands, and a stranger may have written both lists.
         .take(2000)
         .filter(|candidate| *candidate != name && candidate.len() <= 3 * name.len() + 3)
-        .map(|candidate| (strsim::damerau_levenshtein(&wanted, &plain(candidate)), candidate))
-        .filter(|(distance, _)| *distance <= limit)
+        .filter_map(|candidate| {
+            let plain = plain(candidate);
+            let distance = strsim::damerau_levenshtein(&wanted, &plain);
+            // People cut words short: `postgre`, `elastic`.
+            let short = wanted.len() >= 4 && plain.starts_with(&wanted);
+            (distance <= limit || short).then_some((distance, candidate))
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -346,4 +351,23 @@ codes! {
     MORE_PROBLEMS = "more-problems";
     /// A string was read as the integer that it spells.
     STRING_FOR_INTEGER = "string-for-integer";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn a_near_name_is_a_slip_or_the_word_cut_short() {
+        let ids = ["elasticsearch", "http", "mysql", "postgresql", "s3"];
+        for (typed, meant) in [
+            ("postgre", Some("postgresql")),
+            ("postgrseql", Some("postgresql")),
+            ("Elastic_Search", Some("elasticsearch")),
+            ("mysq", Some("mysql")),
+            ("kafka", None),
+        ] {
+            assert_eq!(nearest(typed, ids), meant, "{typed}");
+        }
+    }
 }

@@ -171,7 +171,10 @@ fn log_in(context: &Context<'_>, connection: &mut Connection, told: &mut Vec<Dia
         return true;
     };
     let accepted = &login.credential.connectors;
-    let fits = accepted.iter().any(|c| *c.value == *connection.connector.value || c.value.contains(template::OPEN));
+    // A connector that does not exist is told as such.
+    let unknown = !context.catalogue.contains(&connection.connector.value);
+    let names = |c: &str| c == &*connection.connector.value || c.contains(template::OPEN);
+    let fits = unknown || accepted.iter().any(|c| names(&c.value));
     if let (Some(first), false) = (accepted.first(), fits) {
         let names = listed(accepted.iter().map(|c| &*c.value), 6);
         let message = format!("the credential `{}` is not for `{}`", link.value, connection.connector.value);

@@ -140,3 +140,13 @@ fn the_mistakes_that_everybody_makes_have_a_fixture_each() {
         assert!(root().join(format!("tests/snapshots/invalid/{fixture}.snap")).is_file(), "{mistake}");
     }
 }
+
+#[test]
+fn x12_a_misspelt_connector_is_not_the_credentials_fault() {
+    let folder = Folder::bare()
+        .with("connections/c.yaml", "connector: postgre\ncredential: login\n")
+        .with("credentials/login.yaml", "connectors: [postgresql]\nauth: {mode: password}\n")
+        .with("environments/dev/environment.yaml", "");
+    assert_eq!(folder.codes(), ["unknown-connector"]);
+    assert!(folder.validate().stdout.contains("did you mean `postgresql`?"));
+}
