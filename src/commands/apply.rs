@@ -93,9 +93,12 @@ fn open(args: &Args, place: &Place, planned: &Planned, stores: &Stores<'_>) -> R
     stores.open(&planned.compiled, &found.identities).map_err(|failed| {
         let exit = if failed.iter().any(|f| f.integrity) { Exit::Integrity } else { Exit::Failed };
         let lines: Vec<String> = failed.iter().map(|f| format!("{}: {} ({})", f.path, f.reason, f.help)).collect();
-        Failure::new(format!("secrets can't be opened; nothing was changed\n  {}", lines.join("\n  ")))
-            .exit(exit)
-            .help(found.help())
+        let failure = Failure::new(format!("secrets can't be opened; nothing was changed\n  {}", lines.join("\n  ")));
+        match exit {
+            // No other identity would help.
+            Exit::Integrity => failure.exit(exit),
+            _ => failure.help(found.help()),
+        }
     })
 }
 

@@ -101,8 +101,11 @@ fn set(args: &Set, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     };
     let (text, outcome) = sops_file::set(&setting, &args.name, value, &found.identities).map_err(|unopened| {
         let failure = Failure::new(format!("{}: {}", unopened.path, unopened.reason));
-        let failure = if unopened.integrity { failure.exit(Exit::Integrity) } else { failure };
-        failure.help(format!("{}; {}", unopened.help, found.help()))
+        if unopened.integrity {
+            failure.exit(Exit::Integrity).help(unopened.help)
+        } else {
+            failure.help(format!("{}; {}", unopened.help, found.help()))
+        }
     })?;
     if let Some(text) = text {
         disk::replace(&session.world.root().join(&path), text.as_bytes(), Access::Shared)
