@@ -84,7 +84,7 @@ fn the_tour_shows_what_happens() {
         }
         let command = match (command.strip_prefix("sops "), &sops) {
             (Some(_), None) => continue,
-            (Some(rest), Some(sops)) => format!("'{}' {rest}", sops.display()),
+            (Some(rest), Some(sops)) => format!("'{}' {rest}", sops),
             (None, _) => command,
         };
         let mut run = shell.command("sh");

@@ -8,16 +8,6 @@ use std::process::{Command, Output};
 
 use super::*;
 
-fn program() -> Option<String> {
-    let name = std::env::var("TIELINE_PEER_SOPS").unwrap_or_else(|_| "sops".to_owned());
-    let found = Command::new(&name).args(["--version", "--disable-version-check"]).output().is_ok();
-    if !found {
-        assert!(std::env::var("TIELINE_REQUIRE_PEERS").as_deref() != Ok("1"), "no sops program found");
-        eprintln!("skipped: no sops program found");
-    }
-    found.then_some(name)
-}
-
 fn decrypt(program: &str, bench: &Bench, path: &Path) -> Output {
     let mut command = Command::new(program);
     command.current_dir(bench.folder.path()).env_clear().env("HOME", bench.folder.path());
@@ -27,7 +17,7 @@ fn decrypt(program: &str, bench: &Bench, path: &Path) -> Output {
 
 #[test]
 fn peer_sops_opens_an_object_and_its_mac_covers_the_clear_values() {
-    let Some(program) = program() else { return };
+    let Some(program) = crate::shell::sops() else { return };
     let bench = Bench::new();
     let mut desired = bench.desired(&["a", "b", "c"]);
     let odd = json!({"": "x", "a.b(c)$#&~-": secret("P", "1"), "l": [secret("P", "1"), {"k": secret("P", "1"), "yes": "no"}],

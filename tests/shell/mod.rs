@@ -150,12 +150,12 @@ pub(crate) fn tree(folder: &Path) -> Vec<(String, Vec<u8>)> {
 
 /// Stock sops: `$TIELINE_PEER_SOPS`, or `sops` on the path. Without one a test is passed over, unless
 /// `TIELINE_REQUIRE_PEERS=1`.
-pub(crate) fn sops() -> Option<PathBuf> {
+pub(crate) fn sops() -> Option<String> {
     let name = std::env::var("TIELINE_PEER_SOPS").unwrap_or_else(|_| "sops".to_owned());
     let found = Command::new(&name).args(["--version", "--disable-version-check"]).output().is_ok();
     if !found {
         assert!(std::env::var("TIELINE_REQUIRE_PEERS").as_deref() != Ok("1"), "no sops program found");
         eprintln!("skipped: no sops program found");
     }
-    found.then(|| name.into())
+    found.then_some(name)
 }

@@ -14,16 +14,6 @@ use tieline::sops::{Encrypted, Map, Rule, Settings, Value, encrypt};
 use super::data::Data;
 use super::{TIME, key, random};
 
-fn program() -> Option<String> {
-    let name = std::env::var("TIELINE_PEER_SOPS").unwrap_or_else(|_| "sops".to_owned());
-    let found = Command::new(&name).args(["--version", "--disable-version-check"]).output().is_ok();
-    if !found {
-        assert!(std::env::var("TIELINE_REQUIRE_PEERS").as_deref() != Ok("1"), "no sops program found");
-        eprintln!("skipped: no sops program found");
-    }
-    found.then_some(name)
-}
-
 fn run(program: &str, folder: &Path, identity: &str, arguments: &[&str]) -> String {
     let mut command = Command::new(program);
     command.current_dir(folder).env_clear().env("HOME", folder).env("SOPS_AGE_KEY", identity).args(arguments);
@@ -66,7 +56,7 @@ fn sample() -> Map {
 
 #[test]
 fn peer_sops_opens_what_we_encrypt_and_edit() {
-    let Some(program) = program() else { return };
+    let Some(program) = crate::shell::sops() else { return };
     let folder = tempfile::tempdir().unwrap();
     let (identities, recipient, identity) = key();
     let (_, other, other_identity) = key();
@@ -109,7 +99,7 @@ fn peer_sops_opens_what_we_encrypt_and_edit() {
 
 #[test]
 fn peer_sops_writes_what_we_open() {
-    let Some(program) = program() else { return };
+    let Some(program) = crate::shell::sops() else { return };
     let folder = tempfile::tempdir().unwrap();
     let (identities, recipient, identity) = key();
     let plain = "# head\na: 1\nb_unencrypted: 017 # line\nc: [1, two, 3.0]\nd: {e: yes, f: ''}\ng: |\n  block\n  text\n\
