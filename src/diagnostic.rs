@@ -52,6 +52,8 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// The environments in which it was found; empty where it does not depend on one.
     pub environments: Vec<Arc<str>>,
+    /// The customers in whose instances alone it was found; empty where it does not depend on one.
+    pub customers: Vec<Arc<str>>,
 }
 
 impl Diagnostic {
@@ -64,6 +66,7 @@ impl Diagnostic {
             labels: vec![Label { span, message: String::new() }],
             help: None,
             environments: Vec::new(),
+            customers: Vec::new(),
         }
     }
 
@@ -141,16 +144,32 @@ pub fn merge(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
                     && last.message == diagnostic.message
                     && last.span() == diagnostic.span() =>
             {
-                for environment in diagnostic.environments {
-                    if !last.environments.contains(&environment) {
-                        last.environments.push(environment);
-                    }
+                if diagnostic.customers.is_empty() {
+                    // It needs no customer.
+                    last.customers.clear();
+                } else if !last.customers.is_empty() {
+                    add_missing(&mut last.customers, diagnostic.customers);
                 }
+                add_missing(&mut last.environments, diagnostic.environments);
             }
             _ => merged.push(diagnostic),
         }
     }
+    for diagnostic in &mut merged {
+        // What is wrong in an environment is wrong in it with any profile too.
+        let all = diagnostic.environments.clone();
+        let plain = |name: &str| name.split_once('+').is_some_and(|(plain, _)| all.iter().any(|e| **e == *plain));
+        diagnostic.environments.retain(|name| !plain(name));
+    }
     capped(merged)
+}
+
+fn add_missing(names: &mut Vec<Arc<str>>, more: Vec<Arc<str>>) {
+    for name in more {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
 }
 
 /// Nobody mends more than these in one file before the next run; and to draw 100,000 in one long line takes for ever.
@@ -291,6 +310,12 @@ codes! {
     WRONG_TYPE = "wrong-type";
     /// A value that its key does not allow.
     INVALID_VALUE = "invalid-value";
+    /// A customer would change, or list, what is one for all.
+    CUSTOMER_SCOPE = "customer-scope";
+    /// Credentials that only a person of a customer's can give are to be supplied by the organization.
+    NEEDS_CONSENT = "needs-consent";
+    /// A connection for customers that none has.
+    NO_CUSTOMER = "no-customer";
     /// `extends` names no environment.
     UNKNOWN_ENVIRONMENT = "unknown-environment";
     /// `extends` runs in a circle.

@@ -106,7 +106,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A list of strings.
-    pub fn strings(&mut self, key: &str) -> Option<Vec<Spanned<&'a str>>> {
+    pub fn texts(&mut self, key: &str) -> Option<Vec<Spanned<Box<str>>>> {
         let entry = self.entry(key)?;
         let Value::List(items) = &entry.value.value else {
             self.wrong(&entry.value, key, "a list of strings");
@@ -115,7 +115,7 @@ impl<'a> Fields<'a> {
         let mut strings = Vec::with_capacity(items.len());
         for item in items {
             match &item.value {
-                Value::String(s) => strings.push(Spanned { value: &**s, span: item.span }),
+                Value::String(s) => strings.push(Spanned { value: s.clone(), span: item.span }),
                 _ => self.wrong(item, key, "a list of strings"),
             }
         }

@@ -1,12 +1,12 @@
 //! The plaintext of a record's secrets, for whoever seals it: opened files and evaluated scalars behind
 //! [`Reveal`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::bundle::object::Reveal;
 use crate::compile::Compiled;
-use crate::compile::names::{Names, SourceKind};
-use crate::overlay::Notes;
+use crate::compile::names::{AllNames, SourceKind};
 use crate::providers::{Opened, Unopened};
 use crate::secret::Secret;
 use crate::sops::Identities;
@@ -17,14 +17,13 @@ use crate::workspace::{Layer, Workspace};
 /// What secrets of an environment can be named, and where each comes from.
 pub struct Stores<'w> {
     workspace: &'w Workspace,
-    names: Names<'w>,
+    names: AllNames<'w>,
 }
 
 impl<'w> Stores<'w> {
     /// The stores of a stack of layers.
     pub fn new(workspace: &'w Workspace, compiled: &Compiled) -> Self {
-        let stack = workspace.stack(&compiled.environment);
-        Self { workspace, names: Names::new(workspace, &stack, &mut Notes::default()) }
+        Self { workspace, names: AllNames::new(workspace, compiled) }
     }
 
     /// Opens the secrets files that the environment's connections take values from, and no others.
@@ -32,30 +31,28 @@ impl<'w> Stores<'w> {
     /// # Errors
     /// Every file that does not open.
     pub fn open(&self, compiled: &Compiled, identities: &Identities) -> Result<Opened, Vec<Unopened>> {
-        let used: BTreeSet<&str> =
-            compiled.connections.values().flat_map(|c| template::secrets_in(&c.instance)).collect();
-        let mut layers: Vec<&Layer> = Vec::new();
-        for source in used.into_iter().filter_map(|name| self.names.source(name)) {
-            let sealed = matches!(source.kind, SourceKind::Sealed(_));
-            if sealed && !layers.iter().any(|layer| layer.path == source.layer.path) {
-                layers.push(source.layer);
-            }
+        let mut layers: BTreeMap<&str, &Layer> = BTreeMap::new();
+        for connection in compiled.connections.values() {
+            let Some(names) = self.names.of(connection) else { continue };
+            let used: BTreeSet<&str> = template::secrets_in(&connection.instance).into_iter().collect();
+            let sources = used.into_iter().filter_map(|name| names.source(name));
+            let sealed = sources.filter(|source| matches!(source.kind, SourceKind::Sealed(_)));
+            layers.extend(sealed.map(|source| (&*source.layer.path, source.layer)));
         }
-        Opened::open(self.workspace, &layers, identities)
+        Opened::open(self.workspace, &layers.into_values().collect::<Vec<_>>(), identities)
     }
 
     /// The values of `compiled`'s secrets, one at a time.
     pub fn unsealer<'a>(&'a self, compiled: &'a Compiled, opened: &'a Opened) -> Unsealer<'a> {
-        let scope = Scope::environment(&compiled.environment, &self.names.vars, &self.names);
-        Unsealer { compiled, names: &self.names, scope, opened }
+        Unsealer { compiled, names: &self.names, scopes: self.names.scopes(&compiled.at), opened }
     }
 }
 
 /// Opened secrets, ready to be put where records name them.
 pub struct Unsealer<'a> {
     compiled: &'a Compiled,
-    names: &'a Names<'a>,
-    scope: Scope<'a>,
+    names: &'a AllNames<'a>,
+    scopes: BTreeMap<&'a Option<Arc<str>>, Scope<'a>>,
     opened: &'a Opened,
 }
 
@@ -64,16 +61,18 @@ impl Reveal for Unsealer<'_> {
         let connection = self.compiled.connections.get(instance).ok_or("there is no such connection")?;
         let node = connection.instance.pointer(pointer).ok_or("nothing stands there")?;
         let Value::Secret(reference) = &node.value else { return Err("no secret stands there".into()) };
+        let ground = self.scopes.get(&connection.customer).zip(self.names.of(connection));
+        let (scope, names) = ground.ok_or("nobody knows its names")?;
         for name in &reference.names {
-            if let Some(SourceKind::Store(_)) = self.names.source(name).map(|s| s.kind) {
+            if let Some(SourceKind::Store(_)) = names.source(name).map(|s| s.kind) {
                 return Err(format!(
                     "`{name}` is bound to a secret store, which this version of tieline can't ask yet"
                 ));
             }
         }
-        let scope = self.scope.connection(&connection.id, &connection.connector.value);
+        let scope = scope.connection(&connection.id, &connection.connector.value);
         template::reveal(reference, &scope, &|name| {
-            let source = self.names.source(name)?;
+            let source = names.source(name)?;
             self.opened.value(&source.layer.path, name)
         })
     }

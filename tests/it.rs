@@ -16,4 +16,5 @@ mod shell;
 mod sops;
 #[allow(dead_code, reason = "a toolbox")]
 mod support;
+mod tenancy;
 mod validate;

@@ -49,8 +49,8 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
 }
 
 fn guard(args: &Args, place: &Place, planned: &Planned) -> Result<(), Failure> {
-    let environment = &place.environment;
-    let protected = place.session.workspace.environments[environment].settings.protected;
+    let environment = &place.at;
+    let protected = place.session.workspace.environments[&environment.environment].settings.protected;
     if protected && planned.base.is_none() && !args.initial {
         return Err(Failure::new(format!(
             "`{environment}` is protected, and nothing is deployed at {} yet",
@@ -66,11 +66,7 @@ fn ask(place: &Place, ui: &Ui) -> Result<(), Failure> {
     if !ui.is_interactive() {
         return Err(Failure::usage("there is nobody to ask").help("`--yes` applies without asking"));
     }
-    if ui.confirm(&format!("Apply this to {}?", place.environment)) {
-        Ok(())
-    } else {
-        Err(Failure::new("nothing was applied"))
-    }
+    if ui.confirm(&format!("Apply this to {}?", place.at)) { Ok(()) } else { Err(Failure::new("nothing was applied")) }
 }
 
 /// Opens what is to be sealed, and applies.

@@ -1,8 +1,8 @@
 //! What `plan`, `apply` and `verify` share: an environment, what it is to have, and the target that holds it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
+use super::session::Chosen;
 use super::{Cli, Exit, Failure, Session};
 use crate::bundle::{Deployed, Scope};
 use crate::compile::Compiled;
@@ -12,13 +12,13 @@ use crate::plan::Plan;
 use crate::targets::directory::Directory;
 use crate::targets::{TargetError, deployed};
 use crate::ui::Ui;
+use crate::workspace::layers::At;
 
 /// Which environment, and where it is deployed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Where {
-    /// The environment
-    #[arg(value_name = "ENV")]
-    pub(super) environment: String,
+    #[command(flatten)]
+    pub(super) chosen: Chosen,
     /// The folder of the directory target, in place of the environment's own
     #[arg(long, value_name = "DIR")]
     pub(super) target: Option<PathBuf>,
@@ -28,8 +28,8 @@ pub(super) struct Where {
 pub(super) struct Place {
     /// The workspace.
     pub(super) session: Session,
-    /// The environment.
-    pub(super) environment: Arc<str>,
+    /// The environment and profile.
+    pub(super) at: At,
     /// The target.
     pub(super) target: Directory,
     /// What its head is about.
@@ -40,14 +40,18 @@ impl Place {
     /// Opens the workspace and finds the target; nothing is compiled yet.
     pub(super) fn open(at: &Where, cli: &Cli) -> Result<Self, Failure> {
         let session = Session::open(cli)?;
-        let environment = session.environment(&at.environment)?;
+        let deployment = session.chosen(&at.chosen)?;
         let id = session.workspace.root.settings.id.unwrap_or_default();
-        let scope = Scope { workspace: id.to_string(), environment: environment.to_string(), profile: None };
+        let scope = Scope {
+            workspace: id.to_string(),
+            environment: deployment.environment.to_string(),
+            profile: deployment.profile.as_deref().map(str::to_owned),
+        };
         let folder = match &at.target {
             Some(folder) => folder.clone(),
-            None => session.world.root().join(target_path(&session.workspace.stack(&environment))),
+            None => session.world.root().join(target_path(&session.workspace.stack(&deployment))),
         };
-        Ok(Self { target: Directory::new(folder, &scope), session, environment, scope })
+        Ok(Self { target: Directory::new(folder, &scope), session, at: deployment, scope })
     }
 
     /// What is deployed.
@@ -70,8 +74,8 @@ pub(super) struct Planned {
 
 /// Compiles and compares.
 pub(super) fn plan(place_: &Place, ui: &Ui) -> Result<Planned, Failure> {
-    let Place { session, environment, .. } = place_;
-    let compiled = session.compile(environment, ui)?;
+    let Place { session, at, .. } = place_;
+    let compiled = session.compile(at, ui)?;
     let desired = desired(&session.workspace, &session.catalogue, &compiled);
     let base = place_.deployed()?;
     let places = |id: &str, pointer: &str| place(&compiled, &session.workspace.sources, id, pointer);

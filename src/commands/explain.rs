@@ -1,10 +1,9 @@
 //! `tieline explain`
 
-use std::sync::Arc;
-
 use serde_json::{Value as Json, json};
 
 use super::format::Report;
+use super::session::Chosen;
 use super::{Cli, Exit, Failure, Session};
 use crate::compile::explain::{Step, credential_history, history, leaves};
 use crate::compile::{self, Compiled};
@@ -17,16 +16,16 @@ use crate::template::{OPEN, names_in};
 use crate::ui::Ui;
 use crate::validate::dotted;
 use crate::value::{Node, Value, push_segment};
+use crate::workspace::layers::At;
 
 /// Show which file and line set a value, and what it overrode.
 ///
 /// Without PATH, every value of the connection with the line that set it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The environment
-    #[arg(value_name = "ENV")]
-    environment: String,
-    /// The connection, by id or key
+    #[command(flatten)]
+    chosen: Chosen,
+    /// The connection, by id or key; the instance of a customer is `ID@CUSTOMER`
     #[arg(value_name = "ID")]
     id: String,
     /// A value: `config.host`, `config."a.b"` or the JSON Pointer `/config/host`
@@ -43,17 +42,17 @@ const MASK: &str = "********";
 /// A connection that is explained.
 struct Explained<'s> {
     session: &'s Session,
-    environment: Arc<str>,
+    at: At,
     connection: &'s Connection,
 }
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let session = Session::open(cli)?;
-    let environment = session.environment(&args.environment)?;
+    let at = session.chosen(&args.chosen)?;
     // Explaining helps to mend: a workspace with errors is explained as far as it goes.
-    let (compiled, _) = compile::compile(&session.workspace, &session.catalogue, &environment);
+    let (compiled, _) = compile::compile(&session.workspace, &session.catalogue, &at);
     let connection = find(&session, &compiled, &args.id)?;
-    let explained = Explained { session: &session, environment, connection };
+    let explained = Explained { session: &session, at, connection };
     let wanted = args.path.as_deref().map_or_else(|| Ok(String::new()), pointer)?;
     let whole = explained.document();
     let found = whole.pointer(&wanted);
@@ -149,12 +148,10 @@ impl Explained<'_> {
     }
 
     fn steps(&self, pointer: &str) -> Vec<Step<'_>> {
-        let workspace = &self.session.workspace;
+        let stack = self.session.workspace.stack_of(&self.at, self.connection.customer.as_deref());
         match &self.connection.credential {
-            Some(link) if pointer.starts_with("/auth") => {
-                credential_history(workspace, &self.environment, &link.value, pointer)
-            }
-            _ => history(workspace, &self.environment, &self.connection.id, pointer),
+            Some(link) if pointer.starts_with("/auth") => credential_history(&stack, &link.value, pointer),
+            _ => history(&stack, &self.connection.id, pointer),
         }
     }
 
@@ -209,8 +206,9 @@ impl Explained<'_> {
             };
             let layers: Vec<Json> = steps.iter().enumerate().map(step).collect();
             ui.data(&pretty(&json!({
-                "environment": &*self.environment,
-                "id": &*self.connection.id,
+                "environment": &*self.at.environment,
+                "profile": self.at.profile.as_deref(),
+                "id": self.connection.instance_id(),
                 "path": pointer,
                 "value": found.map(|n| self.visible_part(n, pointer)),
                 "layers": layers,
@@ -221,8 +219,8 @@ impl Explained<'_> {
         ui.data(&format!(
             "{} of {} in {}: {}\n",
             dotted(pointer),
-            self.connection.id,
-            self.environment,
+            self.connection.instance_id(),
+            self.at,
             visible(heading)
         ));
         if let (Some(link), true) = (&self.connection.credential, pointer.starts_with("/auth")) {

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::format::Listing;
+use super::session::Chosen;
 use super::{Cli, Exit, Failure, Session};
+use crate::model::connection::Connection;
 use crate::reporters::json::pretty;
 use crate::reporters::table;
 use crate::ui::Ui;
 use crate::value::Node;
+use crate::workspace::layers::At;
 
 /// List the connections, with the environments that have them.
 #[derive(Debug, clap::Args)]
@@ -18,6 +21,12 @@ pub struct Args {
     /// Only those of one environment
     #[arg(short, long, value_name = "ENV")]
     environment: Option<String>,
+    /// With the values of a profile
+    #[arg(long, value_name = "NAME", requires = "environment")]
+    profile: Option<String>,
+    /// Only the instances of one customer
+    #[arg(long, value_name = "CUSTOMER")]
+    customer: Option<String>,
     /// Only those of one connector
     #[arg(long, value_name = "CONNECTOR")]
     connector: Option<String>,
@@ -39,16 +48,20 @@ struct Row {
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let session = Session::open(cli)?;
-    let environments = match &args.environment {
-        Some(name) => vec![session.environment(name)?],
-        None => session.workspace.environments.keys().cloned().collect(),
+    let places = match &args.environment {
+        Some(name) => {
+            vec![session.chosen(&Chosen { environment: name.clone(), profile: args.profile.clone() })?]
+        }
+        None => session.workspace.environments.keys().map(At::plain).collect(),
     };
+    let customer = args.customer.as_ref().map(|name| session.customer(name)).transpose()?;
     let mut rows: BTreeMap<Arc<str>, Row> = BTreeMap::new();
-    for environment in &environments {
-        let compiled = session.compile(environment, ui)?;
-        for (id, connection) in compiled.connections {
+    for at in &places {
+        let compiled = session.compile(at, ui)?;
+        let wanted = |c: &Connection| customer.is_none() || c.customer == customer;
+        for (id, connection) in compiled.connections.into_iter().filter(|(_, c)| wanted(c)) {
             let row = rows.entry(id).or_default();
-            row.environments.push(environment.clone());
+            row.environments.push(at.environment.clone());
             row.connector = connection.connector.value.to_string();
             row.owner = connection.owner.unwrap_or_default().into();
             row.title = connection.title.as_ref().and_then(Node::as_str).unwrap_or("").into();

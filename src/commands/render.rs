@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::session::Chosen;
 use super::{Cli, Exit, Failure, Session};
 use crate::compile::desired::desired;
 use crate::reporters::json::{FORMAT_VERSION, pretty};
@@ -12,10 +13,9 @@ use crate::ui::Ui;
 /// Secrets are references; no key is needed.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The environment
-    #[arg(value_name = "ENV")]
-    environment: String,
-    /// One connection, by id or key
+    #[command(flatten)]
+    chosen: Chosen,
+    /// One connection, by id or key; the instance of a customer is `ID@CUSTOMER`
     #[arg(value_name = "ID")]
     id: Option<String>,
     /// The form of the output
@@ -31,21 +31,21 @@ enum Format {
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let session = Session::open(cli)?;
-    let environment = session.environment(&args.environment)?;
-    let compiled = session.compile(&environment, ui)?;
+    let at = session.chosen(&args.chosen)?;
+    let compiled = session.compile(&at, ui)?;
     let mut records = desired(&session.workspace, &session.catalogue, &compiled).records;
     if let Some(name) = &args.id {
         let id = session.connection(&compiled, name)?;
         records.retain(|record, _| **record == **id);
         if records.is_empty() {
-            return Err(Failure::new(format!("the connection `{id}` is switched off in `{environment}`")));
+            return Err(Failure::new(format!("the connection `{id}` is switched off in `{at}`")));
         }
     }
     let connections: Map<String, Value> = records.into_iter().collect();
     let document = json!({
         "format_version": FORMAT_VERSION,
-        "environment": &*environment,
-        "profile": null,
+        "environment": &*at.environment,
+        "profile": at.profile.as_deref(),
         "connections": connections,
     });
     match args.format {

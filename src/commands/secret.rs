@@ -7,9 +7,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::format::Listing;
-use super::{Cli, Exit, Failure, Session};
+use super::{Cli, Exit, Failure, Session, session};
 use crate::compile;
 use crate::compile::desired::secrets_path;
+use crate::model::connection::Connection;
 use crate::providers::identities;
 use crate::providers::sops_file::{self, Outcome, Setting};
 use crate::reporters::json::pretty;
@@ -17,6 +18,8 @@ use crate::reporters::table;
 use crate::sops::Recipient;
 use crate::template;
 use crate::ui::Ui;
+use crate::workspace::discover::is_segment;
+use crate::workspace::layers::At;
 use crate::workspace::secrets::SCOPE;
 use crate::workspace::settings::is_name;
 use crate::workspace::{Layer, Workspace};
@@ -46,12 +49,25 @@ struct Set {
     /// The secret's name: letters, digits and `_`
     #[arg(value_name = "NAME")]
     name: String,
-    /// The environment whose file it goes into
-    #[arg(short, long, value_name = "ENV")]
-    environment: String,
+    #[command(flatten)]
+    layer: Choice,
     /// A file of age identities, besides those that sops would find
     #[arg(long, value_name = "FILE")]
     identity: Vec<PathBuf>,
+}
+
+/// A layer, by what it is for.
+#[derive(Debug, clap::Args)]
+struct Choice {
+    /// The environment whose file it goes into
+    #[arg(short, long, value_name = "ENV", required_unless_present = "customer")]
+    environment: Option<String>,
+    /// The customer whose file it goes into; with an environment, for that one alone
+    #[arg(long, value_name = "CUSTOMER")]
+    customer: Option<String>,
+    /// The profile whose file it goes into
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -59,6 +75,12 @@ struct List {
     /// The environment
     #[arg(short, long, value_name = "ENV")]
     environment: String,
+    /// With what this customer has
+    #[arg(long, value_name = "CUSTOMER")]
+    customer: Option<String>,
+    /// With what this profile has
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
     /// The form of the output
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: Listing,
@@ -77,25 +99,24 @@ fn set(args: &Set, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             .help("letters, digits and `_`, not starting with a digit; the value is never an argument"));
     }
     let session = Session::open(cli)?;
-    let environment = session.environment(&args.environment)?;
     let workspace = &session.workspace;
-    let layer = &workspace.environments[&environment];
+    let chosen = layer(&session, &args.layer)?;
     let id = workspace.root.settings.id.ok_or_else(|| {
         Failure::new("the workspace has no valid `id`").help("`tieline validate` tells what is wrong")
     })?;
-    let recipients = recipients(workspace, &environment)?;
-    let path = secrets_path(layer);
+    let recipients = recipients(&chosen)?;
+    let path = format!("{}/secrets.sops.yaml", chosen.path);
     let value = ui
-        .read_secret(&format!("value of {} in {environment}: ", args.name), MAX_BYTES)
+        .read_secret(&format!("value of {} in {}: ", args.name, chosen.path), MAX_BYTES)
         .map_err(|error| Failure::new(format!("can't read the value: {error}")))?;
     if value.expose().is_empty() {
         return Err(Failure::new("the value is empty").help("an empty value is never encrypted: nothing was written"));
     }
     let found = identities::find(&session.world, &args.identity).map_err(Failure::new)?;
     let setting = Setting {
-        text: layer.secrets.as_ref().map(|s| workspace.sources.get(s.file).text()),
+        text: chosen.layer.and_then(|l| l.secrets.as_ref()).map(|s| workspace.sources.get(s.file).text()),
         path: &path,
-        scope: &sops_file::scope(id, &layer.path),
+        scope: &sops_file::scope(id, &chosen.path),
         recipients: &recipients,
         time: &timestamp(&session),
     };
@@ -108,7 +129,9 @@ fn set(args: &Set, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         }
     })?;
     if let Some(text) = text {
-        disk::replace(&session.world.root().join(&path), text.as_bytes(), Access::Shared)
+        // A layer may begin with its first secret.
+        let write = if setting.text.is_none() { disk::create } else { disk::replace };
+        write(&session.world.root().join(&path), text.as_bytes(), Access::Shared)
             .map_err(|error| Failure::new(format!("can't write {path}: {error}")))?;
     }
     ui.say(&match outcome {
@@ -124,16 +147,60 @@ pub(super) fn timestamp(session: &Session) -> String {
     session.world.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// Whom an environment's secrets are sealed to.
-fn recipients(workspace: &Workspace, environment: &str) -> Result<Vec<Recipient>, Failure> {
-    let stack = workspace.stack(environment);
-    let names = Workspace::recipients(&stack);
+/// A layer that a secret goes into, which may have no file yet.
+struct Chosen<'w> {
+    path: String,
+    layer: Option<&'w Layer>,
+    stack: Vec<&'w Layer>,
+}
+
+fn layer<'s>(session: &'s Session, choice: &Choice) -> Result<Chosen<'s>, Failure> {
+    let workspace = &session.workspace;
+    let environment = choice.environment.as_ref().map(|name| session.environment(name)).transpose()?;
+    let customer = choice.customer.as_ref().map(|name| session.customer(name)).transpose()?;
+    let environments = match &customer {
+        Some(customer) => &workspace.customers[customer].environments,
+        None => &workspace.environments,
+    };
+    let below = |environment: &Arc<str>| workspace.stack(&At::plain(environment));
+    let above = customer.as_ref().map(|name| &workspace.customers[name]);
+    let (mut path, mut layer, mut stack) = match (&customer, &environment) {
+        (Some(customer), Some(environment)) => {
+            let path = format!("customers/{customer}/environments/{environment}");
+            let stack = below(environment).into_iter().chain(above).collect();
+            (path, environments.get(environment), stack)
+        }
+        (Some(customer), None) => (format!("customers/{customer}"), above, vec![&workspace.root]),
+        (None, Some(environment)) => {
+            let mut stack = below(environment);
+            stack.pop();
+            (format!("environments/{environment}"), environments.get(environment), stack)
+        }
+        (None, None) => return Err(Failure::usage("name an environment or a customer")),
+    };
+    stack.extend(layer);
+    if let Some(profile) = &choice.profile {
+        if !is_segment(profile) || (customer.is_some() && environment.is_some()) {
+            return Err(Failure::usage(format!("there can be no profile `{profile}` here"))
+                .help("a profile belongs to an environment or to a customer; its name is one segment of an id"));
+        }
+        path = format!("{path}/profiles/{profile}");
+        layer = layer.and_then(|layer| layer.profiles.get(&**profile));
+        stack.extend(layer);
+    }
+    Ok(Chosen { path, layer, stack })
+}
+
+/// Whom a layer's secrets are sealed to.
+fn recipients(chosen: &Chosen<'_>) -> Result<Vec<Recipient>, Failure> {
+    let (path, stack) = (&chosen.path, &chosen.stack);
+    let names = Workspace::recipients(stack);
     if names.is_empty() {
-        return Err(Failure::new(format!("`{environment}` has no recipients: the value would be sealed to nobody"))
+        return Err(Failure::new(format!("`{path}` has no recipients: the value would be sealed to nobody"))
             .help("name a key and a recipient in tieline.yaml: `keys: {me: age1…}`, `recipients: [me]`"));
     }
     let one = |name: &str| {
-        let key = Workspace::public_key(&stack, name);
+        let key = Workspace::public_key(stack, name);
         key.and_then(|key| key.parse().ok()).ok_or_else(|| {
             Failure::new(format!("the recipient `{name}` has no usable key")).help("`tieline validate` tells more")
         })
@@ -145,9 +212,11 @@ const COLUMNS: &[&str] = &["name", "from", "used by"];
 
 fn list(args: &List, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let session = Session::open(cli)?;
-    let environment = session.environment(&args.environment)?;
-    let names = names(&session.workspace.stack(&environment));
-    let used = used(&session, &environment);
+    let at =
+        session.chosen(&session::Chosen { environment: args.environment.clone(), profile: args.profile.clone() })?;
+    let customer = args.customer.as_ref().map(|name| session.customer(name)).transpose()?;
+    let names = names(&session.workspace.stack_of(&at, customer.as_deref()));
+    let used = used(&session, &at, customer.as_ref());
     let rows: Vec<(String, String, Vec<String>)> = names
         .into_iter()
         .map(|(name, from)| {
@@ -185,13 +254,14 @@ fn names(stack: &[&Layer]) -> BTreeMap<String, String> {
     names
 }
 
-/// Secret -> the connections and credentials whose files name it in this environment.
-fn used(session: &Session, environment: &Arc<str>) -> BTreeMap<String, Vec<String>> {
+/// Secret -> the connections and credentials whose files name it in this environment, and for this customer.
+fn used(session: &Session, at: &At, customer: Option<&Arc<str>>) -> BTreeMap<String, Vec<String>> {
     let mut used: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let (compiled, _) = compile::compile(&session.workspace, &session.catalogue, environment);
-    for connection in compiled.connections.values() {
+    let (compiled, _) = compile::compile(&session.workspace, &session.catalogue, at);
+    let ours = |c: &&Connection| c.customer.is_none() || c.customer.as_ref() == customer;
+    for connection in compiled.connections.values().filter(ours) {
         for name in template::secrets_in(&connection.instance) {
-            used.entry(name.to_owned()).or_default().push(connection.id.to_string());
+            used.entry(name.to_owned()).or_default().push(connection.instance_id());
         }
     }
     used

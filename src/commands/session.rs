@@ -9,7 +9,19 @@ use crate::connectors::Catalogue;
 use crate::diagnostic::{self, Diagnostic, has_errors, listed, nearest};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
+use crate::workspace::layers::At;
 use crate::world::{System, World};
+
+/// An environment, with a profile where one is asked for.
+#[derive(Debug, clap::Args)]
+pub(super) struct Chosen {
+    /// The environment
+    #[arg(value_name = "ENV")]
+    pub(super) environment: String,
+    /// With the values and secrets of this profile
+    #[arg(long, value_name = "NAME")]
+    pub(super) profile: Option<String>,
+}
 
 /// Why a command did nothing.
 #[derive(Debug)]
@@ -117,18 +129,55 @@ impl Session {
         Err(Failure::usage(format!("there is no environment `{name}`")).help(help))
     }
 
+    /// The environment and profile that were asked for.
+    ///
+    /// # Errors
+    /// There is no such environment, or it has no such profile; the help names those that are.
+    pub(super) fn chosen(&self, chosen: &Chosen) -> Result<At, Failure> {
+        let environment = self.environment(&chosen.environment)?;
+        let Some(name) = &chosen.profile else { return Ok(At::plain(&environment)) };
+        let known = self.workspace.profiles(&environment);
+        let names = || known.iter().map(|n| &***n);
+        let help = match nearest(name, names()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if known.is_empty() => format!("make one: environments/{environment}/profiles/{name}/"),
+            None => format!("profiles: {}", listed(names(), 12)),
+        };
+        match known.get(&Arc::from(&**name)) {
+            Some(name) => Ok(At { environment, profile: Some(Arc::clone(name)) }),
+            None => Err(Failure::usage(format!("`{environment}` has no profile `{name}`")).help(help)),
+        }
+    }
+
+    /// The customer of this name.
+    ///
+    /// # Errors
+    /// There is none; the help names those that are.
+    pub fn customer(&self, name: &str) -> Result<Arc<str>, Failure> {
+        if let Some((name, _)) = self.workspace.customers.get_key_value(name) {
+            return Ok(name.clone());
+        }
+        let known = || self.workspace.customers.keys().map(|n| &**n);
+        let help = match nearest(name, known()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if known().next().is_none() => "make one: customers/NAME/customer.yaml".into(),
+            None => format!("customers: {}", listed(known(), 12)),
+        };
+        Err(Failure::usage(format!("there is no customer `{name}`")).help(help))
+    }
+
     /// Compiles an environment for commands that need it whole: problems are drawn, an error ends the command.
     ///
     /// # Errors
     /// The workspace has errors; they were drawn.
-    pub fn compile(&self, environment: &Arc<str>, ui: &Ui) -> Result<Compiled, Failure> {
-        let (compiled, told) = compile::compile(&self.workspace, &self.catalogue, environment);
+    pub fn compile(&self, at: &At, ui: &Ui) -> Result<Compiled, Failure> {
+        let (compiled, told) = compile::compile(&self.workspace, &self.catalogue, at);
         let told = diagnostic::merge(self.told.iter().cloned().chain(told).collect());
         // One environment is compiled: its name says nothing here.
         ui.problems(&told, &self.workspace.sources, 1);
         if has_errors(&told) {
             let tally = crate::reporters::human::tally(&told);
-            return Err(Failure::new(format!("`{environment}` does not compile: {tally}"))
+            return Err(Failure::new(format!("`{at}` does not compile: {tally}"))
                 .help("`tieline validate` tells every problem of every environment"));
         }
         Ok(compiled)
@@ -139,11 +188,26 @@ impl Session {
     /// # Errors
     /// There is none; the help names a near one.
     pub fn connection<'c>(&self, compiled: &'c Compiled, name: &str) -> Result<&'c Arc<str>, Failure> {
-        if let Some((id, _)) = compile::consumers::find(&compiled.states, name) {
+        if let Some((id, _)) = compiled.connections.get_key_value(name) {
             return Ok(id);
         }
-        let failure = Failure::usage(format!("there is no connection `{name}` in `{}`", compiled.environment));
-        let known = compiled.states.keys().map(|k| &**k);
+        let failure = || Failure::usage(format!("there is no connection `{name}` in `{}`", compiled.at));
+        let customers = |id: &str| {
+            let instances = compiled.connections.values().filter(move |c| *c.id == *id);
+            instances.filter_map(|c| c.customer.as_deref()).collect::<Vec<_>>()
+        };
+        if let Some((id, _)) = compile::consumers::find(&compiled.states, name) {
+            return match customers(id).first() {
+                Some(first) => {
+                    let names = listed(customers(id), 8);
+                    Err(Failure::usage(format!("`{id}` is there once for each customer: {names}"))
+                        .help(format!("name one: `{id}@{first}`")))
+                }
+                None => Ok(id),
+            };
+        }
+        let failure = failure();
+        let known = compiled.states.keys().chain(compiled.connections.keys()).map(|k| &**k);
         Err(match nearest(name, known) {
             Some(near) => failure.help(format!("did you mean `{near}`?")),
             None => failure.help("`tieline list` shows them"),

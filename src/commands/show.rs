@@ -1,7 +1,5 @@
 //! `tieline show`
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use super::format::Listing;
@@ -14,6 +12,7 @@ use crate::reporters::table;
 use crate::ui::Ui;
 use crate::value::Node;
 use crate::workspace::discover::Family;
+use crate::workspace::layers::At;
 
 /// Show one connection: what it is in each environment, who uses it, which files make it.
 #[derive(Debug, clap::Args)]
@@ -37,9 +36,10 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let mut rows = Vec::new();
     let mut missing = None;
     for environment in session.workspace.environments.keys() {
-        let compiled = session.compile(environment, ui)?;
+        let at = At::plain(environment);
+        let compiled = session.compile(&at, ui)?;
         match session.connection(&compiled, &args.id) {
-            Ok(id) => rows.extend(compiled.connections.get(id).map(|c| row(&session, &compiled, environment, c))),
+            Ok(id) => rows.extend(compiled.connections.get(id).map(|c| row(&session, &compiled, c))),
             Err(failure) => missing = Some(failure),
         }
     }
@@ -71,20 +71,20 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn row(session: &Session, compiled: &Compiled, environment: &Arc<str>, connection: &Connection) -> Value {
+fn row(session: &Session, compiled: &Compiled, connection: &Connection) -> Value {
     let workspace = &session.workspace;
     let consumers: Vec<&str> = compiled.consumers_of(connection).map(|c| &*c.id).collect();
-    let documents = workspace.stack(environment).into_iter();
+    let documents = workspace.stack_of(&compiled.at, connection.customer.as_deref()).into_iter();
     let documents = documents.filter_map(|layer| layer.family(Family::Connections).get(&connection.id));
     let files: Vec<&str> = documents.map(|d| workspace.sources.get(d.file).path()).collect();
     json!({
-        "environment": &**environment,
-        "id": &*connection.id,
+        "environment": &*compiled.at.environment,
+        "id": connection.instance_id(),
         "connector": &*connection.connector.value,
         "title": connection.title.as_ref().and_then(Node::as_str),
         "owner": connection.owner,
         "credential": connection.credential.as_ref().map(|c| &*c.value),
-        "reference": reference(workspace.root.settings.id.unwrap_or_default(), &connection.key),
+        "reference": reference(workspace.root.settings.id.unwrap_or_default(), &connection.instance_key()),
         "consumers": consumers,
         "files": files,
     })

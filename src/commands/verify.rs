@@ -43,7 +43,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     };
     ui.data(&format!(
         "{} serial {}: {objects} object{}, {opened} opened and their MACs checked: {verdict}\n",
-        place.environment,
+        place.at,
         head.serial,
         plural(objects)
     ));

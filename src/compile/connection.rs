@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::context::Context;
+use super::ownership;
 use crate::diagnostic::{Diagnostic, code, listed, nearest};
-use crate::model::connection::Connection;
+use crate::model::connection::{Connection, Scope};
 use crate::overlay::document::stack;
 use crate::overlay::{Idle, Notes};
 use crate::span::Span;
@@ -62,6 +63,11 @@ pub fn compile(context: &Context<'_>, id: &Arc<str>) -> Outcome {
         span: connection.place,
         enabled: connection.enabled,
     };
+    connection.customer.clone_from(&context.customer);
+    if context.customer.is_none() && connection.scope != Scope::Global {
+        // Each customer's instance is compiled with what the customer says.
+        return outcome;
+    }
     let mut incomplete = evaluate(context, &mut connection, &mut notes.diagnostics);
     incomplete |= log_in(context, &mut connection, &mut notes.diagnostics);
     validate(context, &mut connection, incomplete, &mut notes.diagnostics);
@@ -108,7 +114,7 @@ pub fn merge(
     let lowest = documents.first()?;
     let in_root = context.workspace.root.connections.contains_key(id);
     if merged.get("connector").is_none() && !in_root {
-        if !context.workspace.is_complete(&context.environment) {
+        if !context.workspace.is_complete(&context.at.environment) {
             *state = State::Broken;
             return None;
         }
@@ -225,8 +231,12 @@ fn validate(context: &Context<'_>, connection: &mut Connection, incomplete: bool
         // Told at the schema.
         Some(Err(_)) => {}
         Some(Ok(connector)) => {
-            let against = Against { connector, sources: &context.workspace.sources, incomplete };
+            let slots = connection.supplied_by_customer && context.customer.is_some();
+            let against = Against { connector, sources: &context.workspace.sources, incomplete, slots };
             validate::check(connection, &against, told);
+            if let Some(customer) = &context.customer {
+                ownership::check(context, customer, connection, connector, told);
+            }
         }
     }
 }

@@ -9,10 +9,10 @@ use crate::connectors::Catalogue;
 use crate::diagnostic::{Diagnostic, code, listed, nearest};
 use crate::model::consumer::{Consumer, Use};
 use crate::overlay::Notes;
-use crate::span::Spanned;
 use crate::template::OPEN;
-use crate::workspace::Workspace;
 use crate::workspace::discover::Family;
+use crate::workspace::layers::At;
+use crate::workspace::{Document, Layer, Workspace};
 
 /// The connections of an environment, as others see them.
 pub type States = BTreeMap<Arc<str>, State>;
@@ -26,7 +26,7 @@ pub fn compile(context: &Context<'_>, states: &States, notes: &mut Notes) -> Vec
         let Some(consumer) = Consumer::read(&id, &document, told) else { continue };
         check_environments(context, &consumer, told);
         check_recipients(context, &consumer, told);
-        if consumer.runs_in(&context.environment) {
+        if consumer.runs_in(&context.at.environment) {
             for used in &consumer.uses {
                 check_use(context, states, &consumer, used, told);
             }
@@ -37,20 +37,14 @@ pub fn compile(context: &Context<'_>, states: &States, notes: &mut Notes) -> Vec
 }
 
 fn check_environments(context: &Context<'_>, consumer: &Consumer, told: &mut Vec<Diagnostic>) {
-    let known = || context.workspace.environments.keys().map(|n| &**n);
-    let unknown = |e: &&Spanned<Box<str>>| !known().any(|k| *k == *e.value) && !e.value.contains(OPEN);
-    for environment in consumer.environments.iter().flatten().filter(unknown) {
-        let help = match nearest(&environment.value, known()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("environments: {}", listed(known(), 12)),
-        };
-        let message = format!("there is no environment `{}`", environment.value);
-        told.push(Diagnostic::error(code::UNKNOWN_ENVIRONMENT, environment.span, message).help(help));
+    let known = |name: &str| context.workspace.environments.contains_key(name) || name.contains(OPEN);
+    for environment in consumer.environments.iter().flatten().filter(|e| !known(&e.value)) {
+        told.push(context.workspace.unknown_environment(&environment.value, environment.span));
     }
 }
 
 fn check_recipients(context: &Context<'_>, consumer: &Consumer, told: &mut Vec<Diagnostic>) {
-    if !context.workspace.is_complete(&context.environment) {
+    if !context.workspace.is_complete(&context.at.environment) {
         return;
     }
     for recipient in consumer.recipients.iter().filter(|r| !r.value.contains(OPEN)) {
@@ -74,7 +68,7 @@ pub fn find<'s>(states: &'s States, reference: &str) -> Option<(&'s Arc<str>, &'
 
 fn check_use(context: &Context<'_>, states: &States, consumer: &Consumer, used: &Use, told: &mut Vec<Diagnostic>) {
     let name = &used.connection.value;
-    let environment = &context.environment;
+    let environment = &context.at.environment;
     if name.contains(OPEN) {
         return;
     }
@@ -83,13 +77,14 @@ fn check_use(context: &Context<'_>, states: &States, consumer: &Consumer, used: 
             return;
         }
         let known = || states.iter().filter(|(_, s)| **s != State::Absent).map(|(id, _)| &**id);
-        let elsewhere: Vec<&str> = context
-            .workspace
-            .environments
-            .keys()
-            .filter(|e| context.workspace.stack(e).iter().any(|l| l.connections.contains_key(&**name)))
-            .map(|e| &**e)
-            .collect();
+        let named = |(id, document): (&Arc<str>, &Document)| {
+            let key = document.root.as_ref().and_then(|root| root.get("key")?.as_str());
+            **id == **name || key == Some(&**name)
+        };
+        let has = |layer: &&Layer| layer.connections.iter().any(named);
+        let environments = context.workspace.environments.keys().map(|e| &**e);
+        let elsewhere: Vec<&str> =
+            environments.filter(|e| context.workspace.stack(&At::plain(&Arc::from(*e))).iter().any(has)).collect();
         let help = match nearest(name, known()) {
             Some(near) => format!("did you mean `{near}`?"),
             None if !elsewhere.is_empty() => format!(

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::customers;
 use super::names::Names;
 use crate::connectors::Catalogue;
 use crate::diagnostic::Diagnostic;
@@ -13,6 +14,7 @@ use crate::parallel;
 use crate::template::{self, Scope};
 use crate::value::{Map, Node, Value};
 use crate::workspace::discover::Family;
+use crate::workspace::layers::At;
 use crate::workspace::{Document, Layer, Workspace};
 
 /// What compiling needs to know of one environment.
@@ -21,9 +23,11 @@ pub struct Context<'w> {
     pub workspace: &'w Workspace,
     /// The connectors.
     pub catalogue: &'w Catalogue,
-    /// The environment's name.
-    pub environment: Arc<str>,
-    /// Its layers, lowest first.
+    /// The environment and profile.
+    pub at: At,
+    /// The customer whose instances are compiled; `None` for what all share.
+    pub customer: Option<Arc<str>>,
+    /// The layers, lowest first.
     pub stack: Vec<&'w Layer>,
     /// What expressions can name.
     pub names: &'w Names<'w>,
@@ -50,26 +54,32 @@ pub struct Login {
 }
 
 impl<'w> Context<'w> {
-    /// Prepares an environment; its stack's variables are in `names` already.
+    /// Prepares an environment; its variables are in `names` already. For a customer, `links` are the credentials that its
+    /// instances link: no others are looked at.
     pub fn new(
         workspace: &'w Workspace,
         catalogue: &'w Catalogue,
-        environment: &Arc<str>,
+        at: &At,
         names: &'w Names<'w>,
+        links: Option<&BTreeSet<Arc<str>>>,
         notes: &mut Notes,
     ) -> Self {
-        let stack = workspace.stack(environment);
-        let scope = Scope::environment(environment, &names.vars, names);
+        let customer = names.customer();
+        let stack = workspace.stack_of(at, customer);
+        let scope = Scope::environment(&at.environment, customer, &names.vars, names);
         let mut context = Self {
             workspace,
             catalogue,
-            environment: environment.clone(),
+            at: at.clone(),
+            customer: customer.map(Arc::from),
             stack,
             names,
             scope,
             credentials: BTreeMap::new(),
         };
-        let ids: Vec<Arc<str>> = context.ids(Family::Credentials).into_iter().collect();
+        let left = if links.is_none() { customers::logins(workspace, at) } else { BTreeSet::new() };
+        let wanted = |id: &Arc<str>| links.map_or_else(|| !left.contains(&**id), |links| links.contains(id));
+        let ids: Vec<Arc<str>> = context.ids(Family::Credentials).into_iter().filter(wanted).collect();
         let logins = parallel::map(&ids, |_, id| {
             let mut notes = Notes::default();
             (context.login(id, &mut notes), notes)
@@ -119,7 +129,8 @@ impl<'w> Context<'w> {
     /// Adds the environment's name to what was found in it.
     pub fn told(&self, mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
         for diagnostic in &mut diagnostics {
-            diagnostic.environments.push(self.environment.clone());
+            diagnostic.environments.push(self.at.to_string().into());
+            diagnostic.customers.extend(self.customer.clone());
         }
         diagnostics
     }

@@ -7,17 +7,17 @@ use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
 use super::Compiled;
-use super::names::{Names, SourceKind};
+use super::names::{AllNames, Names, SourceKind};
 use crate::connectors::Catalogue;
 use crate::digest::Digest;
 use crate::model::connection::Connection;
 use crate::model::consumer::Consumer;
 use crate::model::record::{Desired, SECRET};
-use crate::overlay::Notes;
 use crate::source::Sources;
 use crate::span::Span;
 use crate::template::Scope;
 use crate::value::{Node, SecretRef, Value};
+use crate::workspace::layers::At;
 use crate::workspace::{Layer, Workspace};
 
 /// Where the directory target lies unless an environment says otherwise.
@@ -25,25 +25,29 @@ pub const DEFAULT_TARGET: &str = "dist";
 
 /// What an environment is to have.
 pub fn desired(workspace: &Workspace, catalogue: &Catalogue, compiled: &Compiled) -> Desired {
-    let stack = workspace.stack(&compiled.environment);
-    let names = Names::new(workspace, &stack, &mut Notes::default());
+    let stack = workspace.stack(&compiled.at);
+    let names = AllNames::new(workspace, compiled);
     let id = workspace.root.settings.id.unwrap_or_default();
     let recipients = recipients(&stack);
     let maker = Maker {
         workspace: id,
-        scope: Scope::environment(&compiled.environment, &names.vars, &names),
+        at: &compiled.at,
+        catalogue,
+        scopes: names.scopes(&compiled.at),
         names: &names,
         stack: &stack,
         recipients: &recipients,
         users: users(compiled),
     };
-    let records = compiled.connections.values().map(|c| (c.id.to_string(), maker.record(c))).collect();
+    let records = compiled.connections.iter().map(|(id, c)| (id.to_string(), maker.record(c))).collect();
+    let environment = compiled.at.environment.clone();
+    let protected = workspace.environments.get(&environment).is_some_and(|layer| layer.settings.protected);
     Desired {
         workspace: id,
-        environment: compiled.environment.clone(),
-        profile: None,
+        environment,
+        profile: compiled.at.profile.clone(),
         records,
-        trust: trust(&stack, catalogue, compiled, &recipients),
+        trust: trust(&stack, protected, catalogue, compiled, &recipients),
     }
 }
 
@@ -58,7 +62,13 @@ pub fn target_path<'w>(stack: &[&'w Layer]) -> &'w str {
     stack.iter().rev().find_map(|l| l.settings.target.as_ref()).map_or(DEFAULT_TARGET, |t| &t.value)
 }
 
-fn trust(stack: &[&Layer], catalogue: &Catalogue, compiled: &Compiled, recipients: &BTreeMap<&str, &str>) -> Json {
+fn trust(
+    stack: &[&Layer],
+    protected: bool,
+    catalogue: &Catalogue,
+    compiled: &Compiled,
+    recipients: &BTreeMap<&str, &str>,
+) -> Json {
     let used: BTreeSet<&str> = compiled.connections.values().map(|c| &*c.connector.value).collect();
     let loaded = used.into_iter().filter_map(|id| Some((id, catalogue.get(id)?.ok()?)));
     let connectors: Map<String, Json> =
@@ -71,15 +81,17 @@ fn trust(stack: &[&Layer], catalogue: &Catalogue, compiled: &Compiled, recipient
         "target": {"kind": "directory", "path": target_path(stack)},
         "recipients": recipients,
         "runtimes": runtimes,
-        "protected": stack.last().is_some_and(|l| l.settings.protected),
+        "protected": protected,
         "connectors": connectors,
     })
 }
 
 struct Maker<'a, 'w> {
     workspace: Uuid,
-    scope: Scope<'a>,
-    names: &'a Names<'w>,
+    at: &'a At,
+    catalogue: &'a Catalogue,
+    scopes: BTreeMap<&'a Option<Arc<str>>, Scope<'a>>,
+    names: &'a AllNames<'w>,
     stack: &'a [&'w Layer],
     recipients: &'a BTreeMap<&'w str, &'w str>,
     users: BTreeMap<&'a str, Vec<&'a Consumer>>,
@@ -97,9 +109,32 @@ fn users(compiled: &Compiled) -> BTreeMap<&str, Vec<&Consumer>> {
 }
 
 impl Maker<'_, '_> {
+    /// The secrets that the customer is to supply: where each goes, and the piece of schema that a form needs.
+    fn slots(&self, connection: &Connection) -> Vec<Json> {
+        let loaded = self.catalogue.get(&connection.connector.value).and_then(Result::ok);
+        let Some(connector) = loaded.filter(|_| connection.supplied_by_customer) else { return Vec::new() };
+        let (variant, mode) = (connection.choice("config", "variant"), connection.choice("auth", "mode"));
+        let places = connector.places(variant, mode);
+        let empty = |pointer: &String| {
+            let missing = connection.instance.pointer(pointer).is_none();
+            missing && !places.is_global(pointer) && !pointer.contains('*')
+        };
+        let slot = |pointer: String| {
+            let field = connector.field(&pointer, variant, mode);
+            let words = ["title", "description", "type", "format", "pattern", "minLength", "maxLength"];
+            let words = words.into_iter().filter_map(|word| Some((word.to_owned(), field.word(word)?.clone())));
+            json!({"path": pointer, "required": field.required, "schema": words.collect::<Map<_, _>>()})
+        };
+        places.secret_pointers().into_iter().filter(empty).map(slot).collect()
+    }
+
     fn record(&self, connection: &Connection) -> Json {
-        let scope = self.scope.connection(&connection.id, &connection.connector.value);
-        let tree = |node: Option<&Node>| node.map_or(Json::Null, |n| self.json(n, &scope));
+        let ground = self.scopes.get(&connection.customer).zip(self.names.of(connection));
+        let scope = ground.map(|(scope, names)| (scope.connection(&connection.id, &connection.connector.value), names));
+        let tree = |node: Option<&Node>| match (node, &scope) {
+            (Some(node), Some((scope, names))) => json(node, scope, names),
+            _ => Json::Null,
+        };
         let by = |name: &str| self.users.get(name).into_iter().flatten().copied();
         let by_key = by(&connection.key).filter(|_| connection.key != connection.id);
         let consumers: Vec<&Consumer> = by(&connection.id).chain(by_key).collect();
@@ -117,9 +152,9 @@ impl Maker<'_, '_> {
         let ids: BTreeSet<&str> = consumers.iter().map(|c| &*c.id).collect();
         json!({
             "id": &*connection.id,
-            "customer": null,
-            "profile": null,
-            "reference": reference(self.workspace, &connection.key),
+            "customer": connection.customer.as_deref(),
+            "profile": self.at.profile.as_deref(),
+            "reference": reference(self.workspace, &connection.instance_key()),
             "key": &*connection.key,
             "connector": &*connection.connector.value,
             "config": tree(connection.instance.get("config")),
@@ -129,51 +164,52 @@ impl Maker<'_, '_> {
             "labels": connection.label_texts(),
             "recipients": keys,
             "consumers": ids,
+            "slots": self.slots(connection),
             "expose": connection.expose,
             "protect": connection.protect,
         })
     }
+}
 
-    fn json(&self, node: &Node, scope: &Scope<'_>) -> Json {
-        match &node.value {
-            Value::Null => Json::Null,
-            Value::Bool(b) => (*b).into(),
-            Value::Int(i) => (*i).into(),
-            Value::Float(f) => (*f).into(),
-            Value::String(s) => (&**s).into(),
-            Value::List(items) => items.iter().map(|item| self.json(item, scope)).collect(),
-            Value::Map(map) => {
-                Json::Object(map.iter().map(|e| (e.key.to_string(), self.json(&e.value, scope))).collect())
+fn json(node: &Node, scope: &Scope<'_>, names: &Names<'_>) -> Json {
+    match &node.value {
+        Value::Null => Json::Null,
+        Value::Bool(b) => (*b).into(),
+        Value::Int(i) => (*i).into(),
+        Value::Float(f) => (*f).into(),
+        Value::String(s) => (&**s).into(),
+        Value::List(items) => items.iter().map(|item| json(item, scope, names)).collect(),
+        Value::Map(map) => {
+            Json::Object(map.iter().map(|e| (e.key.to_string(), json(&e.value, scope, names))).collect())
+        }
+        Value::Secret(reference) => secret(reference, scope, names),
+    }
+}
+
+/// A secret as anyone with the repository can see it.
+fn secret(reference: &SecretRef, scope: &Scope<'_>, all: &Names<'_>) -> Json {
+    let source = |name: &str| match all.source(name) {
+        Some(source) => match source.kind {
+            SourceKind::Sealed(version) => {
+                json!({"name": name, "from": secrets_path(source.layer), "version": version})
             }
-            Value::Secret(reference) => self.secret(reference, scope),
-        }
+            SourceKind::Store(uri) => json!({"name": name, "from": uri, "version": null}),
+        },
+        None => json!({"name": name, "from": null, "version": null}),
+    };
+    let sources: Vec<Json> = reference.names.iter().map(|name| source(name)).collect();
+    let mut secret = json!({"names": reference.names, "sources": sources, "delivery": "resolve"});
+    if !reference.is_plain() {
+        // What stands around the secret makes the value too: a change of it must show.
+        let around = json!({"template": reference.template, "inputs": scope.inputs(&reference.template)});
+        secret["template"] = Digest::of(around.to_string().as_bytes()).as_str().into();
     }
-
-    /// A secret as anyone with the repository can see it.
-    fn secret(&self, reference: &SecretRef, scope: &Scope<'_>) -> Json {
-        let source = |name: &str| match self.names.source(name) {
-            Some(source) => match source.kind {
-                SourceKind::Sealed(version) => {
-                    json!({"name": name, "from": secrets_path(source.layer), "version": version})
-                }
-                SourceKind::Store(uri) => json!({"name": name, "from": uri, "version": null}),
-            },
-            None => json!({"name": name, "from": null, "version": null}),
-        };
-        let sources: Vec<Json> = reference.names.iter().map(|name| source(name)).collect();
-        let mut secret = json!({"names": reference.names, "sources": sources, "delivery": "resolve"});
-        if !reference.is_plain() {
-            // What stands around the secret makes the value too: a change of it must show.
-            let around = json!({"template": reference.template, "inputs": scope.inputs(&reference.template)});
-            secret["template"] = Digest::of(around.to_string().as_bytes()).as_str().into();
-        }
-        json!({ SECRET: secret })
-    }
+    json!({ SECRET: secret })
 }
 
 /// The path of a layer's secrets file.
 pub fn secrets_path(layer: &Layer) -> String {
-    if layer.path.is_empty() { "secrets.sops.yaml".into() } else { format!("{}/secrets.sops.yaml", layer.path) }
+    layer.file("secrets.sops.yaml")
 }
 
 /// The stable reference of a key: UUIDv5 in the namespace of the workspace's id (RFC 9562, section 5.5).

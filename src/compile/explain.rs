@@ -5,8 +5,8 @@ use crate::overlay::Notes;
 use crate::overlay::document::stack;
 use crate::span::Span;
 use crate::value::{Map, Node, Value};
+use crate::workspace::Layer;
 use crate::workspace::discover::Family;
-use crate::workspace::{Layer, Workspace};
 
 /// One layer that touched a value.
 #[derive(Clone, Debug)]
@@ -20,13 +20,13 @@ pub struct Step<'w> {
 }
 
 /// The steps of the value at `pointer` in a connection, lowest layer first. Empty where no layer ever had it.
-pub fn history<'w>(workspace: &'w Workspace, environment: &str, id: &str, pointer: &str) -> Vec<Step<'w>> {
-    watch(&workspace.stack(environment), Family::Connections, id, pointer)
+pub fn history<'w>(stack: &[&'w Layer], id: &str, pointer: &str) -> Vec<Step<'w>> {
+    watch(stack, Family::Connections, id, pointer)
 }
 
 /// The same for the login of a linked credential: `pointer` starts with `/auth`.
-pub fn credential_history<'w>(workspace: &'w Workspace, environment: &str, id: &str, pointer: &str) -> Vec<Step<'w>> {
-    watch(&workspace.stack(environment), Family::Credentials, id, pointer)
+pub fn credential_history<'w>(stack: &[&'w Layer], id: &str, pointer: &str) -> Vec<Step<'w>> {
+    watch(stack, Family::Credentials, id, pointer)
 }
 
 fn watch<'w>(layers: &[&'w Layer], family: Family, id: &str, pointer: &str) -> Vec<Step<'w>> {

@@ -6,9 +6,11 @@
 pub mod connection;
 pub mod consumers;
 pub mod context;
+pub mod customers;
 pub mod desired;
 pub mod explain;
 pub mod names;
+pub mod ownership;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use crate::overlay::{Idle, Notes};
 use crate::parallel;
 use crate::span::{FileId, Span};
 use crate::workspace::discover::Family;
+use crate::workspace::layers::At;
 use crate::workspace::{Layer, Workspace};
 use connection::{Outcome, State};
 use consumers::States;
@@ -29,9 +32,9 @@ use names::Names;
 
 /// One environment, compiled.
 pub struct Compiled {
-    /// The environment.
-    pub environment: Arc<str>,
-    /// Its connections by id, without those that are switched off.
+    /// The environment and profile.
+    pub at: At,
+    /// Its connections by id, the instances of customers by `id@customer`; without those that are switched off.
     pub connections: BTreeMap<Arc<str>, Connection>,
     /// The consumers that run in it.
     pub consumers: Vec<Consumer>,
@@ -41,10 +44,10 @@ pub struct Compiled {
 
 /// Compiles one environment, which must exist. Its problems come beside it; with an error among them, the result is for
 /// showing only.
-pub fn compile(workspace: &Workspace, catalogue: &Catalogue, environment: &Arc<str>) -> (Compiled, Vec<Diagnostic>) {
+pub fn compile(workspace: &Workspace, catalogue: &Catalogue, at: &At) -> (Compiled, Vec<Diagnostic>) {
     let mut notes = Notes::default();
-    let names = Names::new(workspace, &workspace.stack(environment), &mut notes);
-    let context = Context::new(workspace, catalogue, environment, &names, &mut notes);
+    let names = Names::new(workspace, at, None, &mut notes);
+    let context = Context::new(workspace, catalogue, at, &names, None, &mut notes);
     let ids: Vec<Arc<str>> = context.ids(Family::Connections).into_iter().collect();
     let outcomes = parallel::map(&ids, |_, id| connection::compile(&context, id));
     let mut states = States::new();
@@ -57,28 +60,30 @@ pub fn compile(workspace: &Workspace, catalogue: &Catalogue, environment: &Arc<s
     check_keys(&states, &mut notes.diagnostics);
     let consumers = consumers::compile(&context, &states, &mut notes);
     let mut diagnostics = context.told(notes.diagnostics);
+    for instances in customers::compile(workspace, catalogue, at) {
+        diagnostics.extend(instances.diagnostics);
+        let enabled = instances.connections.into_iter().filter(|c| c.enabled);
+        connections.extend(enabled.map(|c| (Arc::from(c.instance_id()), c)));
+    }
     diagnostics.extend(check_catalogue(workspace, catalogue));
-    (Compiled { environment: environment.clone(), connections, consumers, states }, diagnostics)
+    (Compiled { at: at.clone(), connections, consumers, states }, diagnostics)
 }
 
-/// Every problem of every environment. A workspace without environments is checked as its root alone.
+/// Every problem of every environment, profile and customer. A workspace without environments is checked as its root
+/// alone.
 pub fn check(workspace: &Workspace, catalogue: &Catalogue) -> Vec<Diagnostic> {
-    let alone: Arc<str> = Arc::from("");
-    let environments: Vec<Arc<str>> = match workspace.environments.len() {
-        0 => vec![alone],
-        _ => workspace.environments.keys().cloned().collect(),
+    let everywhere_ = match workspace.environments.len() {
+        0 => vec![At::plain(&Arc::from(""))],
+        _ => workspace.everywhere(),
     };
-    let mut notes: Vec<Notes> = environments.iter().map(|_| Notes::default()).collect();
-    let names: Vec<Names<'_>> = environments
-        .iter()
-        .zip(&mut notes)
-        .map(|(environment, notes)| Names::new(workspace, &workspace.stack(environment), notes))
-        .collect();
-    let contexts: Vec<Context<'_>> = environments
+    let mut notes: Vec<Notes> = everywhere_.iter().map(|_| Notes::default()).collect();
+    let names: Vec<Names<'_>> =
+        everywhere_.iter().zip(&mut notes).map(|(at, notes)| Names::new(workspace, at, None, notes)).collect();
+    let contexts: Vec<Context<'_>> = everywhere_
         .iter()
         .zip(&names)
         .zip(&mut notes)
-        .map(|((environment, names), notes)| Context::new(workspace, catalogue, environment, names, notes))
+        .map(|((at, names), notes)| Context::new(workspace, catalogue, at, names, None, notes))
         .collect();
     let ids = ids_of_all(workspace);
     let checked = parallel::map(&ids, |_, id| everywhere(&contexts, id));
@@ -93,16 +98,22 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue) -> Vec<Diagnostic> {
     // Sorted already: building a map of them at once is much less work than inserting them.
     let states: Vec<States> = states.into_iter().map(|states| states.into_iter().collect()).collect();
     let mut told = Vec::new();
-    let mut idle: BTreeMap<Idle, BTreeSet<Arc<str>>> = BTreeMap::new();
+    let mut idle: BTreeMap<Idle, usize> = BTreeMap::new();
     for ((context, notes), states) in contexts.iter().zip(&mut notes).zip(&states) {
         check_keys(states, &mut notes.diagnostics);
         consumers::compile(context, states, notes);
         told.extend(context.told(std::mem::take(&mut notes.diagnostics)));
-        for patch in notes.idle.drain(..) {
-            idle.entry(patch).or_default().insert(context.environment.clone());
+        // A patch that is idle twice in one environment is idle there once.
+        let here: BTreeSet<Idle> = notes.idle.drain(..).collect();
+        here.into_iter().for_each(|patch| *idle.entry(patch).or_default() += 1);
+        for instances in customers::compile(workspace, catalogue, &context.at) {
+            told.extend(instances.diagnostics);
+            let here: BTreeSet<Idle> = instances.idle.into_iter().collect();
+            here.into_iter().for_each(|patch| *idle.entry(patch).or_default() += 1);
         }
     }
     told.extend(idle_everywhere(workspace, &contexts, idle));
+    told.extend(customers::without(workspace));
     told.extend(check_catalogue(workspace, catalogue));
     for diagnostic in &mut told {
         diagnostic.environments.retain(|e| !e.is_empty());
@@ -110,9 +121,9 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue) -> Vec<Diagnostic> {
     told
 }
 
-/// The ids of all connections of all environments, sorted. Every layer is in the stack of an environment.
+/// The ids of all connections of all environments and profiles, sorted.
 fn ids_of_all(workspace: &Workspace) -> Vec<&Arc<str>> {
-    let layers = std::iter::once(&workspace.root).chain(workspace.environments.values());
+    let layers = workspace.layers().filter(|layer| !layer.is_customers());
     let mut ids: Vec<&Arc<str>> = layers.flat_map(|layer| layer.connections.keys()).collect();
     ids.sort();
     ids.dedup();
@@ -189,16 +200,16 @@ fn check_catalogue(workspace: &Workspace, catalogue: &Catalogue) -> Vec<Diagnost
 }
 
 /// Patches that change nothing wherever their layer takes part.
-fn idle_everywhere(
-    workspace: &Workspace,
-    contexts: &[Context<'_>],
-    idle: BTreeMap<Idle, BTreeSet<Arc<str>>>,
-) -> Vec<Diagnostic> {
+fn idle_everywhere(workspace: &Workspace, contexts: &[Context<'_>], idle: BTreeMap<Idle, usize>) -> Vec<Diagnostic> {
     let mut told = Vec::new();
-    for (patch, environments) in idle {
-        let has = |layer: &Layer| layer_has(layer, patch.span.file);
-        let takes_part = contexts.iter().filter(|c| c.stack.iter().any(|layer| has(layer)));
-        if takes_part.count() <= environments.len() {
+    for (patch, times) in idle {
+        let file = patch.span.file;
+        let shared = contexts.iter().filter(|c| c.stack.iter().any(|layer| layer_has(layer, file)));
+        let customers = contexts.iter().flat_map(|c| {
+            let customers = workspace.customers_in(&c.at.environment);
+            customers.filter(|customer| customers::takes_part(workspace, &c.at, *customer, file))
+        });
+        if shared.count() + customers.count() <= times {
             told.push(Diagnostic::error(patch.code, patch.span, patch.what).help(patch.help));
         }
     }

@@ -1,12 +1,16 @@
 //! What expressions can name in one environment: the merged variables, and every secret of the stack.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use super::Compiled;
 use crate::diagnostic::{listed, nearest};
 use crate::digest::Digest;
+use crate::model::connection::Connection;
 use crate::overlay::{Notes, merge_map};
-use crate::template::{self, SecretNames};
+use crate::template::{self, Scope, SecretNames};
 use crate::value::{Map, Node};
+use crate::workspace::layers::At;
 use crate::workspace::secrets::SCOPE;
 use crate::workspace::{Layer, Workspace};
 
@@ -31,6 +35,7 @@ pub enum SourceKind<'w> {
 /// The names of one environment.
 pub struct Names<'w> {
     workspace: &'w Workspace,
+    customer: Option<Box<str>>,
     /// The variables of the whole stack.
     pub vars: Map,
     secrets: BTreeMap<&'w str, Source<'w>>,
@@ -41,12 +46,12 @@ pub struct Names<'w> {
 }
 
 impl<'w> Names<'w> {
-    /// Collects the names of a stack, lowest layer first.
-    pub fn new(workspace: &'w Workspace, stack: &[&'w Layer], notes: &mut Notes) -> Self {
+    /// Collects the names of an environment and profile, or of what a customer has there.
+    pub fn new(workspace: &'w Workspace, at: &At, customer: Option<&str>, notes: &mut Notes) -> Self {
+        let stack = workspace.stack_of(at, customer);
         let mut vars = Map::default();
         let mut secrets = BTreeMap::new();
-        let top = stack.last().map_or("", |layer| layer.path.strip_prefix("environments/").unwrap_or(""));
-        let complete = workspace.is_complete(top);
+        let complete = workspace.is_complete(&at.environment) && stack.iter().all(|layer| !layer.unusable);
         let mut unreadable = !complete;
         for layer in stack {
             merge_map(&mut vars, &layer.settings.vars, notes);
@@ -66,7 +71,13 @@ impl<'w> Names<'w> {
         for entry in vars.iter() {
             template::forbid(&entry.value, "`vars`", &mut notes.diagnostics);
         }
-        Self { workspace, vars, secrets, unreadable, complete }
+        let customer = customer.map(Into::into);
+        Self { workspace, customer, vars, secrets, unreadable, complete }
+    }
+
+    /// The customer whose names these are, if any.
+    pub fn customer(&self) -> Option<&str> {
+        self.customer.as_deref()
     }
 
     /// Where a secret comes from: the highest layer that has it.
@@ -77,6 +88,35 @@ impl<'w> Names<'w> {
     /// The variable of this name.
     pub fn variable(&self, name: &str) -> Option<&Node> {
         self.vars.get(name)
+    }
+}
+
+/// The names of everything that is compiled in an environment: what all share, and what each customer has.
+pub struct AllNames<'w>(BTreeMap<Option<Arc<str>>, Names<'w>>);
+
+impl<'w> AllNames<'w> {
+    /// Those of the customers that have an instance, and of none.
+    pub fn new(workspace: &'w Workspace, compiled: &Compiled) -> Self {
+        let customers: BTreeSet<Option<&Arc<str>>> =
+            compiled.connections.values().map(|c| c.customer.as_ref()).chain([None]).collect();
+        let names = |customer: Option<&Arc<str>>| {
+            let names = Names::new(workspace, &compiled.at, customer.map(|c| &**c), &mut Notes::default());
+            (customer.cloned(), names)
+        };
+        Self(customers.into_iter().map(names).collect())
+    }
+
+    /// The names of a connection.
+    pub fn of(&self, connection: &Connection) -> Option<&Names<'w>> {
+        self.0.get(&connection.customer)
+    }
+
+    /// The same, ready for evaluation, by customer.
+    pub fn scopes<'a>(&'a self, at: &At) -> BTreeMap<&'a Option<Arc<str>>, Scope<'a>> {
+        let scope = |(customer, names): (&'a Option<Arc<str>>, &'a Names<'w>)| {
+            (customer, Scope::environment(&at.environment, customer.as_deref(), &names.vars, names))
+        };
+        self.0.iter().map(scope).collect()
     }
 }
 
@@ -94,17 +134,23 @@ impl SecretNames for Names<'_> {
             let sealed = layer.secrets.as_ref().is_some_and(|s| s.names.contains_key(name));
             sealed || layer.settings.secrets.get(name).is_some_and(|b| b.uri.is_some())
         };
-        let elsewhere: BTreeSet<&str> = self.workspace.environments.values().filter(has).map(|l| &*l.path).collect();
+        let elsewhere: BTreeSet<&str> = self.workspace.layers().filter(has).map(|l| &*l.path).collect();
+        let command = match &self.customer {
+            Some(customer) => format!("`tieline secret set {name} --customer {customer}`"),
+            None => format!("`tieline secret set {name} -e ENV`"),
+        };
         if !elsewhere.is_empty() {
-            return format!(
-                "{} {} it, and no environment reads another's secrets; set it here: `tieline secret set {name} -e ENV`",
-                listed(elsewhere.iter().copied(), 4),
-                if elsewhere.len() == 1 { "has" } else { "have" }
-            );
+            let has = if elsewhere.len() == 1 { "has" } else { "have" };
+            let whose = match elsewhere.iter().any(|path| path.starts_with("customers/")) {
+                true => "environment or customer",
+                false => "environment",
+            };
+            let elsewhere = listed(elsewhere.iter().copied(), 4);
+            return format!("{elsewhere} {has} it, and no {whose} reads another's secrets; set it here: {command}");
         }
         match nearest(name, self.secrets.keys().copied()) {
             Some(near) => format!("did you mean `secrets.{near}`?"),
-            None => format!("set it: `tieline secret set {name} -e ENV`"),
+            None => format!("set it: {command}"),
         }
     }
 }

@@ -8,6 +8,7 @@ mod builtin;
 pub mod json;
 mod schema;
 pub mod sensitive;
+pub mod field;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;

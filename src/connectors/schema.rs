@@ -7,8 +7,9 @@ use jsonschema::{Draft, PatternOptions, Registry, ValidationError, Validator};
 use serde_json::{Map, Value, json};
 
 use super::builtin::SHARED;
+use super::field::{self, Field};
 use super::json::Tree;
-use super::sensitive::{self, Places};
+use super::sensitive::{self, Places, Walk};
 use crate::digest::Digest;
 use crate::value::Node;
 
@@ -124,18 +125,29 @@ impl Connector {
         let key = (variant.to_owned(), mode.to_owned());
         let Ok(mut cache) = self.places.lock() else { return Arc::default() };
         let fresh = || {
-            let known = [("/config/variant", variant), ("/auth/mode", mode)];
-            let known: BTreeMap<&str, &str> = known.into_iter().filter(|(_, v)| !v.is_empty()).collect();
+            let known = known(variant, mode);
             // Loading refused a schema that has none.
             Arc::new(sensitive::places(&self.schema, &known).unwrap_or_default())
         };
         Arc::clone(cache.entry(key).or_insert_with(fresh))
     }
 
+    /// What the schema says of the field at a JSON Pointer, for this variant and mode; empty strings where there is none.
+    pub fn field(&self, pointer: &str, variant: &str, mode: &str) -> Field<'_> {
+        let known = known(variant, mode);
+        field::find(&Walk::new(&self.schema, &known), pointer)
+    }
+
     /// Every place that is secret in some variant or mode.
     pub fn secret_pointers(&self) -> Vec<String> {
         self.places("", "").secret_pointers().into_iter().collect()
     }
+}
+
+/// The discriminators whose values are known.
+fn known<'k>(variant: &'k str, mode: &'k str) -> BTreeMap<&'k str, &'k str> {
+    let known = [("/config/variant", variant), ("/auth/mode", mode)];
+    known.into_iter().filter(|(_, value)| !value.is_empty()).collect()
 }
 
 /// A stranger's schema, held against its metaschema.

@@ -16,6 +16,8 @@ const MAX_VISITS: u32 = 100_000;
 pub struct Places {
     /// A secret stands here, or everything below is secret.
     pub secret: bool,
+    /// It is the same for all customers: `x-scope: global`, here or above.
+    pub global: bool,
     children: BTreeMap<Box<str>, Places>,
     /// Items of a list and keys that are not named.
     any: Option<Box<Places>>,
@@ -40,6 +42,17 @@ impl Places {
             }
         }
         false
+    }
+
+    /// Whether what stands at a JSON Pointer below this place is the same for all customers.
+    pub fn is_global(&self, pointer: &str) -> bool {
+        let mut place = Some(self);
+        let mut global = self.global;
+        for segment in crate::value::segments(pointer) {
+            place = place.and_then(|place| place.below(&segment));
+            global |= place.is_some_and(|place| place.global);
+        }
+        global
     }
 
     /// All secret places as JSON Pointers; `*` stands for any item or key.
@@ -86,26 +99,38 @@ pub(super) fn is_marked(schema: &Map<String, Value>) -> bool {
 /// `None` for a schema whose references branch without end.
 pub(super) fn places(schema: &Value, known: &BTreeMap<&str, &str>) -> Option<Places> {
     let mut places = Places::default();
-    let walk = Walk { root: schema, known, visits: Cell::new(MAX_VISITS) };
+    let walk = Walk::new(schema, known);
     walk.visit(schema, &mut String::new(), &mut places, &mut Vec::new());
     (walk.visits.get() > 0).then_some(places)
 }
 
-struct Walk<'a> {
-    root: &'a Value,
-    known: &'a BTreeMap<&'a str, &'a str>,
+/// A walk through a schema that counts its steps.
+pub(super) struct Walk<'a, 'k> {
+    pub(super) root: &'a Value,
+    known: &'k BTreeMap<&'k str, &'k str>,
     /// What is left of [`MAX_VISITS`].
     visits: Cell<u32>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a, 'k> Walk<'a, 'k> {
+    /// A walk through `root`; `known` are the discriminators whose values are known.
+    pub(super) fn new(root: &'a Value, known: &'k BTreeMap<&'k str, &'k str>) -> Self {
+        Self { root, known, visits: Cell::new(MAX_VISITS) }
+    }
+
+    /// Takes a step; false where there were too many.
+    pub(super) fn step(&self) -> bool {
+        self.visits.set(self.visits.get().saturating_sub(1));
+        self.visits.get() > 0
+    }
+
     fn visit(&self, schema: &'a Value, pointer: &mut String, places: &mut Places, references: &mut Vec<&'a str>) {
         let Value::Object(map) = schema else { return };
-        self.visits.set(self.visits.get().saturating_sub(1));
-        if self.visits.get() == 0 {
+        if !self.step() {
             return;
         }
         places.secret |= is_marked(map);
+        places.global |= map.get("x-scope").and_then(Value::as_str) == Some("global");
         if let Some((name, target)) = reference(self.root, map)
             && references.iter().filter(|r| **r == name).count() < MAX_REPEATS
         {
@@ -161,7 +186,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether a condition holds, as far as the known discriminators tell.
-    fn decides(&self, condition: &Value, pointer: &mut String) -> Option<bool> {
+    pub(super) fn decides(&self, condition: &Value, pointer: &mut String) -> Option<bool> {
         let mut holds = None;
         for (key, schema) in objects(condition.as_object()?, "properties") {
             let length = pointer.len();
@@ -192,16 +217,16 @@ pub(super) fn constants(schema: &Value) -> Option<Vec<&str>> {
 }
 
 /// A local `$ref` and its target.
-fn reference<'a>(root: &'a Value, schema: &'a Map<String, Value>) -> Option<(&'a str, &'a Value)> {
+pub(super) fn reference<'a>(root: &'a Value, schema: &'a Map<String, Value>) -> Option<(&'a str, &'a Value)> {
     let name = schema.get("$ref")?.as_str()?;
     Some((name, root.pointer(name.strip_prefix('#')?)?))
 }
 
-fn objects<'a>(schema: &'a Map<String, Value>, key: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+pub(super) fn objects<'a>(schema: &'a Map<String, Value>, key: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
     schema.get(key).and_then(Value::as_object).into_iter().flatten()
 }
 
-fn list<'a>(schema: &'a Map<String, Value>, key: &str) -> &'a [Value] {
+pub(super) fn list<'a>(schema: &'a Map<String, Value>, key: &str) -> &'a [Value] {
     schema.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 

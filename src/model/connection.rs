@@ -30,6 +30,30 @@ const KEYS: &[&str] = &[
 /// Keys whose values may hold expressions.
 const EVALUATED: &[&str] = &["config", "auth", "title", "description", "labels"];
 
+/// Whom a connection serves, and whose credentials it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// One connection, shared by all customers.
+    #[default]
+    Global,
+    /// One for each customer, with credentials that the organization supplies.
+    Organization,
+    /// One for each customer, with credentials of the customer's.
+    Customer,
+}
+
+impl Scope {
+    /// The scope of this name.
+    pub fn of(name: &str) -> Option<Self> {
+        match name {
+            "global" => Some(Self::Global),
+            "organization" => Some(Self::Organization),
+            "customer" => Some(Self::Customer),
+            _ => None,
+        }
+    }
+}
+
 /// What a connection is in one environment.
 #[derive(Clone, Debug)]
 pub struct Connection {
@@ -49,6 +73,12 @@ pub struct Connection {
     pub credential: Option<Spanned<Arc<str>>>,
     /// The stable key; the id unless set.
     pub key: Arc<str>,
+    /// Whom it serves.
+    pub scope: Scope,
+    /// The customer whose instance this is.
+    pub customer: Option<Arc<str>>,
+    /// The customer types in the secrets: they are empty slots here.
+    pub supplied_by_customer: bool,
     /// Who else may see it.
     pub expose: Vec<Box<str>>,
     /// Deleting, disabling and changing its connector are forbidden.
@@ -78,8 +108,8 @@ impl Connection {
         let credential = fields.string("credential").map(|s| Spanned { value: s.value.into(), span: s.span });
         let protect = fields.boolean("protect").unwrap_or(false);
         let enabled = fields.boolean("enabled").unwrap_or(true);
-        let expose = fields.strings("expose").unwrap_or_default().into_iter().map(|s| s.value.into()).collect();
-        scope(&mut fields);
+        let expose = fields.texts("expose").unwrap_or_default().into_iter().map(|s| s.value).collect();
+        let (scope, slots) = scope(&mut fields);
         if let (Some(credential), Some(auth)) = (fields.entry("credential"), fields.entry("auth")) {
             let message = "`credential` and `auth` exclude each other";
             let both = Diagnostic::error(code::INVALID_VALUE, auth.key_span, message)
@@ -118,6 +148,9 @@ impl Connection {
             labels: labels.map(|e| e.value),
             credential,
             key,
+            scope,
+            customer: None,
+            supplied_by_customer: slots,
             expose,
             protect,
             enabled,
@@ -126,6 +159,16 @@ impl Connection {
             literals: map,
             connector,
         })
+    }
+
+    /// What its record is filed under: its id, or `id@customer`.
+    pub fn instance_id(&self) -> String {
+        instance_id(&self.id, self.customer.as_deref())
+    }
+
+    /// What its reference is made of: its key, or `key@customer`.
+    pub fn instance_key(&self) -> String {
+        instance_id(&self.key, self.customer.as_deref())
     }
 
     /// A literal discriminator of the instance: `auth.mode`, `config.variant`.
@@ -169,6 +212,11 @@ impl Connection {
     }
 }
 
+/// `id`, or `id@customer` for the instance of a customer.
+pub fn instance_id(id: &str, customer: Option<&str>) -> String {
+    customer.map_or_else(|| id.to_owned(), |customer| format!("{id}@{customer}"))
+}
+
 fn empty(span: Span) -> Node {
     Node::new(span, Value::Map(Map::default()))
 }
@@ -188,24 +236,29 @@ fn key(id: &Arc<str>, fields: &mut Fields<'_>) -> Arc<str> {
     key.value.into()
 }
 
-/// Customers are not part of this version: a connection that asks for them must not pass as a global one.
-fn scope(fields: &mut Fields<'_>) {
-    if let Some(scope) = fields.string("scope") {
-        let told = match scope.value {
-            "global" => return,
-            "organization" | "customer" => {
-                Diagnostic::error(code::INVALID_VALUE, scope.span, "only `scope: global` is supported by this version")
-                    .help("connections of customers come with customer layers")
+/// `scope` and `supplied_by`; what is wrong with them is told.
+fn scope(fields: &mut Fields<'_>) -> (Scope, bool) {
+    let scope = fields.string("scope");
+    let found = scope.as_ref().map_or(Some(Scope::Global), |scope| Scope::of(scope.value));
+    if let (Some(scope), None) = (&scope, found) {
+        let told = Diagnostic::error(code::INVALID_VALUE, scope.span, "there is no such scope")
+            .help("`global` (one for all), `organization` or `customer` (one for each customer)");
+        fields.diagnostics().push(told);
+    }
+    let supplied = fields.string("supplied_by");
+    if let Some(supplied) = &supplied {
+        let (message, help) = match (supplied.value, found) {
+            ("organization" | "customer", Some(Scope::Customer) | None) => {
+                return (found.unwrap_or_default(), supplied.value == "customer");
             }
-            _ => Diagnostic::error(code::INVALID_VALUE, scope.span, "there is no such scope")
-                .help("`global`, `organization` or `customer`"),
+            ("organization" | "customer", _) => (
+                "`supplied_by` belongs to `scope: customer`",
+                "with any other scope the organization supplies the credentials",
+            ),
+            _ => ("there is no such supplier", "`organization` or `customer`"),
         };
+        let told = Diagnostic::error(code::INVALID_VALUE, supplied.span, message).help(help);
         fields.diagnostics().push(told);
     }
-    if let Some(supplied) = fields.entry("supplied_by") {
-        let told =
-            Diagnostic::error(code::INVALID_VALUE, supplied.key_span, "`supplied_by` is not supported by this version")
-                .help("it belongs to connections of customers");
-        fields.diagnostics().push(told);
-    }
+    (found.unwrap_or_default(), false)
 }

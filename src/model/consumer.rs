@@ -50,11 +50,8 @@ impl Consumer {
         for key in ["title", "description"] {
             fields.string(key);
         }
-        let own = |list: Vec<Spanned<&str>>| -> Vec<Spanned<Box<str>>> {
-            list.into_iter().map(|s| Spanned { value: s.value.into(), span: s.span }).collect()
-        };
-        let environments = fields.strings("environments").map(own);
-        let recipients = fields.strings("recipients").map(own).unwrap_or_default();
+        let environments = fields.texts("environments");
+        let recipients = fields.texts("recipients").unwrap_or_default();
         let uses = uses(&mut fields);
         let literals = ["kind", "owner", "environments", "uses", "recipients"];
         for entry in document.as_map().into_iter().flat_map(Map::iter).filter(|e| literals.contains(&&*e.key)) {
@@ -96,8 +93,7 @@ fn slot(item: &Node, told: &mut Vec<Diagnostic>) -> Option<Use> {
     let connection = fields.string("connection")?;
     let connection: Spanned<Box<str>> = Spanned { value: connection.value.into(), span: connection.span };
     let slot = fields.string("slot").map_or_else(|| connection.value.clone(), |s| s.value.into());
-    let accepts = fields.strings("accepts").unwrap_or_default();
-    let accepts = accepts.into_iter().map(|s| Spanned { value: s.value.into(), span: s.span }).collect();
+    let accepts = fields.texts("accepts").unwrap_or_default();
     Some(Use { slot, connection, accepts })
 }
 

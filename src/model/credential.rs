@@ -34,8 +34,7 @@ impl Credential {
         fields.map("labels");
         fields.require("auth", top(&document), "the login that connections share: `auth: {mode: password, …}`");
         fields.map("auth");
-        let connectors = fields.strings("connectors").unwrap_or_default();
-        let connectors = connectors.into_iter().map(|s| Spanned { value: s.value.into(), span: s.span }).collect();
+        let connectors = fields.texts("connectors").unwrap_or_default();
         let literals = ["owner", "connectors", "rotate_every", "rotated", "runbook"];
         for entry in document.as_map().into_iter().flat_map(Map::iter).filter(|e| literals.contains(&&*e.key)) {
             template::forbid(&entry.value, format_args!("`{}`", entry.key), told);

@@ -29,7 +29,7 @@ pub struct Desired {
     /// Records by instance: a connection's id, or `id@customer`.
     ///
     /// Keys of a record: `id`, `customer`, `profile`, `reference`, `key`, `connector`, `config`, `auth`, `title`, `owner`,
-    /// `labels`, `recipients`, `consumers`, `expose`, `protect`. All are always there; what is not set is `null` or empty.
+    /// `labels`, `recipients`, `consumers`, `slots` (secrets that a customer is to supply: `[{path, required, schema}]`), `expose`, `protect`. All are always there; what is not set is `null` or empty.
     pub records: BTreeMap<String, Value>,
     /// Who and what is trusted: `target`, `recipients: {NAME: public key}`, rule levels, and for each connector used
     /// its schema's digest and secret paths, `connectors: {ID: {schema, secrets: [pointer]}}`, where a segment `*` of

@@ -7,7 +7,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
 
 use super::snippet::Snippet;
 use super::text::visible;
-use crate::diagnostic::{Diagnostic, Label, Severity};
+use crate::diagnostic::{Diagnostic, Label, Severity, listed};
 use crate::source::Sources;
 use crate::span::FileId;
 
@@ -101,6 +101,10 @@ impl<'a> Drawn<'a> {
         if (1..environments).contains(&diagnostic.environments.len()) {
             let names: Vec<&str> = diagnostic.environments.iter().map(|e| &**e).collect();
             let found = format!("found in: {}", names.join(", "));
+            help = Some(help.map_or(found.clone(), |help| format!("{help}\n{found}")));
+        }
+        if !diagnostic.customers.is_empty() {
+            let found = format!("found for: {}", listed(diagnostic.customers.iter().map(|c| &**c), 8));
             help = Some(help.map_or(found.clone(), |help| format!("{help}\n{found}")));
         }
         Self {

@@ -61,6 +61,7 @@ fn one(diagnostic: &Diagnostic, sources: &Sources) -> Value {
         "range": span.map(|s| range(s, sources)),
         "related": related,
         "environments": diagnostic.environments.iter().map(|e| &**e).collect::<Vec<_>>(),
+        "customers": diagnostic.customers.iter().map(|c| &**c).collect::<Vec<_>>(),
     })
 }
 

@@ -15,6 +15,8 @@ use crate::value::{Map, Node, Value};
 pub struct Scope<'a> {
     vars: &'a Map,
     secrets: &'a dyn SecretNames,
+    /// Whose instances these are.
+    customer: Option<&'a str>,
     ground: Ground<'a>,
     context: OnceLock<Jinja>,
 }
@@ -40,14 +42,15 @@ pub trait SecretNames: Sync {
 
 impl<'a> Scope<'a> {
     /// The names of an environment: for credentials, and as the ground for [`Scope::connection`].
-    pub fn environment(name: &str, vars: &'a Map, secrets: &'a dyn SecretNames) -> Self {
-        Self { vars, secrets, ground: Ground::Environment(name.into()), context: OnceLock::new() }
+    /// In the instances of a customer, its name is one too.
+    pub fn environment(name: &str, customer: Option<&'a str>, vars: &'a Map, secrets: &'a dyn SecretNames) -> Self {
+        Self { vars, secrets, customer, ground: Ground::Environment(name.into()), context: OnceLock::new() }
     }
 
     /// The same with the names of one connection.
     pub fn connection<'s>(&'s self, id: &'s str, connector: &'s str) -> Scope<'s> {
         let ground = Ground::Connection(self, id, connector);
-        Scope { vars: self.vars, secrets: self.secrets, ground, context: OnceLock::new() }
+        Scope { vars: self.vars, secrets: self.secrets, customer: self.customer, ground, context: OnceLock::new() }
     }
 
     /// For the engine.
@@ -55,7 +58,9 @@ impl<'a> Scope<'a> {
         self.context.get_or_init(|| match &self.ground {
             Ground::Environment(name) => {
                 let env = engine::context([("name", Jinja::from(&**name))]);
-                engine::context([("vars", engine::map_to_jinja(self.vars)), ("env", env)])
+                let customer = self.customer.map(|name| ("customer", engine::context([("name", Jinja::from(name))])));
+                let names = [("vars", engine::map_to_jinja(self.vars)), ("env", env)];
+                engine::context(names.into_iter().chain(customer))
             }
             Ground::Connection(environment, id, connector) => {
                 let connection = [("id", Jinja::from(*id)), ("connector", Jinja::from(*connector))];
@@ -70,7 +75,7 @@ impl<'a> Scope<'a> {
     }
 
     fn extended(&self, name: &'static str, value: Jinja) -> Jinja {
-        let known = ["vars", "env", "connection"].into_iter();
+        let known = ["vars", "env", "customer", "connection"].into_iter();
         let known = known.filter_map(|n| {
             let value = self.context().get_attr(n).ok()?;
             (!value.is_undefined()).then_some((n, value))
@@ -90,6 +95,7 @@ impl<'a> Scope<'a> {
         let text = match (expression, &self.ground) {
             ("env.name", Ground::Environment(name)) => Some(&**name),
             ("env.name", Ground::Connection(environment, ..)) => environment.text(expression),
+            ("customer.name", _) => self.customer,
             ("connection.id", Ground::Connection(_, id, _)) => Some(*id),
             ("connection.connector", Ground::Connection(_, _, connector)) => Some(*connector),
             _ => self.variable(expression)?.as_str(),
@@ -136,17 +142,18 @@ impl<'a> Scope<'a> {
                 "`connection` is not defined in a credential",
                 "a credential is shared by connections: use `vars` or `env.name`",
             )),
+            "customer" if self.customer.is_some() => fixed("customer", &["name"], range, rest),
             "customer" => Some(undefined(
                 range.clone(),
                 "`customer` is defined in the instances of customers only",
-                "this connection has no customer",
+                "this is one for all customers: a connection has an instance for each with `scope: customer`",
             )),
             other => {
-                let known = ["vars", "secrets", "env", "connection"];
+                let known = ["vars", "secrets", "env", "connection", "customer"];
                 let help = match nearest(other, known) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None if self.vars.get(other).is_some() => format!("did you mean `vars.{other}`?"),
-                    None => format!("names: {}; text goes in quotes: '{other}'", listed(known, 4)),
+                    None => format!("names: {}; text goes in quotes: '{other}'", listed(known, 5)),
                 };
                 Some(undefined(range.clone(), format!("`{other}` is not defined"), help))
             }

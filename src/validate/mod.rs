@@ -25,6 +25,8 @@ pub struct Against<'a> {
     pub sources: &'a Sources,
     /// An expression of this connection failed, which was told: a null where it stands is not to blame.
     pub incomplete: bool,
+    /// Secrets that are missing are slots for the customer to fill.
+    pub slots: bool,
 }
 
 /// Checks the instance of `connection`. A string that spells the integer its field wants becomes that integer, with a

@@ -182,6 +182,9 @@ impl Translation<'_, '_> {
             let parent = self.schema.parent(&schema_path);
             let field = parent.and_then(|s| s.get("properties")).and_then(|p| p.get(&name));
             let secret = self.is_secret(&pointer, &name);
+            if secret && self.against.slots {
+                continue;
+            }
             let description = field.and_then(|f| self.schema.described(f));
             let mut help = if secret {
                 format!("add `{name}: ${{{{ secrets.{} }}}}`", suggested(&whole))

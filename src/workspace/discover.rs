@@ -38,8 +38,12 @@ impl Family {
 pub enum Role {
     /// `tieline.yaml`.
     Workspace,
-    /// `environments/E/environment.yaml`.
+    /// `environment.yaml` of an environment, or of a customer in one.
     Environment,
+    /// `customers/C/customer.yaml`.
+    Customer,
+    /// `profile.yaml` of a profile.
+    Profile,
     /// One connection, credential or consumer.
     Item(Family, Box<str>),
     /// `secrets.sops.yaml`.
@@ -75,7 +79,7 @@ pub const TOP: &[&str] = &[
     "environments",
 ];
 
-/// The layer that a file belongs to (`""` is the root, else `environments/E`) and its role.
+/// The layer that a file belongs to (`""` is the root, else its folder, such as `environments/E`) and its role.
 ///
 /// # Errors
 /// The reason why the file is not used.
@@ -94,21 +98,61 @@ pub fn classify(found: &Found) -> Result<(Box<str>, Role), Refusal> {
     match segments.as_slice() {
         ["tieline.yaml"] => Ok(("".into(), Role::Workspace)),
         ["connectors", rest @ ..] => connector(rest).map(|role| ("".into(), role)),
-        ["customers", ..] => Err(Refusal::Stray("customer layers are not supported by this version of tieline".into())),
         ["environments", _] => Err(Refusal::Stray("an environment is a folder: environments/NAME/".into())),
-        ["environments", environment, rest @ ..] => {
-            check_segment(environment)?;
-            let role = match rest {
-                ["environment.yaml"] => Role::Environment,
-                ["environment.yml"] => return Err(Refusal::Extension),
-                ["profiles", ..] => {
-                    return Err(Refusal::Stray("profiles are not supported by this version of tieline".into()));
-                }
-                rest => item(rest)?,
-            };
-            Ok((format!("environments/{environment}").into(), role))
-        }
+        ["customers", _] => Err(Refusal::Stray("a customer is a folder: customers/NAME/customer.yaml".into())),
+        ["environments", name, rest @ ..] => in_environment(name, rest),
+        ["customers", name, rest @ ..] => in_customer(name, rest),
         rest => item(rest).map(|role| ("".into(), role)),
+    }
+}
+
+/// What lies in `environments/E/`.
+fn in_environment(name: &str, rest: &[&str]) -> Result<(Box<str>, Role), Refusal> {
+    check_segment(name)?;
+    let path = format!("environments/{name}");
+    match rest {
+        ["profiles", profile, below @ ..] => sublayer(&path, "profiles", profile, below, Role::Profile),
+        ["profiles"] => Err(Refusal::Stray("a profile is a folder: profiles/NAME/".into())),
+        rest => Ok((path.into(), settings_or_item(rest, Role::Environment)?)),
+    }
+}
+
+/// What lies in `customers/C/`.
+fn in_customer(name: &str, rest: &[&str]) -> Result<(Box<str>, Role), Refusal> {
+    check_segment(name)?;
+    let path = format!("customers/{name}");
+    match rest {
+        ["environments", environment, below @ ..] => {
+            sublayer(&path, "environments", environment, below, Role::Environment)
+        }
+        ["profiles", profile, below @ ..] => sublayer(&path, "profiles", profile, below, Role::Profile),
+        ["environments" | "profiles"] => {
+            Err(Refusal::Stray("one folder each: environments/NAME/, profiles/NAME/".into()))
+        }
+        rest => Ok((path.into(), settings_or_item(rest, Role::Customer)?)),
+    }
+}
+
+/// A layer within a layer: a profile of an environment or customer, or what differs for a customer in an environment.
+fn sublayer(above: &str, kind: &str, name: &str, rest: &[&str], settings: Role) -> Result<(Box<str>, Role), Refusal> {
+    if rest.is_empty() {
+        return Err(Refusal::Stray(format!("{kind}/ holds one folder each: {kind}/NAME/")));
+    }
+    check_segment(name)?;
+    Ok((format!("{above}/{kind}/{name}").into(), settings_or_item(rest, settings)?))
+}
+
+/// The settings file of a layer, or anything else in it.
+fn settings_or_item(rest: &[&str], settings: Role) -> Result<Role, Refusal> {
+    let name = match settings {
+        Role::Customer => "customer",
+        Role::Profile => "profile",
+        _ => "environment",
+    };
+    match rest {
+        [file] if file.strip_suffix(".yaml") == Some(name) => Ok(settings),
+        [file] if file.strip_suffix(".yml") == Some(name) => Err(Refusal::Extension),
+        rest => item(rest),
     }
 }
 

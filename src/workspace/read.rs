@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use super::discover::{Refusal, Role, TOP, classify};
 use super::secrets::{self, SecretsFile};
 use super::settings::{self, Settings};
-use super::{Document, Layer, NoWorkspace, Workspace};
+use super::{Document, Layer, NoWorkspace, Workspace, check};
 use crate::diagnostic::{Diagnostic, code};
 use crate::parallel;
 use crate::source::Sources;
@@ -55,7 +55,7 @@ pub(super) fn read(world: &dyn World) -> Result<(Workspace, Vec<Diagnostic>), No
             Err(_) => diagnostics.extend(read.diagnostics),
         }
     }
-    finish(&mut workspace, &mut diagnostics);
+    check::layers(&mut workspace, &mut diagnostics);
     Ok((workspace, diagnostics))
 }
 
@@ -193,22 +193,21 @@ fn place(workspace: &mut Workspace, layer: &str, role: Role, id: FileId, read: R
         workspace.connectors.insert(connector, id);
         return;
     }
-    let Workspace { root: root_layer, environments, sources, .. } = workspace;
-    let layer = match layer.strip_prefix("environments/") {
-        None => root_layer,
-        Some(name) => {
-            let fresh = || Layer { path: layer.into(), ..Layer::default() };
-            environments.entry(Arc::from(name)).or_insert_with(fresh)
-        }
-    };
+    if let (Some(node), Role::Workspace | Role::Environment | Role::Customer | Role::Profile) = (&root, &role) {
+        settings::mask(node, &workspace.sources);
+    }
+    let nested = layer.matches('/').count() > 1;
+    let layer = layer_at(workspace, layer);
     match role {
-        Role::Workspace | Role::Environment => {
+        Role::Workspace | Role::Environment | Role::Customer | Role::Profile => {
             layer.settings_file = Some(id);
-            if let Some(node) = &root {
-                settings::mask(node, sources);
-            }
-            layer.unusable = root.is_none() && !(usable && role == Role::Environment);
-            let read = if role == Role::Workspace { settings::workspace } else { settings::environment };
+            layer.unusable = root.is_none() && !(usable && role != Role::Workspace);
+            let read = match role {
+                Role::Workspace => settings::workspace,
+                Role::Customer => settings::customer,
+                Role::Environment if !nested => settings::environment,
+                _ => settings::sublayer,
+            };
             let before = told.len();
             layer.settings = root.as_ref().map_or_else(Settings::default, |node| read(node, told));
             layer.unusable |= told[before..].iter().any(hides_names);
@@ -221,6 +220,26 @@ fn place(workspace: &mut Workspace, layer: &str, role: Role, id: FileId, read: R
     }
 }
 
+/// The layer of this path, made where it is new.
+fn layer_at<'w>(workspace: &'w mut Workspace, path: &str) -> &'w mut Layer {
+    let mut segments = path.split('/');
+    let mut layer = &mut workspace.root;
+    let mut top = Some((&mut workspace.environments, &mut workspace.customers));
+    while let (Some(kind), Some(name)) = (segments.next(), segments.next()) {
+        let family = match (top.take(), kind) {
+            (Some((environments, _)), "environments") => environments,
+            (Some((_, customers)), _) => customers,
+            (None, "environments") => &mut layer.environments,
+            (None, _) => &mut layer.profiles,
+        };
+        let above = if layer.path.is_empty() { String::new() } else { format!("{}/", layer.path) };
+        layer = family
+            .entry(Arc::from(name))
+            .or_insert_with(|| Layer { path: format!("{above}{kind}/{name}").into(), ..Layer::default() });
+    }
+    layer
+}
+
 /// Whether a problem of a settings file may keep names from being known: a block that is not what it should be, or whose
 /// key is misspelt.
 fn hides_names(diagnostic: &Diagnostic) -> bool {
@@ -230,34 +249,4 @@ fn hides_names(diagnostic: &Diagnostic) -> bool {
         code::UNKNOWN_KEY => misspelt(),
         _ => false,
     }
-}
-
-/// What can be said of the layers once all files are known.
-fn finish(workspace: &mut Workspace, diagnostics: &mut Vec<Diagnostic>) {
-    let strays: Vec<(Arc<str>, FileId)> = workspace
-        .environments
-        .iter()
-        .filter(|(_, layer)| layer.settings_file.is_none())
-        .filter_map(|(name, layer)| Some((name.clone(), first_file(layer)?)))
-        .collect();
-    for (name, file) in strays {
-        if let Some(layer) = workspace.environments.get_mut(&name) {
-            layer.unusable = true;
-        }
-        diagnostics.push(
-            Diagnostic::error(
-                code::STRAY_FILE,
-                Span::file(file),
-                format!("`environments/{name}/` has no environment.yaml"),
-            )
-            .help(format!("create environments/{name}/environment.yaml (it may be empty), or mend the folder's name")),
-        );
-    }
-    workspace.check_layers(diagnostics);
-    secrets::check_layers(workspace, diagnostics);
-}
-
-fn first_file(layer: &Layer) -> Option<FileId> {
-    let items = layer.connections.values().chain(layer.credentials.values()).chain(layer.consumers.values());
-    items.map(|d| d.file).chain(layer.secrets.as_ref().map(|s| s.file)).min()
 }

@@ -8,6 +8,7 @@ use super::{Layer, Workspace};
 use crate::diagnostic::{Diagnostic, code, listed};
 use crate::digest::Digest;
 use crate::sops::{Encrypted, ErrorKind, Leaf, SopsError, Step, Type};
+use crate::source::Sources;
 use crate::span::{FileId, Span};
 use crate::value::Map;
 use crate::yaml;
@@ -166,8 +167,7 @@ fn unreadable(error: &SopsError, text: &str, secrets: &mut SecretsFile, told: &m
 
 /// What concerns a secrets file and the settings of its layer.
 pub fn check_layers(workspace: &Workspace, told: &mut Vec<Diagnostic>) {
-    let environments = workspace.environments.iter().map(|(name, layer)| (workspace.stack(name), layer));
-    for (stack, layer) in environments.chain([(vec![&workspace.root], &workspace.root)]) {
+    for (layer, stack) in workspace.layers_with_stacks() {
         let Some(secrets) = &layer.secrets else { continue };
         for (name, binding) in layer.settings.secrets.iter().filter(|(_, b)| b.uri.is_some()) {
             if let Some(sealed) = secrets.names.get(name) {
@@ -179,13 +179,13 @@ pub fn check_layers(workspace: &Workspace, told: &mut Vec<Diagnostic>) {
                 );
             }
         }
-        check_recipients(&stack, layer, secrets, told);
-        check_scope(layer, secrets, told);
+        check_recipients(&stack, layer, secrets, &workspace.sources, told);
+        check_scope(secrets, stack.iter().any(|l| l.settings.protected), told);
     }
 }
 
 /// A file that other tools made does not say where it belongs.
-fn check_scope(layer: &Layer, secrets: &SecretsFile, told: &mut Vec<Diagnostic>) {
+fn check_scope(secrets: &SecretsFile, protected: bool, told: &mut Vec<Diagnostic>) {
     // A file that is to be mended anyway is sealed anew then, with its place.
     let faulty = told.iter().any(|d| d.span().is_some_and(|s| s.file == secrets.file));
     if secrets.scoped || !secrets.readable || faulty {
@@ -193,7 +193,6 @@ fn check_scope(layer: &Layer, secrets: &SecretsFile, told: &mut Vec<Diagnostic>)
     }
     let message = format!("the secrets file has no `{SCOPE}`: nobody can tell whether it was copied from elsewhere");
     let at = start(secrets);
-    let protected = layer.settings.protected;
     let make = if protected { Diagnostic::error } else { Diagnostic::warning };
     told.push(
         make(code::SECRETS_UNSCOPED, at, message).help("the next `tieline secret set` in this environment adds it"),
@@ -206,7 +205,13 @@ fn start(secrets: &SecretsFile) -> Span {
     Span { end: first.start, ..first }
 }
 
-fn check_recipients(stack: &[&Layer], layer: &Layer, secrets: &SecretsFile, told: &mut Vec<Diagnostic>) {
+fn check_recipients(
+    stack: &[&Layer],
+    layer: &Layer,
+    secrets: &SecretsFile,
+    sources: &Sources,
+    told: &mut Vec<Diagnostic>,
+) {
     if stack.iter().any(|layer| layer.unusable) {
         return;
     }
@@ -219,7 +224,10 @@ fn check_recipients(stack: &[&Layer], layer: &Layer, secrets: &SecretsFile, told
     }
     let at = start(secrets);
     if configured.is_empty() {
-        let settings = if layer.path.is_empty() { "tieline.yaml" } else { "environment.yaml" };
+        let settings = match &layer.settings_file {
+            Some(file) => sources.path(Span::file(*file)).to_owned(),
+            None => layer.file("profile.yaml"),
+        };
         told.push(
             Diagnostic::error(code::RECIPIENTS_DIFFER, at, "the layer has a secrets file, but no recipients")
                 .help(format!("name whom it is sealed to in {settings}: `recipients: [NAME]`")),

@@ -1,4 +1,4 @@
-//! `tieline.yaml` and `environment.yaml` -> the settings of a layer.
+//! `tieline.yaml`, `environment.yaml`, `customer.yaml` and `profile.yaml` -> the settings of a layer.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,6 +35,10 @@ pub struct Settings {
     pub target: Option<Spanned<Box<str>>>,
     /// Deletions and first applies need a word more.
     pub protected: bool,
+    /// The environments that a customer is in; `None` for all.
+    pub environments: Option<Vec<Spanned<Box<str>>>>,
+    /// The connections that a customer has an instance of.
+    pub connections: Vec<Spanned<Box<str>>>,
 }
 
 /// A name bound to a secret store, or unbound.
@@ -49,6 +53,10 @@ pub struct Binding {
 const WORKSPACE: &[&str] = &["tieline", "id", "name", "keys", "recipients", "vars", "policy", "rules"];
 const ENVIRONMENT: &[&str] =
     &["description", "extends", "vars", "secrets", "keys", "recipients", "target", "protected", "guards"];
+
+const CUSTOMER: &[&str] = &["description", "environments", "connections", "vars", "secrets", "keys", "recipients"];
+/// Of a profile, and of what differs for a customer in an environment.
+const SUBLAYER: &[&str] = &["description", "vars", "secrets", "keys", "recipients"];
 
 /// Reads `tieline.yaml`.
 pub fn workspace(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Settings {
@@ -95,6 +103,28 @@ pub fn environment(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Settings {
     settings
 }
 
+/// Reads `customer.yaml`.
+pub fn customer(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Settings {
+    let mut settings = Settings::default();
+    let Some(mut fields) = Fields::new(node, "a customer", CUSTOMER, diagnostics) else { return settings };
+    settings.description = fields.string("description").map(|s| s.value.into());
+    settings.environments = fields.texts("environments");
+    settings.connections = fields.texts("connections").unwrap_or_default();
+    settings.secrets = bindings(&mut fields);
+    shared(&mut fields, &mut settings);
+    settings
+}
+
+/// Reads `profile.yaml`, or the `environment.yaml` of a customer.
+pub fn sublayer(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Settings {
+    let mut settings = Settings::default();
+    let Some(mut fields) = Fields::new(node, "a layer of this kind", SUBLAYER, diagnostics) else { return settings };
+    settings.description = fields.string("description").map(|s| s.value.into());
+    settings.secrets = bindings(&mut fields);
+    shared(&mut fields, &mut settings);
+    settings
+}
+
 /// Keys of the language that this version does not act on: silence would let people trust them.
 fn unsupported(fields: &mut Fields<'_>, keys: &[&str]) {
     for key in keys {
@@ -125,9 +155,7 @@ fn shared(fields: &mut Fields<'_>, settings: &mut Settings) {
             settings.keys.insert(entry.key.clone(), key);
         }
     }
-    settings.recipients = fields
-        .strings("recipients")
-        .map(|names| names.into_iter().map(|name| Spanned { value: name.value.into(), span: name.span }).collect());
+    settings.recipients = fields.texts("recipients");
     if let (Some([]), Some(entry)) = (settings.recipients.as_deref(), fields.entry("recipients")) {
         let told = Diagnostic::error(code::INVALID_VALUE, entry.value.span, "`recipients` is empty")
             .help("name at least one of `keys`: what is sealed to nobody can't be opened");

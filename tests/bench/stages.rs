@@ -17,6 +17,7 @@ use tieline::template;
 use tieline::validate::{self, Against};
 use tieline::workspace::Workspace;
 use tieline::workspace::discover::{self, Family, Role};
+use tieline::workspace::layers::At;
 use tieline::world::{System, World};
 use tieline::yaml::events::Events;
 use tieline::{diagnostic, yaml};
@@ -141,9 +142,10 @@ impl<'w> Prepared<'w> {
         let environment = workspace.environments.keys().next_back().expect("an environment");
         let mut notes = Notes::default();
         // Lives as long as the process: a context borrows its names.
-        let names = Box::leak(Box::new(Names::new(workspace, &workspace.stack(environment), &mut notes)));
-        let context = Context::new(workspace, catalogue, environment, names, &mut notes);
-        let (compiled, _) = compile::compile(workspace, catalogue, environment);
+        let at = At::plain(environment);
+        let names = Box::leak(Box::new(Names::new(workspace, &at, None, &mut notes)));
+        let context = Context::new(workspace, catalogue, &at, names, None, &mut notes);
+        let (compiled, _) = compile::compile(workspace, catalogue, &at);
         Self { sources: &workspace.sources, catalogue, context, compiled }
     }
 
@@ -194,7 +196,7 @@ impl<'w> Prepared<'w> {
         let start = Watch::start();
         connections.par_iter_mut().with_min_len(16).for_each(|connection| {
             let connector = self.catalogue.get(&connection.connector.value).and_then(Result::ok).expect("a connector");
-            let against = Against { connector, sources: self.sources, incomplete: false };
+            let against = Against { connector, sources: self.sources, incomplete: false, slots: false };
             validate::check(connection, &against, &mut Vec::new());
         });
         start.elapsed()

@@ -15,6 +15,7 @@ use tieline::connectors::{Catalogue, json::plain};
 use tieline::diagnostic::{Diagnostic, merge};
 use tieline::value::Value;
 use tieline::workspace::Workspace;
+use tieline::workspace::layers::At;
 use tieline::world::System;
 
 use crate::support::Folder;
@@ -23,7 +24,7 @@ use crate::support::Folder;
 fn compiled(folder: &Folder, environment: &str) -> (Workspace, Compiled, Vec<Diagnostic>) {
     let (workspace, told) = Workspace::read(&System::new(folder.path())).unwrap();
     let (catalogue, _) = Catalogue::new(&workspace.connectors, &workspace.sources);
-    let (compiled, more) = compile::compile(&workspace, &catalogue, &Arc::from(environment));
+    let (compiled, more) = compile::compile(&workspace, &catalogue, &At::plain(&Arc::from(environment)));
     (workspace, compiled, merge(told.into_iter().chain(more).collect()))
 }
 

@@ -2,6 +2,7 @@
 
 use super::{compiled, layers};
 use crate::support::{Folder, sealed};
+use tieline::workspace::layers::At;
 
 const OPS: &str = "age1vr9l69vvtreuntmsvsu4keme3jwsa25plc4fcngeyfn9v64u2eqqjzhu3u";
 const KEYS: &str = "tieline: 1\nid: 7b0c1f6e-4a53-4a57-9d0b-1d6a3f1c2e90\nkeys: {ops: age1vr9l69vvtreuntmsvsu4keme3jwsa25plc4fcngeyfn9v64u2eqqjzhu3u}\n";
@@ -42,7 +43,7 @@ fn secrets_are_looked_up_from_the_highest_layer_down() {
     let source = |folder: &Folder| {
         let (workspace, ..) = compiled(folder, "dev");
         let mut notes = tieline::overlay::Notes::default();
-        let names = tieline::compile::names::Names::new(&workspace, &workspace.stack("dev"), &mut notes);
+        let names = tieline::compile::names::Names::new(&workspace, &At::plain(&"dev".into()), None, &mut notes);
         names.source("P").map(|source| format!("{} {:?}", source.layer.path, source.kind))
     };
     assert_eq!(source(&folder).as_deref(), Some("environments/prod Store(\"vault://kv/prod#p\")"));

@@ -1,0 +1,162 @@
+//! Which layers stand on which: the stacks of environments, profiles and customers, lowest layer first.
+//!
+//! root · the `extends` chain, farthest first · the environment · the profiles of one name along that chain · the
+//! customer · what differs for the customer in each environment of the chain · the customer's profile.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Layer, Workspace};
+
+/// What is compiled together and deployed under one head: an environment, with a profile where one is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct At {
+    /// The environment.
+    pub environment: Arc<str>,
+    /// The profile.
+    pub profile: Option<Arc<str>>,
+}
+
+impl At {
+    /// An environment without a profile.
+    pub fn plain(environment: &Arc<str>) -> Self {
+        Self { environment: environment.clone(), profile: None }
+    }
+}
+
+/// `prod`, or `prod+test` with a profile.
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.environment)?;
+        match &self.profile {
+            Some(profile) => write!(f, "+{profile}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Workspace {
+    /// An environment and what it extends, farthest first.
+    ///
+    /// Unknown and circular `extends` end the chain; reading the workspace tells them.
+    pub fn chain(&self, environment: &str) -> Vec<&Layer> {
+        let mut chain = Vec::new();
+        let mut next = self.environments.get(environment);
+        while let Some(layer) = next {
+            if chain.iter().any(|l: &&Layer| l.path == layer.path) {
+                break;
+            }
+            chain.push(layer);
+            next = layer.settings.extends.as_ref().and_then(|e| self.environments.get(&e.value));
+        }
+        chain.reverse();
+        chain
+    }
+
+    /// The layers that all customers share, lowest first.
+    pub fn stack(&self, at: &At) -> Vec<&Layer> {
+        let chain = self.chain(&at.environment);
+        let profiles = chain.iter().filter_map(|layer| layer.profiles.get(at.profile.as_ref()?));
+        std::iter::once(&self.root).chain(chain.iter().copied()).chain(profiles).collect()
+    }
+
+    /// The layers of a customer alone, lowest first: they stand on [`Workspace::stack`].
+    pub fn customer_layers(&self, at: &At, customer: &str) -> Vec<&Layer> {
+        let Some(layer) = self.customers.get(customer) else { return Vec::new() };
+        let chain = self.chain(&at.environment);
+        let environments = chain.iter().filter_map(|l| layer.environments.get(l.name()));
+        let profile = at.profile.as_ref().and_then(|profile| layer.profiles.get(profile));
+        std::iter::once(layer).chain(environments).chain(profile).collect()
+    }
+
+    /// The layers of an instance: those that all share, and those of its customer.
+    pub fn stack_of(&self, at: &At, customer: Option<&str>) -> Vec<&Layer> {
+        let mut stack = self.stack(at);
+        stack.extend(customer.into_iter().flat_map(|customer| self.customer_layers(at, customer)));
+        stack
+    }
+
+    /// Everything that can be compiled: every environment, alone and with each profile that one of its layers has.
+    pub fn everywhere(&self) -> Vec<At> {
+        let mut all = Vec::new();
+        for environment in self.environments.keys() {
+            all.push(At::plain(environment));
+            let profiles = self.profiles(environment).into_iter().cloned();
+            all.extend(profiles.map(|profile| At { environment: environment.clone(), profile: Some(profile) }));
+        }
+        all
+    }
+
+    /// The names of the profiles that an environment can be compiled with.
+    pub fn profiles(&self, environment: &str) -> BTreeSet<&Arc<str>> {
+        let layers = self.chain(environment).into_iter().chain(self.customers.values());
+        layers.flat_map(|layer| layer.profiles.keys()).collect()
+    }
+
+    /// The customers that an environment has, by name.
+    pub fn customers_in<'w>(&'w self, environment: &'w str) -> impl Iterator<Item = (&'w Arc<str>, &'w Layer)> {
+        let listed = move |layer: &Layer| match &layer.settings.environments {
+            Some(list) => list.iter().any(|e| &*e.value == environment),
+            None => true,
+        };
+        self.customers.iter().filter(move |(_, layer)| listed(layer))
+    }
+
+    /// Every layer, the root first.
+    pub fn layers(&self) -> impl Iterator<Item = &Layer> {
+        let tops = self.environments.values().chain(self.customers.values());
+        std::iter::once(&self.root).chain(tops.flat_map(Layer::with_sublayers))
+    }
+
+    /// Every layer with the stack that it is the top of.
+    pub fn layers_with_stacks(&self) -> Vec<(&Layer, Vec<&Layer>)> {
+        let mut all = vec![(&self.root, vec![&self.root])];
+        for (name, layer) in &self.environments {
+            let stack = self.stack(&At::plain(name));
+            for profile in layer.profiles.values() {
+                all.push((profile, stack.iter().copied().chain([profile]).collect()));
+            }
+            all.push((layer, stack));
+        }
+        for customer in self.customers.values() {
+            all.push((customer, vec![&self.root, customer]));
+            for (name, layer) in &customer.environments {
+                let below = self.stack(&At::plain(name));
+                all.push((layer, below.into_iter().chain([customer, layer]).collect()));
+            }
+            all.extend(customer.profiles.values().map(|profile| (profile, vec![&self.root, customer, profile])));
+        }
+        all
+    }
+
+    /// Whether all layers of an environment are known: each has settings that could be read, and the chain ends at the
+    /// root. Where not, that was told, and what is missing in the environment is not to blame.
+    pub fn is_complete(&self, environment: &str) -> bool {
+        let chain = self.chain(environment);
+        let lowest = chain.first().and_then(|l| l.settings.extends.as_ref());
+        lowest.is_none() && !self.root.unusable && chain.iter().all(|layer| !layer.unusable)
+    }
+}
+
+impl Layer {
+    /// The last segment of its path: the name of the environment, customer or profile.
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or("")
+    }
+
+    /// Whether it belongs to a customer.
+    pub fn is_customers(&self) -> bool {
+        self.path.starts_with("customers/")
+    }
+
+    /// The path of a file in this layer.
+    pub fn file(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}/{name}", self.path) }
+    }
+
+    /// The layer and those within it.
+    pub(super) fn with_sublayers(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(self.environments.values()).chain(self.profiles.values())
+    }
+}
