@@ -370,6 +370,8 @@ codes! {
     SECRETS_UNSCOPED = "secrets-unscoped";
     /// One layer has a secret in its file and binds it to a store.
     SECRET_BOUND_TWICE = "secret-bound-twice";
+    /// A connection is not as a policy of the workspace wants it.
+    POLICY = "policy";
     /// The instance does not match its connector's schema.
     SCHEMA = "schema";
     /// More problems in a file than are told.

@@ -8,7 +8,7 @@
 //! 3. [`workspace`] files every document under its layer.
 //! 4. [`overlay`] merges the layers of an environment, [`template`] puts values in place of `${{ … }}`.
 //! 5. [`model`] gives the result its types and its canonical record, [`connectors`] knows what each system asks for,
-//!    [`validate`] holds one against the other.
+//!    [`validate`] holds one against the other, [`rules`] say what is allowed and mostly should not be.
 //! 6. [`compile`] is all of that, for one environment or for all.
 //! 7. [`providers`] open secrets, [`bundle`] seals the result, [`plan`] compares it with what is deployed, [`targets`] hold it, [`apply`] puts it
 //!    in force, [`verify`] looks whether it is whole.
@@ -28,6 +28,7 @@ pub mod world;
 pub mod yaml;
 pub mod sops;
 pub mod fields;
+pub mod codes;
 
 // The pipeline.
 pub mod workspace;
@@ -36,6 +37,7 @@ pub mod template;
 pub mod model;
 pub mod connectors;
 pub mod validate;
+pub mod rules;
 pub mod compile;
 
 // Sealing and deploying.

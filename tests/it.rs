@@ -10,6 +10,7 @@ mod init;
 mod language;
 mod outputs;
 mod readme;
+mod rules;
 mod secret;
 mod shell;
 

@@ -8,6 +8,7 @@ mod init;
 mod list;
 mod plan;
 mod render;
+mod rule;
 mod secret;
 mod session;
 mod show;
@@ -49,6 +50,8 @@ pub enum Command {
     List(list::Args),
     /// Show one connection
     Show(show::Args),
+    /// List the built-in rules; read about any code
+    Rule(rule::Args),
     /// Set and list secrets
     Secret(secret::Args),
     /// Show what an apply would change; needs no key
@@ -87,6 +90,7 @@ pub fn run(cli: &Cli, ui: &Ui) -> Exit {
         Command::Explain(args) => explain::run(args, cli, ui),
         Command::List(args) => list::run(args, cli, ui),
         Command::Show(args) => show::run(args, cli, ui),
+        Command::Rule(args) => rule::run(args, cli, ui),
         Command::Secret(args) => secret::run(args, cli, ui),
         Command::Plan(args) => plan::run(args, cli, ui),
         Command::Apply(args) => apply::run(args, cli, ui),

@@ -25,7 +25,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let session = Session::open(cli)?;
     let paths = args.paths.iter().map(|path| session.inside(path)).collect::<Result<Vec<_>, _>>()?;
     let Session { workspace, catalogue, told, .. } = session;
-    let mut told = compile::in_order(told, compile::check(&workspace, &catalogue));
+    let mut told = compile::check(&workspace, &catalogue, told);
     told.retain(|d| reported(d, &workspace.sources, &paths));
     let totals = Totals {
         files: workspace.sources.len(),

@@ -8,6 +8,8 @@ use crate::diagnostic::{Diagnostic, code, listed, nearest};
 use crate::model::connection::{Connection, Scope};
 use crate::overlay::document::stack;
 use crate::overlay::{Idle, Notes};
+use crate::rules::Subject;
+use crate::rules::facts::Facts;
 use crate::span::Span;
 use crate::template;
 use crate::validate::{self, Against};
@@ -24,6 +26,8 @@ pub struct Outcome {
     pub notes: Notes,
     /// Whether other files may refer to it.
     pub state: State,
+    /// What rules compare; `None` where it is switched off.
+    pub facts: Option<Facts>,
 }
 
 /// Whether a connection is there, for what refers to it.
@@ -71,6 +75,10 @@ pub fn compile(context: &Context<'_>, id: &Arc<str>) -> Outcome {
     let mut incomplete = evaluate(context, &mut connection, &mut notes.diagnostics);
     incomplete |= log_in(context, &mut connection, &mut notes.diagnostics);
     validate(context, &mut connection, incomplete, &mut notes.diagnostics);
+    let loaded = context.catalogue.get(&connection.connector.value).and_then(Result::ok);
+    let subject = Subject { connection: &connection, connector: loaded, catalogue: context.catalogue };
+    context.judge().connection(&subject, &mut notes.diagnostics);
+    outcome.facts = connection.enabled.then(|| Facts::new(&connection, loaded));
     outcome.connection = Some(connection);
     outcome
 }

@@ -24,6 +24,7 @@ pub fn compile(context: &Context<'_>, states: &States, notes: &mut Notes) -> Vec
         let Some(document) = context.merged(Family::Consumers, &id, notes) else { continue };
         let told = &mut notes.diagnostics;
         let Some(consumer) = Consumer::read(&id, &document, told) else { continue };
+        context.judge().consumer(&consumer, &document, told);
         check_environments(context, &consumer, told);
         check_recipients(context, &consumer, told);
         if consumer.runs_in(&context.at.environment) {

@@ -11,6 +11,8 @@ use crate::model::credential::Credential;
 use crate::overlay::Notes;
 use crate::overlay::document::stack;
 use crate::parallel;
+use crate::rules::Judge;
+use crate::rules::levels::Levels;
 use crate::template::{self, Scope};
 use crate::value::{Map, Node, Value};
 use crate::workspace::discover::Family;
@@ -29,6 +31,8 @@ pub struct Context<'w> {
     pub customer: Option<Arc<str>>,
     /// The layers, lowest first.
     pub stack: Vec<&'w Layer>,
+    /// The rules, at the workspace's levels.
+    pub levels: &'w Levels,
     /// What expressions can name.
     pub names: &'w Names<'w>,
     /// The same, ready for evaluation.
@@ -58,7 +62,7 @@ impl<'w> Context<'w> {
     /// instances link: no others are looked at.
     pub fn new(
         workspace: &'w Workspace,
-        catalogue: &'w Catalogue,
+        (catalogue, levels): (&'w Catalogue, &'w Levels),
         at: &At,
         names: &'w Names<'w>,
         links: Option<&BTreeSet<Arc<str>>>,
@@ -70,6 +74,7 @@ impl<'w> Context<'w> {
         let mut context = Self {
             workspace,
             catalogue,
+            levels,
             at: at.clone(),
             customer: customer.map(Arc::from),
             stack,
@@ -90,6 +95,11 @@ impl<'w> Context<'w> {
             context.credentials.insert(id, login);
         }
         context
+    }
+
+    /// Who judges by the rules.
+    pub fn judge(&self) -> Judge<'w> {
+        Judge::new(self.levels, &self.workspace.sources)
     }
 
     /// Every id of a family in this stack.
@@ -123,7 +133,9 @@ impl<'w> Context<'w> {
         if let Some(auth) = &mut credential.auth {
             template::evaluate(&mut auth.value, &self.scope, &self.workspace.sources, &mut notes.diagnostics);
         }
-        Some(Login { credential, incomplete: notes.diagnostics.len() > before })
+        let incomplete = notes.diagnostics.len() > before;
+        self.judge().credential(&credential, self.workspace.today, &mut notes.diagnostics);
+        Some(Login { credential, incomplete })
     }
 
     /// Adds the environment's name to what was found in it.

@@ -11,6 +11,8 @@ use crate::diagnostic::{Diagnostic, code, nearest};
 use crate::model::connection::{Connection, Scope};
 use crate::overlay::{Idle, Notes};
 use crate::parallel;
+use crate::rules::facts::Facts;
+use crate::rules::levels::Levels;
 use crate::span::{FileId, Span, Spanned};
 use crate::value::Node;
 use crate::workspace::discover::Family;
@@ -23,6 +25,8 @@ pub struct Instances {
     pub customer: Arc<str>,
     /// Its connections, as far as they could be read.
     pub connections: Vec<Connection>,
+    /// The same for comparing, without those that are switched off.
+    pub facts: Vec<Facts>,
     /// Problems, with the names of the environment and customer.
     pub diagnostics: Vec<Diagnostic>,
     /// Patches without effect here.
@@ -30,12 +34,18 @@ pub struct Instances {
 }
 
 /// Compiles the instances of every customer of an environment.
-pub fn compile(workspace: &Workspace, catalogue: &Catalogue, at: &At) -> Vec<Instances> {
+pub fn compile(workspace: &Workspace, catalogue: &Catalogue, levels: &Levels, at: &At) -> Vec<Instances> {
     let customers: Vec<(&Arc<str>, &Layer)> = workspace.customers_in(&at.environment).collect();
-    parallel::map(&customers, |_, (name, layer)| instances(workspace, catalogue, at, name, layer))
+    parallel::map(&customers, |_, (name, layer)| instances(workspace, (catalogue, levels), at, name, layer))
 }
 
-fn instances(workspace: &Workspace, catalogue: &Catalogue, at: &At, customer: &Arc<str>, layer: &Layer) -> Instances {
+fn instances(
+    workspace: &Workspace,
+    ground: (&Catalogue, &Levels),
+    at: &At,
+    customer: &Arc<str>,
+    layer: &Layer,
+) -> Instances {
     let mut notes = Notes::default();
     let names = Names::new(workspace, at, Some(customer), &mut notes);
     let listed: Vec<_> = listed(workspace, at, layer).collect();
@@ -44,16 +54,18 @@ fn instances(workspace: &Workspace, catalogue: &Catalogue, at: &At, customer: &A
         .flat_map(|(listed, _)| documents(workspace, at, Some(customer), &listed.value))
         .filter_map(|document| Some(Arc::from(link(document)?)))
         .collect();
-    let context = Context::new(workspace, catalogue, at, &names, Some(&links), &mut notes);
+    let context = Context::new(workspace, ground, at, &names, Some(&links), &mut notes);
     let mut connections = Vec::with_capacity(listed.len());
+    let mut all_facts = Vec::with_capacity(listed.len());
     for (listed, kind) in &listed {
         match kind {
             Kind::Instance => {
                 let id = Arc::from(&*listed.value);
-                let Outcome { connection, notes: found, .. } = connection::compile(&context, &id);
+                let Outcome { connection, notes: found, facts, .. } = connection::compile(&context, &id);
                 notes.diagnostics.extend(found.diagnostics);
                 notes.idle.extend(found.idle);
                 connections.extend(connection);
+                all_facts.extend(facts);
             }
             Kind::Global(place) => notes.diagnostics.push(global_listed(customer, listed, *place)),
             Kind::Absent => {}
@@ -61,7 +73,7 @@ fn instances(workspace: &Workspace, catalogue: &Catalogue, at: &At, customer: &A
     }
     unlisted(&context, layer, &mut notes.diagnostics);
     let diagnostics = context.told(notes.diagnostics);
-    Instances { customer: customer.clone(), connections, diagnostics, idle: notes.idle }
+    Instances { customer: customer.clone(), connections, facts: all_facts, diagnostics, idle: notes.idle }
 }
 
 /// What a connection is that a customer lists.

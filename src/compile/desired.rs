@@ -13,11 +13,13 @@ use crate::digest::Digest;
 use crate::model::connection::Connection;
 use crate::model::consumer::Consumer;
 use crate::model::record::{Desired, SECRET};
+use crate::rules::levels::{self, Levels};
 use crate::source::Sources;
 use crate::span::Span;
 use crate::template::Scope;
 use crate::value::{Node, SecretRef, Value};
 use crate::workspace::layers::At;
+use crate::workspace::policy::Policy;
 use crate::workspace::{Layer, Workspace};
 
 /// Where the directory target lies unless an environment says otherwise.
@@ -47,7 +49,7 @@ pub fn desired(workspace: &Workspace, catalogue: &Catalogue, compiled: &Compiled
         environment,
         profile: compiled.at.profile.clone(),
         records,
-        trust: trust(&stack, protected, catalogue, compiled, &recipients),
+        trust: trust(workspace, &stack, protected, catalogue, compiled, &recipients),
     }
 }
 
@@ -62,7 +64,17 @@ pub fn target_path<'w>(stack: &[&'w Layer]) -> &'w str {
     stack.iter().rev().find_map(|l| l.settings.target.as_ref()).map_or(DEFAULT_TARGET, |t| &t.value)
 }
 
+/// A digest of all that a policy says.
+fn of_policy(policy: &Policy) -> Digest {
+    let when = policy.when.as_ref().map(|when| &*when.value);
+    let environments: Option<Vec<&str>> =
+        policy.environments.as_ref().map(|list| list.iter().map(|e| &*e.value).collect());
+    let said = json!([when, &*policy.require.value, policy.level.word(), environments]);
+    Digest::of(said.to_string().as_bytes())
+}
+
 fn trust(
+    workspace: &Workspace,
     stack: &[&Layer],
     protected: bool,
     catalogue: &Catalogue,
@@ -77,12 +89,22 @@ fn trust(
     let consumers = compiled.consumers.iter().flat_map(|c| &c.recipients);
     let runtimes: BTreeMap<&str, &str> =
         consumers.filter_map(|name| Some((&*name.value, Workspace::public_key(stack, &name.value)?))).collect();
+    let levels = Levels::new(workspace, &mut Vec::new());
+    let excuses: BTreeSet<String> = levels::excuses(&workspace.sources)
+        .into_iter()
+        .map(|excuse| format!("{}: {} ({})", workspace.sources.path(excuse.span), excuse.code, excuse.reason))
+        .collect();
+    let policy: BTreeMap<&str, Digest> =
+        workspace.root.settings.policy.iter().map(|policy| (&*policy.name.value, of_policy(policy))).collect();
     json!({
         "target": {"kind": "directory", "path": target_path(stack)},
         "recipients": recipients,
         "runtimes": runtimes,
         "protected": protected,
         "connectors": connectors,
+        "rules": levels.changed(),
+        "policy": policy,
+        "excuses": excuses,
     })
 }
 
@@ -224,7 +246,8 @@ pub fn place(compiled: &Compiled, sources: &Sources, id: &str, pointer: &str) ->
     Some((sources.path(span).to_owned(), sources.position(span).line))
 }
 
-fn span_at(connection: &Connection, pointer: &str) -> Option<Span> {
+/// Where what stands at `pointer` of a connection's record was written.
+pub(super) fn span_at(connection: &Connection, pointer: &str) -> Option<Span> {
     let mut segments = crate::value::segments(pointer);
     let first = segments.next()?;
     let rest = &pointer[1 + first.len()..];

@@ -11,16 +11,20 @@ pub mod desired;
 pub mod explain;
 pub mod names;
 pub mod ownership;
+pub mod policy;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::connectors::Catalogue;
-use crate::diagnostic::{self, Diagnostic, code};
+use crate::diagnostic::{self, Diagnostic, code, has_errors};
 use crate::model::connection::Connection;
 use crate::model::consumer::Consumer;
 use crate::overlay::{Idle, Notes};
 use crate::parallel;
+use crate::rules::facts::Facts;
+use crate::rules::levels::{self, Levels};
+use crate::rules::{Everything, Judge, Running};
 use crate::span::{FileId, Span};
 use crate::workspace::discover::Family;
 use crate::workspace::layers::At;
@@ -46,36 +50,48 @@ pub struct Compiled {
 /// showing only.
 pub fn compile(workspace: &Workspace, catalogue: &Catalogue, at: &At) -> (Compiled, Vec<Diagnostic>) {
     let mut notes = Notes::default();
+    let levels = Levels::new(workspace, &mut notes.diagnostics);
     let names = Names::new(workspace, at, None, &mut notes);
-    let context = Context::new(workspace, catalogue, at, &names, None, &mut notes);
+    let context = Context::new(workspace, (catalogue, &levels), at, &names, None, &mut notes);
     let ids: Vec<Arc<str>> = context.ids(Family::Connections).into_iter().collect();
     let outcomes = parallel::map(&ids, |_, id| connection::compile(&context, id));
     let mut states = States::new();
     let mut connections = BTreeMap::new();
+    let mut facts = Vec::new();
     for (id, outcome) in ids.into_iter().zip(outcomes) {
         notes.diagnostics.extend(outcome.notes.diagnostics);
+        facts.extend(outcome.facts);
         states.insert(id.clone(), outcome.state);
         connections.extend(outcome.connection.filter(|c| c.enabled).map(|c| (id, c)));
     }
     check_keys(&states, &mut notes.diagnostics);
     let consumers = consumers::compile(&context, &states, &mut notes);
-    let mut diagnostics = context.told(notes.diagnostics);
-    for instances in customers::compile(workspace, catalogue, at) {
+    let mut diagnostics = Vec::new();
+    for instances in customers::compile(workspace, catalogue, &levels, at) {
         diagnostics.extend(instances.diagnostics);
+        facts.extend(instances.facts);
         let enabled = instances.connections.into_iter().filter(|c| c.enabled);
         connections.extend(enabled.map(|c| (Arc::from(c.instance_id()), c)));
     }
+    if !has_errors(&notes.diagnostics) {
+        context.judge().environment(&facts.iter().collect::<Vec<_>>(), &mut notes.diagnostics);
+    }
+    let compiled = Compiled { at: at.clone(), connections, consumers, states };
+    notes.diagnostics.extend(policy::check(workspace, catalogue, &compiled));
+    diagnostics.extend(context.told(notes.diagnostics));
     diagnostics.extend(check_catalogue(workspace, catalogue));
-    (Compiled { at: at.clone(), connections, consumers, states }, diagnostics)
+    levels::excuse(workspace, &levels, &mut diagnostics, false);
+    (compiled, diagnostics)
 }
 
 /// Every problem of every environment, profile and customer. A workspace without environments is checked as its root
-/// alone.
-pub fn check(workspace: &Workspace, catalogue: &Catalogue) -> Vec<Diagnostic> {
+/// alone. `told` is what reading it told; the result is all of it in order, each fault once.
+pub fn check(workspace: &Workspace, catalogue: &Catalogue, mut told: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let everywhere_ = match workspace.environments.len() {
         0 => vec![At::plain(&Arc::from(""))],
         _ => workspace.everywhere(),
     };
+    let levels = Levels::new(workspace, &mut told);
     let mut notes: Vec<Notes> = everywhere_.iter().map(|_| Notes::default()).collect();
     let names: Vec<Names<'_>> =
         everywhere_.iter().zip(&mut notes).map(|(at, notes)| Names::new(workspace, at, None, notes)).collect();
@@ -83,42 +99,61 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue) -> Vec<Diagnostic> {
         .iter()
         .zip(&names)
         .zip(&mut notes)
-        .map(|((at, names), notes)| Context::new(workspace, catalogue, at, names, None, notes))
+        .map(|((at, names), notes)| Context::new(workspace, (catalogue, &levels), at, names, None, notes))
         .collect();
     let ids = ids_of_all(workspace);
     let checked = parallel::map(&ids, |_, id| everywhere(&contexts, id));
     let mut states: Vec<Vec<(Arc<str>, State)>> = contexts.iter().map(|_| Vec::with_capacity(ids.len())).collect();
+    let mut facts: Vec<Vec<Facts>> = contexts.iter().map(|_| Vec::with_capacity(ids.len())).collect();
     for (id, checked) in ids.iter().zip(checked) {
-        for ((checked, notes), states) in checked.into_iter().zip(&mut notes).zip(&mut states) {
+        let places = notes.iter_mut().zip(&mut states).zip(&mut facts);
+        for (checked, ((notes, states), facts)) in checked.into_iter().zip(places) {
             notes.diagnostics.extend(checked.diagnostics);
             notes.idle.extend(checked.idle);
             states.push((Arc::clone(id), checked.state));
+            facts.extend(checked.facts);
         }
     }
     // Sorted already: building a map of them at once is much less work than inserting them.
     let states: Vec<States> = states.into_iter().map(|states| states.into_iter().collect()).collect();
-    let mut told = Vec::new();
+    let mut running = Vec::with_capacity(contexts.len());
     let mut idle: BTreeMap<Idle, usize> = BTreeMap::new();
-    for ((context, notes), states) in contexts.iter().zip(&mut notes).zip(&states) {
+    for (((context, notes), states), mut facts) in contexts.iter().zip(&mut notes).zip(&states).zip(facts) {
         check_keys(states, &mut notes.diagnostics);
-        consumers::compile(context, states, notes);
-        told.extend(context.told(std::mem::take(&mut notes.diagnostics)));
+        running.push(consumers::compile(context, states, notes));
         // A patch that is idle twice in one environment is idle there once.
         let here: BTreeSet<Idle> = notes.idle.drain(..).collect();
         here.into_iter().for_each(|patch| *idle.entry(patch).or_default() += 1);
-        for instances in customers::compile(workspace, catalogue, &context.at) {
+        for instances in customers::compile(workspace, catalogue, &levels, &context.at) {
             told.extend(instances.diagnostics);
+            facts.extend(instances.facts);
             let here: BTreeSet<Idle> = instances.idle.into_iter().collect();
             here.into_iter().for_each(|patch| *idle.entry(patch).or_default() += 1);
         }
+        // What compares connections says nothing true of a workspace that is half understood.
+        if !has_errors(&told) && !has_errors(&notes.diagnostics) {
+            context.judge().environment(&facts.iter().collect::<Vec<_>>(), &mut notes.diagnostics);
+        }
+        if !workspace.root.settings.policy.is_empty() {
+            let (compiled, _) = compile(workspace, catalogue, &context.at);
+            notes.diagnostics.extend(policy::check(workspace, catalogue, &compiled));
+        }
+        told.extend(context.told(std::mem::take(&mut notes.diagnostics)));
+    }
+    let running = contexts.iter().zip(&running);
+    let running = running.map(|(c, consumers)| Running { at: &c.at, stack: &c.stack, consumers }).collect();
+    let everything = Everything { workspace, running };
+    if !has_errors(&told) {
+        Judge::new(&levels, &workspace.sources).workspace(&everything, &mut told);
     }
     told.extend(idle_everywhere(workspace, &contexts, idle));
     told.extend(customers::without(workspace));
     told.extend(check_catalogue(workspace, catalogue));
+    levels::excuse(workspace, &levels, &mut told, true);
     for diagnostic in &mut told {
         diagnostic.environments.retain(|e| !e.is_empty());
     }
-    told
+    diagnostic::merge(told)
 }
 
 /// The ids of all connections of all environments and profiles, sorted.
@@ -136,13 +171,14 @@ struct Checked {
     diagnostics: Vec<Diagnostic>,
     idle: Vec<Idle>,
     state: State,
+    facts: Option<Facts>,
 }
 
 /// One connection in every environment; where its inputs are the same in two, it is compiled once.
 fn everywhere(contexts: &[Context<'_>], id: &Arc<str>) -> Vec<Checked> {
     let alone = |context| {
-        let Outcome { notes, state, .. } = connection::compile(context, id);
-        Checked { diagnostics: notes.diagnostics, idle: notes.idle, state }
+        let Outcome { notes, state, facts, .. } = connection::compile(context, id);
+        Checked { diagnostics: notes.diagnostics, idle: notes.idle, state, facts }
     };
     if let [context] = contexts {
         return vec![alone(context)];
@@ -221,9 +257,4 @@ fn layer_has(layer: &Layer, file: FileId) -> bool {
     let families = [Family::Connections, Family::Credentials, Family::Consumers];
     layer.settings_file == Some(file)
         || families.iter().any(|family| layer.family(*family).values().any(|d| d.file == file))
-}
-
-/// Reads what is to be told, in order, each fault once.
-pub fn in_order(workspace_told: Vec<Diagnostic>, told: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    diagnostic::merge(workspace_told.into_iter().chain(told).collect())
 }

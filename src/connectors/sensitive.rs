@@ -18,6 +18,8 @@ pub struct Places {
     pub secret: bool,
     /// It is the same for all customers: `x-scope: global`, here or above.
     pub global: bool,
+    /// It is not to be used any more: `deprecated`.
+    pub deprecated: bool,
     children: BTreeMap<Box<str>, Places>,
     /// Items of a list and keys that are not named.
     any: Option<Box<Places>>,
@@ -130,6 +132,7 @@ impl<'a, 'k> Walk<'a, 'k> {
             return;
         }
         places.secret |= is_marked(map);
+        places.deprecated |= map.get("deprecated") == Some(&Value::Bool(true));
         places.global |= map.get("x-scope").and_then(Value::as_str) == Some("global");
         if let Some((name, target)) = reference(self.root, map)
             && references.iter().filter(|r| **r == name).count() < MAX_REPEATS

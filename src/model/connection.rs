@@ -222,7 +222,7 @@ fn empty(span: Span) -> Node {
 }
 
 /// Where a missing key of a document is told: at its first key.
-pub(crate) fn top(document: &Node) -> Span {
+pub fn top(document: &Node) -> Span {
     document.as_map().and_then(|m| m.iter().next()).map_or(document.span, |e| e.key_span)
 }
 

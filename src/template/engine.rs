@@ -49,28 +49,42 @@ pub(super) fn context<'n>(names: impl IntoIterator<Item = (&'n str, Jinja)>) -> 
 
 fn engine() -> &'static Environment<'static> {
     static ENGINE: OnceLock<Environment<'static>> = OnceLock::new();
+    ENGINE.get_or_init(|| build(UndefinedBehavior::Strict))
+}
+
+/// The same, where what is not there is no error.
+fn lenient() -> &'static Environment<'static> {
+    static ENGINE: OnceLock<Environment<'static>> = OnceLock::new();
     ENGINE.get_or_init(|| {
-        let mut engine = Environment::empty();
-        engine.set_undefined_behavior(UndefinedBehavior::Strict);
-        engine.set_fuel(Some(FUEL));
-        engine.set_recursion_limit(32);
-        engine.set_debug(true);
-        engine.add_filter("lower", minijinja::filters::lower);
-        engine.add_filter("upper", minijinja::filters::upper);
-        engine.add_filter("replace", minijinja::filters::replace);
-        engine.add_filter("default", minijinja::filters::default);
-        engine.add_filter("trim", minijinja::filters::trim);
-        engine.add_filter("join", minijinja::filters::join);
-        engine.add_filter("split", split);
-        engine.add_filter("string", minijinja::filters::string);
-        engine.add_filter("int", int);
-        engine.add_filter("b64encode", |text: &str| base64::engine::general_purpose::STANDARD.encode(text));
-        engine.add_filter("urlencode", |text: &str| percent_encode(text));
-        engine.add_filter("tojson", |value: &Jinja| {
-            serde_json::to_string(value).map_err(|_| Error::new(ErrorKind::BadSerialization, "not JSON"))
-        });
+        let mut engine = build(UndefinedBehavior::Chainable);
+        engine.add_test("defined", |value: &Jinja| !value.is_undefined());
+        engine.add_test("startingwith", |text: &str, start: &str| text.starts_with(start));
+        engine.add_test("endingwith", |text: &str, end: &str| text.ends_with(end));
         engine
     })
+}
+
+fn build(undefined: UndefinedBehavior) -> Environment<'static> {
+    let mut engine = Environment::empty();
+    engine.set_undefined_behavior(undefined);
+    engine.set_fuel(Some(FUEL));
+    engine.set_recursion_limit(32);
+    engine.set_debug(true);
+    engine.add_filter("lower", minijinja::filters::lower);
+    engine.add_filter("upper", minijinja::filters::upper);
+    engine.add_filter("replace", minijinja::filters::replace);
+    engine.add_filter("default", minijinja::filters::default);
+    engine.add_filter("trim", minijinja::filters::trim);
+    engine.add_filter("join", minijinja::filters::join);
+    engine.add_filter("split", split);
+    engine.add_filter("string", minijinja::filters::string);
+    engine.add_filter("int", int);
+    engine.add_filter("b64encode", |text: &str| base64::engine::general_purpose::STANDARD.encode(text));
+    engine.add_filter("urlencode", |text: &str| percent_encode(text));
+    engine.add_filter("tojson", |value: &Jinja| {
+        serde_json::to_string(value).map_err(|_| Error::new(ErrorKind::BadSerialization, "not JSON"))
+    });
+    engine
 }
 
 /// Everything but RFC 3986's unreserved characters, so that the result fits any part of a URL.
@@ -124,6 +138,29 @@ pub(super) fn evaluate(expression: &str, context: &Jinja) -> Result<Jinja, Failu
         _ => return Ok(value),
     };
     Err(Failure { message: told.into(), range: None })
+}
+
+/// Whether an expression over JSON is true.
+pub(super) fn holds(expression: &str, names: &serde_json::Value) -> Result<bool, Failure> {
+    let compiled = lenient().compile_expression(expression).map_err(|e| failure(&e))?;
+    compiled.eval(json_to_jinja(names)).map(|value| value.is_true()).map_err(|e| failure(&e))
+}
+
+fn json_to_jinja(value: &serde_json::Value) -> Jinja {
+    use serde_json::Value as Json;
+    match value {
+        Json::Null => Jinja::from(()),
+        Json::Bool(b) => Jinja::from(*b),
+        Json::Number(n) => match n.as_i64() {
+            Some(i) => Jinja::from(i),
+            None => Jinja::from(n.as_f64().unwrap_or_default()),
+        },
+        Json::String(s) => Jinja::from(&**s),
+        Json::Array(items) => items.iter().map(json_to_jinja).collect(),
+        Json::Object(map) => {
+            Jinja::from(map.iter().map(|(k, v)| (k.clone(), json_to_jinja(v))).collect::<BTreeMap<_, _>>())
+        }
+    }
 }
 
 fn failure(error: &Error) -> Failure {

@@ -4,6 +4,7 @@
 //! a secret is checked and kept unevaluated, as a [`SecretRef`]: nothing before `apply` opens it, whatever filters it
 //! passes. There are no statements and no functions; no file, process, network, clock or randomness can be reached.
 
+mod condition;
 mod engine;
 mod names;
 mod scope;
@@ -19,6 +20,7 @@ use crate::secret::Secret;
 use crate::source::Sources;
 use crate::span::Span;
 use crate::value::{Node, SecretRef, Value};
+pub use condition::condition;
 use names::Fault;
 pub use scope::{Scope, SecretNames};
 

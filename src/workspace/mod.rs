@@ -6,6 +6,7 @@
 mod check;
 pub mod discover;
 pub mod layers;
+pub mod policy;
 mod read;
 pub mod secrets;
 pub mod settings;
@@ -88,6 +89,8 @@ pub struct Workspace {
     pub environments: BTreeMap<Arc<str>, Layer>,
     /// The customers by name.
     pub customers: BTreeMap<Arc<str>, Layer>,
+    /// The day on which it was read, UTC.
+    pub today: jiff::civil::Date,
     /// Connector schemas of the workspace by id.
     pub connectors: BTreeMap<Box<str>, FileId>,
 }

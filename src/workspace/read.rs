@@ -35,7 +35,8 @@ struct Read {
 }
 
 pub(super) fn read(world: &dyn World) -> Result<(Workspace, Vec<Diagnostic>), NoWorkspace> {
-    let mut workspace = Workspace::default();
+    let mut workspace =
+        Workspace { today: world.now().to_zoned(jiff::tz::TimeZone::UTC).date(), ..Workspace::default() };
     let mut diagnostics = Vec::new();
     let planned = plan(world, &mut workspace.sources, &mut diagnostics);
     let nothing = !planned.iter().any(|p| p.role == Ok(Role::Workspace) || p.role.is_err());

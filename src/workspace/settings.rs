@@ -6,6 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::discover::is_segment;
+use super::policy::{self, Policy, RuleSetting};
 use crate::diagnostic::{Diagnostic, code};
 use crate::fields::Fields;
 use crate::source::Sources;
@@ -35,6 +36,10 @@ pub struct Settings {
     pub target: Option<Spanned<Box<str>>>,
     /// Deletions and first applies need a word more.
     pub protected: bool,
+    /// Levels of built-in rules; the root's alone.
+    pub rules: Vec<RuleSetting>,
+    /// Rules of the workspace's own; the root's alone.
+    pub policy: Vec<Policy>,
     /// The environments that a customer is in; `None` for all.
     pub environments: Option<Vec<Spanned<Box<str>>>>,
     /// The connections that a customer has an instance of.
@@ -84,7 +89,8 @@ pub fn workspace(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Settings {
         }
     }
     settings.name = fields.string("name").map(|s| s.value.into());
-    unsupported(&mut fields, &["policy", "rules"]);
+    settings.rules = policy::rules(&mut fields);
+    settings.policy = policy::policies(&mut fields);
     shared(&mut fields, &mut settings);
     settings
 }

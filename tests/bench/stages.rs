@@ -48,7 +48,7 @@ pub(crate) fn measure(folder: &Path, rounds: usize) -> Vec<Row> {
     let paths = paths(&world);
     let (workspace, told) = Workspace::read(&world).unwrap_or_else(|_| panic!("there is a workspace"));
     let (catalogue, _) = Catalogue::new(&workspace.connectors, &workspace.sources);
-    let told = compile::in_order(told, compile::check(&workspace, &catalogue));
+    let told = compile::check(&workspace, &catalogue, told);
     assert!(told.is_empty(), "{} problems, the first: {:?}", told.len(), told[0]);
     let prepared = Prepared::new(&workspace, &catalogue);
 
@@ -113,7 +113,7 @@ fn read_all<T>(world: &System, paths: &[String], then: impl Fn(FileId, &str) -> 
 
 fn check(workspace: &Workspace) -> Vec<diagnostic::Diagnostic> {
     let (catalogue, _) = Catalogue::new(&workspace.connectors, &workspace.sources);
-    compile::check(workspace, &catalogue)
+    compile::check(workspace, &catalogue, Vec::new())
 }
 
 /// What `tieline validate` does but for finding the workspace and printing, and what it takes to drop it all.
@@ -121,7 +121,7 @@ fn whole(world: &System) -> (Time, Time) {
     let start = Watch::start();
     let (workspace, told) = Workspace::read(world).unwrap_or_else(|_| panic!("there is a workspace"));
     let (catalogue, _) = Catalogue::new(&workspace.connectors, &workspace.sources);
-    let told = compile::in_order(told, compile::check(&workspace, &catalogue));
+    let told = compile::check(&workspace, &catalogue, told);
     let time = start.elapsed();
     assert!(told.is_empty());
     let start = Watch::start();

@@ -90,7 +90,7 @@ const FAMILIES: &[(&str, &[&str])] = &[
     ("targets", &[]),
     ("exports", &[]),
     ("imports", &[]),
-    ("rules", &[]),
+    ("rules", &["facts", "levels", "shapes"]),
 ];
 
 #[test]

@@ -56,7 +56,7 @@ fn survives(path: &str, bytes: &[u8]) {
     let world = Memory(files);
     let (workspace, told) = Workspace::read(&world).unwrap();
     let (catalogue, _) = Catalogue::new(&workspace.connectors, &workspace.sources);
-    let told = compile::in_order(told, compile::check(&workspace, &catalogue));
+    let told = compile::check(&workspace, &catalogue, told);
     for label in told.iter().flat_map(|d| &d.labels) {
         assert!(label.span.start <= label.span.end);
         let length = world.0.iter().find(|(p, _)| p == workspace.sources.path(label.span)).map_or(0, |(_, b)| b.len());

@@ -185,12 +185,36 @@ pub(crate) fn files(folder: &Path) -> Vec<String> {
     files.map(|e| e.path().strip_prefix(folder).unwrap().to_str().unwrap().to_owned()).collect()
 }
 
-/// The lines of a file that carry `# expect: …`, with what stands behind it.
-pub(crate) fn expectations(text: &[u8]) -> Vec<(u64, String)> {
+/// What a file says that is told of it: `# error[CODE]: words of the message`, on the line at fault.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Expected {
+    pub(crate) line: u64,
+    pub(crate) severity: String,
+    pub(crate) code: String,
+    /// Part of the message.
+    pub(crate) words: String,
+}
+
+impl Expected {
+    /// `error[CODE]: words`, told at a line.
+    pub(crate) fn read(line: u64, text: &str) -> Option<Self> {
+        let (head, words) = text.split_once("]: ")?;
+        let (severity, code) = head.split_once('[')?;
+        let severity = ["error", "warning", "info"].into_iter().find(|word| severity.ends_with(word))?;
+        let [severity, code, words] = [severity, code, words.trim_end()].map(str::to_owned);
+        Some(Self { line, severity, code, words })
+    }
+}
+
+/// The expectations in a file, in the order of its lines.
+pub(crate) fn expectations(text: &[u8]) -> Vec<Expected> {
     let text = String::from_utf8_lossy(text);
-    let lines = text.lines().enumerate();
-    let found = lines.filter_map(|(i, line)| Some((i as u64 + 1, line.split_once("# expect: ")?.1.trim().to_owned())));
-    found.collect()
+    let marked = text.lines().enumerate().filter_map(|(i, line)| {
+        let marks = ["# error[", "# warning[", "# info["];
+        let at = marks.iter().filter_map(|mark| line.find(mark)).min()?;
+        Expected::read(i as u64 + 1, &line[at + 2..])
+    });
+    marked.collect()
 }
 
 /// A secrets file with these names, sealed to these recipients, and with a scope, which nothing reads without a key.

@@ -1,0 +1,270 @@
+//! Built-in rules: what a workspace may do and mostly should not. One file a rule; its leading comment is the page that
+//! `tieline rule show` prints.
+//!
+//! A rule has a stable code and a level, which `rules:` in `tieline.yaml` changes; one place is excused by the comment
+//! `# tieline: allow CODE reason`, on its line or alone on the line above. Faults that stop a compile have neither.
+
+pub mod facts;
+pub mod levels;
+pub mod shapes;
+
+mod credential_in_url;
+mod deprecated_field;
+mod duplicate_endpoint;
+mod exposes_organization;
+mod extract_on_primary;
+mod generic_http;
+mod literal_credential;
+mod mixed_residency;
+mod naming;
+mod overdue_rotation;
+mod secret_shaped_value;
+mod shared_consumer_key;
+mod single_recipient;
+mod unused_credential;
+mod unused_excuse;
+mod unused_secret;
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use crate::connectors::{Catalogue, Connector};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::model::connection::Connection;
+use crate::model::consumer::Consumer;
+use crate::model::credential::Credential;
+use crate::source::Sources;
+use crate::span::Span;
+use crate::value::Node;
+use crate::workspace::layers::At;
+use crate::workspace::policy::Level;
+use crate::workspace::{Layer, Workspace};
+use facts::Facts;
+use levels::Levels;
+
+/// A rule.
+pub struct Rule {
+    /// Its stable code.
+    pub code: &'static str,
+    /// Its level where the workspace says nothing.
+    pub level: Level,
+    /// The most that it can weigh.
+    pub most: Level,
+    /// The text of its file: what stands in its leading comment is its page.
+    source: &'static str,
+    check: Check,
+}
+
+/// What a rule looks at.
+enum Check {
+    /// One connection, compiled.
+    Connection(fn(&Subject<'_>, &mut Findings<'_>)),
+    /// One credential, evaluated.
+    Credential(fn(&Credential, Date, &mut Findings<'_>)),
+    /// One consumer, with its document as merged.
+    Consumer(fn(&Consumer, &Node, &mut Findings<'_>)),
+    /// The connections of one environment against each other.
+    Environment(fn(&[&Facts], &mut Findings<'_>)),
+    /// Everything at once.
+    Workspace(fn(&Everything<'_>, &mut Findings<'_>)),
+    /// Nothing of its own: it is found while others are.
+    Beside,
+}
+
+/// A connection as rules see it.
+pub struct Subject<'a> {
+    /// The connection.
+    pub connection: &'a Connection,
+    /// Its connector, where it has one that can be used.
+    pub connector: Option<&'a Connector>,
+    /// All connectors.
+    pub catalogue: &'a Catalogue,
+}
+
+/// The whole workspace as rules see it.
+pub struct Everything<'a> {
+    /// As read.
+    pub workspace: &'a Workspace,
+    /// The consumers of every environment.
+    pub running: Vec<Running<'a>>,
+}
+
+/// The consumers that run in an environment.
+pub struct Running<'a> {
+    /// Where.
+    pub at: &'a At,
+    /// The layers there.
+    pub stack: &'a [&'a Layer],
+    /// Who.
+    pub consumers: &'a [Consumer],
+}
+
+/// Where a rule puts what it finds.
+pub struct Findings<'a> {
+    rule: &'static Rule,
+    level: Level,
+    levels: &'a Levels,
+    /// For quoting, and for masking what must not be shown.
+    pub sources: &'a Sources,
+    told: &'a mut Vec<Diagnostic>,
+}
+
+impl Findings<'_> {
+    /// Tells that something is so at `span`.
+    pub fn tell(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
+        let severity = if self.level == Level::Error { Severity::Error } else { Severity::Warning };
+        self.told.push(Diagnostic { severity, ..Diagnostic::error(self.rule.code, span, message).help(help) });
+    }
+
+    /// What was told last.
+    pub fn last(&mut self) -> Option<&mut Diagnostic> {
+        self.told.last_mut()
+    }
+
+    /// What the workspace says of this rule's pattern.
+    pub fn pattern(&self) -> Option<&regex::Regex> {
+        self.levels.pattern(self.rule.code)
+    }
+}
+
+macro_rules! rule {
+    ($module:ident, $code:literal, $level:ident, $most:ident, $check:expr) => {
+        Rule {
+            code: $code,
+            level: Level::$level,
+            most: Level::$most,
+            source: include_str!(concat!(stringify!($module), ".rs")),
+            check: $check,
+        }
+    };
+}
+
+/// All rules, by code.
+pub static RULES: &[Rule] = &[
+    rule!(credential_in_url, "credential-in-url", Error, Error, Check::Connection(credential_in_url::check)),
+    rule!(deprecated_field, "deprecated-field", Warning, Error, Check::Connection(deprecated_field::check)),
+    rule!(duplicate_endpoint, "duplicate-endpoint", Warning, Error, Check::Environment(duplicate_endpoint::check)),
+    rule!(exposes_organization, "exposes-organization", Error, Error, Check::Connection(exposes_organization::check)),
+    rule!(extract_on_primary, "extract-on-primary", Warning, Error, Check::Connection(extract_on_primary::check)),
+    rule!(generic_http, "generic-http-for-known-vendor", Warning, Error, Check::Connection(generic_http::check)),
+    rule!(
+        literal_credential,
+        "literal-credential-in-consumer",
+        Error,
+        Error,
+        Check::Consumer(literal_credential::check)
+    ),
+    rule!(mixed_residency, "mixed-residency", Warning, Error, Check::Environment(mixed_residency::check)),
+    rule!(naming, "naming", Off, Error, Check::Connection(naming::check)),
+    rule!(overdue_rotation, "overdue-rotation", Warning, Warning, Check::Credential(overdue_rotation::check)),
+    rule!(secret_shaped_value, "secret-shaped-value", Warning, Error, Check::Connection(secret_shaped_value::check)),
+    rule!(shared_consumer_key, "shared-consumer-key", Warning, Error, Check::Workspace(shared_consumer_key::check)),
+    rule!(single_recipient, "single-recipient", Warning, Error, Check::Workspace(single_recipient::check)),
+    rule!(unused_credential, "unused-credential", Warning, Error, Check::Workspace(unused_credential::check)),
+    rule!(unused_excuse, "unused-excuse", Warning, Error, Check::Beside),
+    rule!(unused_secret, "unused-secret", Warning, Error, Check::Workspace(unused_secret::check)),
+];
+
+impl Rule {
+    /// The rule of this code.
+    pub fn of(code: &str) -> Option<&'static Self> {
+        RULES.iter().find(|rule| rule.code == code)
+    }
+
+    /// Its page, in Markdown: the leading comment of its file.
+    pub fn page(&self) -> String {
+        let lines = self.source.lines().map_while(|line| line.strip_prefix("//!"));
+        let text = |line: &str| format!("{}\n", line.strip_prefix(' ').unwrap_or(line));
+        lines.map(text).collect()
+    }
+
+    /// What it is about, in a line: the first of its page.
+    pub fn summary(&self) -> String {
+        self.page().lines().next().unwrap_or("").trim_end_matches('.').to_owned()
+    }
+}
+
+/// The rules of a workspace at the levels that it gives them.
+pub struct Judge<'a> {
+    levels: &'a Levels,
+    sources: &'a Sources,
+}
+
+impl<'a> Judge<'a> {
+    /// Judges by these levels.
+    pub fn new(levels: &'a Levels, sources: &'a Sources) -> Self {
+        Self { levels, sources }
+    }
+
+    fn each(&self, told: &mut Vec<Diagnostic>, mut run: impl FnMut(&Check, &mut Findings<'_>)) {
+        for (rule, level) in self.levels.in_force() {
+            run(&rule.check, &mut Findings { rule, level, levels: self.levels, sources: self.sources, told });
+        }
+    }
+
+    /// Judges a connection.
+    pub fn connection(&self, subject: &Subject<'_>, told: &mut Vec<Diagnostic>) {
+        self.each(told, |check, findings| {
+            if let Check::Connection(check) = check {
+                check(subject, findings);
+            }
+        });
+    }
+
+    /// Judges a credential; `today` is the day on which it is looked at.
+    pub fn credential(&self, credential: &Credential, today: Date, told: &mut Vec<Diagnostic>) {
+        self.each(told, |check, findings| {
+            if let Check::Credential(check) = check {
+                check(credential, today, findings);
+            }
+        });
+    }
+
+    /// Judges a consumer.
+    pub fn consumer(&self, consumer: &Consumer, document: &Node, told: &mut Vec<Diagnostic>) {
+        self.each(told, |check, findings| {
+            if let Check::Consumer(check) = check {
+                check(consumer, document, findings);
+            }
+        });
+    }
+
+    /// Judges the connections of an environment against each other.
+    pub fn environment(&self, facts: &[&Facts], told: &mut Vec<Diagnostic>) {
+        self.each(told, |check, findings| {
+            if let Check::Environment(check) = check {
+                check(facts, findings);
+            }
+        });
+    }
+
+    /// Judges everything at once.
+    pub fn workspace(&self, everything: &Everything<'_>, told: &mut Vec<Diagnostic>) {
+        self.each(told, |check, findings| {
+            if let Check::Workspace(check) = check {
+                check(everything, findings);
+            }
+        });
+    }
+}
+
+/// The texts of a tree that are in clear, with where each stands and the JSON Pointer of it.
+fn clear_texts<'n>(node: &'n Node, pointer: &mut String, see: &mut impl FnMut(&'n Node, &'n str, &str)) {
+    use crate::value::{Value, push_segment};
+    let mut below = |segment: &str, node: &'n Node| {
+        let length = pointer.len();
+        push_segment(pointer, segment);
+        clear_texts(node, pointer, see);
+        pointer.truncate(length);
+    };
+    match &node.value {
+        Value::String(text) => see(node, text, pointer),
+        Value::Map(map) => map.iter().for_each(|entry| below(&entry.key, &entry.value)),
+        Value::List(items) => items.iter().enumerate().for_each(|(i, item)| below(&i.to_string(), item)),
+        _ => {}
+    }
+}
+
+/// An id that facts and messages share.
+type Id = Arc<str>;

@@ -1,0 +1,34 @@
+//! A value in clear looks like a secret.
+//!
+//! It has the form of a vendor's token or of a private key, or it is as random as only keys are. Clear values are shown in plans
+//! and records, and stay in Git's history.
+//!
+//! ```yaml
+//! config: {headers: {X-Token: ghp_0123456789abcdefghijklmnopqrstuvwxyz}}
+//! ```
+//!
+//! Instead, put it into a field that is secret, behind `${{ secrets.NAME }}`. If it is no secret, say why on its line:
+//! `# tieline: allow secret-shaped-value a public key id`.
+
+use super::shapes::shape;
+use super::{Findings, Subject, clear_texts};
+
+pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
+    let connection = subject.connection;
+    let texts = [&connection.title, &connection.description, &connection.labels].into_iter().flatten();
+    for node in texts.chain([&connection.instance]) {
+        clear_texts(node, &mut String::new(), &mut |node, text, pointer| {
+            // Public by nature: the schema has it in clear, and its name says what it is.
+            let public = ["fingerprint", "certificate", "public_key", "access_key_id"]
+                .iter()
+                .any(|name| pointer.ends_with(name));
+            let Some(shape) = shape(text).filter(|_| !public) else { return };
+            findings.sources.mask(node.span);
+            findings.tell(
+                node.span,
+                format!("{shape} in clear"),
+                "if it is a secret and was ever committed, rotate it; then write ${{ secrets.NAME }} in a secret field",
+            );
+        });
+    }
+}

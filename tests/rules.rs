@@ -1,0 +1,175 @@
+//! Rules, policies and excuses, as somebody who keeps a workspace meets them.
+
+use tieline::rules::RULES;
+
+use crate::support::{Folder, Run};
+
+const HEAD: &str = "tieline: 1\nid: 7b0c1f6e-4a53-4a57-9d0b-1d6a3f1c2e90\nkeys: {ops: age1vr9l69vvtreuntmsvsu4keme3jwsa25plc4fcngeyfn9v64u2eqqjzhu3u}\nrecipients: [ops]\n";
+const TOKEN: &str = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
+
+/// The base workspace with one more connection, and with this at the end of `tieline.yaml`.
+fn workspace(connection: &str, settings: &str) -> Folder {
+    let folder = Folder::base();
+    folder.put("connections/more.yaml", connection);
+    folder.put("tieline.yaml", &format!("{HEAD}{settings}"));
+    folder
+}
+
+fn http(rest: &str) -> String {
+    format!(
+        "connector: http\nconfig:\n  base_url: https://api.acme.example\n  headers:\n    X-Token: {TOKEN}{rest}\nauth: {{mode: none}}\n"
+    )
+}
+
+#[test]
+fn z15_a_level_decides_what_a_rule_weighs() {
+    let codes = |settings: &str| {
+        let Run { code, .. } = workspace(&http(""), settings).validate();
+        (code, workspace(&http(""), settings).codes())
+    };
+    assert_eq!(codes(""), (0, vec!["secret-shaped-value".to_owned()]), "a warning stops nothing");
+    assert_eq!(codes("rules: {secret-shaped-value: error}\n"), (1, vec!["secret-shaped-value".to_owned()]));
+    assert_eq!(codes("rules: {secret-shaped-value: 'off'}\n"), (0, Vec::new()));
+    let shown = workspace(&http(""), "").validate();
+    assert!(!shown.stdout.contains("0123456789abcdef"), "the value is never shown: {}", shown.stdout);
+}
+
+#[test]
+fn an_excuse_stands_on_its_line_or_alone_above_it_and_has_a_reason() {
+    assert_eq!(workspace(&http("   # tieline: allow secret-shaped-value of a test account"), "").codes(), [""; 0]);
+    let above =
+        http("").replace("    X-Token", "    # tieline: allow secret-shaped-value of a test account\n    X-Token");
+    assert_eq!(workspace(&above, "").codes(), [""; 0]);
+    let elsewhere = format!("# tieline: allow secret-shaped-value too far away\n{}", http(""));
+    assert_eq!(workspace(&elsewhere, "").codes(), ["unused-excuse", "secret-shaped-value"]);
+    // A value is no comment.
+    let value = http("").replace("mode: none", "mode: none, x: '# tieline: allow secret-shaped-value because'");
+    assert!(workspace(&value, "").codes().contains(&"secret-shaped-value".to_owned()));
+}
+
+#[test]
+fn overdue_rotation_is_at_most_a_warning_x20() {
+    let folder = workspace(&http("").replace(TOKEN, "x"), "rules: {overdue-rotation: error}\n");
+    let credential = "connectors: [postgresql]\nrotate_every: 90d\nrotated: '2020-01-31'\nrunbook: https://wiki.acme.example/rotate\nauth: {mode: password, username: f, password: '${{ secrets.FINANCE_PASSWORD }}'}\n";
+    folder.put("credentials/finance-db.yaml", credential);
+    let run = folder.validate();
+    assert_eq!(run.code, 0, "yesterday's green commit stays green: {}", run.stdout);
+    assert!(run.stdout.contains("warning[overdue-rotation]"), "{}", run.stdout);
+    assert!(run.stdout.contains("overdue since 2020-04-30"), "{}", run.stdout);
+    assert!(run.stdout.contains("runbook: https://wiki.acme.example/rotate"), "{}", run.stdout);
+    folder.put("credentials/finance-db.yaml", &credential.replace("2020-01-31", "2999-01-31"));
+    assert_eq!(folder.codes(), [""; 0]);
+}
+
+#[test]
+fn x20_a_rotation_runbook_and_its_dates_are_checked() {
+    for (every, fits) in
+        [("90d", true), ("12 weeks", true), ("P90D", true), ("6mo", true), ("3h", false), ("often", false)]
+    {
+        let folder = Folder::base();
+        folder.put("credentials/finance-db.yaml", &format!("rotate_every: '{every}'\nrotated: '2999-01-31'\nauth: {{mode: password, username: f, password: '${{{{ secrets.FINANCE_PASSWORD }}}}'}}\n"));
+        assert_eq!(folder.codes().is_empty(), fits, "{every}: {:?}", folder.codes());
+    }
+}
+
+#[test]
+fn x07_names_have_the_form_that_the_workspace_asks_for() {
+    let settings = "rules: {naming: {level: warning, pattern: '^(finance|landing|[a-z]+-[a-z]+)$'}}\n";
+    let plain = http("").replace(TOKEN, "x");
+    assert_eq!(workspace(&plain, settings).codes(), ["naming"]);
+    assert_eq!(workspace(&plain, "").codes(), [""; 0], "off until there is a pattern");
+}
+
+#[test]
+fn x08_x11_x33_x37_c23_p25_each_has_a_rule_with_a_page() {
+    for code in [
+        "duplicate-endpoint",
+        "mixed-residency",
+        "credential-in-url",
+        "generic-http-for-known-vendor",
+        "extract-on-primary",
+        "literal-credential-in-consumer",
+        "exposes-organization",
+    ] {
+        assert!(RULES.iter().any(|rule| rule.code == code), "{code}");
+    }
+    for rule in RULES {
+        let page = rule.page();
+        assert!(page.lines().next().is_some_and(|title| title.ends_with('.')), "{}: {page}", rule.code);
+        assert!(page.contains("Instead") || page.contains("```yaml"), "{} says what to do instead", rule.code);
+        let run = Folder::empty().run(&["rule", "show", rule.code]);
+        assert_eq!(run.code, 0);
+        assert!(run.stdout.starts_with(&format!("# {}\n\n", rule.code)), "{}", run.stdout);
+    }
+    let codes: Vec<&str> = RULES.iter().map(|rule| rule.code).collect();
+    assert!(
+        codes.windows(2).all(|pair| pair[0] < pair[1] || pair[0].starts_with("generic")),
+        "sorted, none twice: {codes:?}"
+    );
+}
+
+#[test]
+fn rule_show_explains_errors_too_and_knows_near_names() {
+    let run = Folder::empty().run(&["rule", "show", "plaintext-secret"]);
+    assert!(run.stdout.starts_with("# plaintext-secret\n\nA secret field holds a plain value.\n"), "{}", run.stdout);
+    let run = Folder::empty().run(&["rule", "show", "plaintext-secrets"]);
+    assert_eq!(run.code, 64);
+    assert!(run.stderr.contains("did you mean `plaintext-secret`?"), "{}", run.stderr);
+}
+
+#[test]
+fn rule_list_tells_the_levels_in_force() {
+    let folder = workspace(&http("").replace(TOKEN, "x"), "rules: {unused-secret: error}\n");
+    let rules: serde_json::Value =
+        serde_json::from_str(&folder.run(&["rule", "list", "--format", "json"]).stdout).unwrap();
+    let level = |code: &str| rules.as_array().unwrap().iter().find(|r| r["code"] == code).unwrap()["level"].clone();
+    assert_eq!((level("unused-secret"), level("naming")), ("error".into(), "off".into()));
+    assert_eq!(rules.as_array().unwrap().len(), RULES.len());
+}
+
+#[test]
+fn a_policy_speaks_of_the_record_and_points_at_the_field() {
+    let policy = "policy:\n  - name: owned\n    require: connection.owner\n    message: every connection has an owner\n    level: warning\n    environments: [prod]\n";
+    let folder = workspace(&http("").replace(TOKEN, "x"), policy);
+    folder.put(
+        "connections/finance.yaml",
+        &format!("owner: team-finance\n{}", include_str!("../fixtures/base/connections/finance.yaml")),
+    );
+    let run = folder.validate();
+    assert_eq!(run.code, 0);
+    assert!(run.stdout.contains("`more` breaks the policy `owned`: every connection has an owner"), "{}", run.stdout);
+    assert!(!run.stdout.contains("`finance` breaks"), "{}", run.stdout);
+    assert!(run.stdout.contains("found in: prod"), "{}", run.stdout);
+}
+
+#[test]
+fn n02_no_policy_learns_anything_of_a_secret() {
+    let policy = |require: &str| {
+        format!("policy:\n  - {{name: p, when: \"connection.id == 'finance'\", require: \"{require}\"}}\n")
+    };
+    let holds = |require: &str| {
+        !workspace(&http("").replace(TOKEN, "x"), &policy(require)).codes().contains(&"policy".to_owned())
+    };
+    assert!(holds("connection.auth.password == '(secret)'"), "every secret is one and the same text");
+    assert!(!holds("connection.auth.password == 'FINANCE_PASSWORD'"));
+    assert!(!holds("connection.auth.no_such_field"), "what is not there is neither true nor an error");
+    assert!(holds("connection.auth.username is defined"));
+}
+
+#[test]
+fn a59_changed_levels_excuses_and_policies_are_trust_changes() {
+    use crate::shell::Shell;
+    let shell = Shell::example("quickstart").with_demo_identity();
+    shell.ok(&["apply", "prod", "--yes"]);
+    let settings = shell.read("tieline.yaml");
+    shell.put(
+        "tieline.yaml",
+        &format!("{settings}rules: {{unused-secret: 'off'}}\npolicy: [{{name: any, require: 'true'}}]\n"),
+    );
+    let hubspot = shell.read("connections/hubspot.yaml");
+    shell.put("connections/hubspot.yaml", &format!("# tieline: allow duplicate-endpoint two portals\n{hubspot}"));
+    let plan = shell.ok(&["plan", "prod"]).stdout;
+    for told in ["trust changes", "unused-secret", "policy", "duplicate-endpoint (two portals)"] {
+        assert!(plan.contains(told), "{told} in\n{plan}");
+    }
+}
