@@ -11,7 +11,7 @@ const TOKEN: &str = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
 fn workspace(connection: &str, settings: &str) -> Folder {
     let folder = Folder::base();
     folder.put("connections/more.yaml", connection);
-    folder.put("tieline.yaml", &format!("{HEAD}{settings}"));
+    folder.put("tieline.yaml", format!("{HEAD}{settings}"));
     folder
 }
 
@@ -57,7 +57,7 @@ fn overdue_rotation_is_at_most_a_warning_x20() {
     assert!(run.stdout.contains("warning[overdue-rotation]"), "{}", run.stdout);
     assert!(run.stdout.contains("overdue since 2020-04-30"), "{}", run.stdout);
     assert!(run.stdout.contains("runbook: https://wiki.acme.example/rotate"), "{}", run.stdout);
-    folder.put("credentials/finance-db.yaml", &credential.replace("2020-01-31", "2999-01-31"));
+    folder.put("credentials/finance-db.yaml", credential.replace("2020-01-31", "2999-01-31"));
     assert_eq!(folder.codes(), [""; 0]);
 }
 
@@ -67,7 +67,7 @@ fn x20_a_rotation_runbook_and_its_dates_are_checked() {
         [("90d", true), ("12 weeks", true), ("P90D", true), ("6mo", true), ("3h", false), ("often", false)]
     {
         let folder = Folder::base();
-        folder.put("credentials/finance-db.yaml", &format!("rotate_every: '{every}'\nrotated: '2999-01-31'\nauth: {{mode: password, username: f, password: '${{{{ secrets.FINANCE_PASSWORD }}}}'}}\n"));
+        folder.put("credentials/finance-db.yaml", format!("rotate_every: '{every}'\nrotated: '2999-01-31'\nauth: {{mode: password, username: f, password: '${{{{ secrets.FINANCE_PASSWORD }}}}'}}\n"));
         assert_eq!(folder.codes().is_empty(), fits, "{every}: {:?}", folder.codes());
     }
 }
@@ -133,7 +133,7 @@ fn a_policy_speaks_of_the_record_and_points_at_the_field() {
     let folder = workspace(&http("").replace(TOKEN, "x"), policy);
     folder.put(
         "connections/finance.yaml",
-        &format!("owner: team-finance\n{}", include_str!("../fixtures/base/connections/finance.yaml")),
+        format!("owner: team-finance\n{}", include_str!("../fixtures/base/connections/finance.yaml")),
     );
     let run = folder.validate();
     assert_eq!(run.code, 0);

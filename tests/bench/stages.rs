@@ -11,6 +11,7 @@ use tieline::compile::{self, Compiled};
 use tieline::connectors::Catalogue;
 use tieline::model::connection::Connection;
 use tieline::overlay::Notes;
+use tieline::rules::levels::Levels;
 use tieline::source::Sources;
 use tieline::span::FileId;
 use tieline::template;
@@ -143,8 +144,9 @@ impl<'w> Prepared<'w> {
         let mut notes = Notes::default();
         // Lives as long as the process: a context borrows its names.
         let at = At::plain(environment);
+        let levels = Box::leak(Box::new(Levels::new(workspace, &mut Vec::new())));
         let names = Box::leak(Box::new(Names::new(workspace, &at, None, &mut notes)));
-        let context = Context::new(workspace, catalogue, &at, names, None, &mut notes);
+        let context = Context::new(workspace, (catalogue, levels), &at, names, None, &mut notes);
         let (compiled, _) = compile::compile(workspace, catalogue, &at);
         Self { sources: &workspace.sources, catalogue, context, compiled }
     }
