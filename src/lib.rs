@@ -9,7 +9,8 @@
 //! 4. [`overlay`] merges the layers of an environment, [`template`] puts values in place of `${{ … }}`.
 //! 5. [`model`] gives the result its types and its canonical record, [`connectors`] knows what each system asks for,
 //!    [`validate`] holds one against the other, [`rules`] say what is allowed and mostly should not be.
-//! 6. [`compile`] is all of that, for one environment or for all.
+//! 6. [`compile`] is all of that, for one environment or for all; [`edit`] changes files, and has the result compiled
+//!    before a byte is written.
 //! 7. [`providers`] open secrets, [`bundle`] seals the result, [`plan`] compares it with what is deployed, [`targets`] hold it, [`apply`] puts it
 //!    in force, [`verify`] looks whether it is whole.
 //! 8. [`reporters`] turn what was found into text, [`ui`] prints it, [`commands`] are what people type.
@@ -39,6 +40,7 @@ pub mod connectors;
 pub mod validate;
 pub mod rules;
 pub mod compile;
+pub mod edit;
 
 // Sealing and deploying.
 pub mod bundle;

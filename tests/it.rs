@@ -4,6 +4,7 @@
 
 mod canary;
 mod deploy;
+mod edit;
 mod examples;
 mod house;
 mod init;

@@ -1,17 +1,23 @@
 //! What people type: one file a command, its arguments and what it does.
 
+mod add;
 mod apply;
+mod change;
+mod delete;
 mod deploy;
 mod explain;
+mod fmt;
 mod format;
 mod init;
 mod list;
+mod mv;
 mod plan;
 mod render;
 mod rule;
 mod secret;
 mod session;
 mod show;
+mod swap;
 mod validate;
 mod verify;
 
@@ -40,6 +46,8 @@ pub struct Cli {
 pub enum Command {
     /// Make a small workspace to start from
     Init(init::Args),
+    /// Write the file of a new connection
+    Add(add::Args),
     /// Check the workspace: every problem of every environment
     Validate(validate::Args),
     /// Print what an environment compiles to, secrets as references
@@ -50,6 +58,14 @@ pub enum Command {
     List(list::Args),
     /// Show one connection
     Show(show::Args),
+    /// Put files into their canonical form
+    Fmt(fmt::Args),
+    /// Rename a connection and keep its reference
+    Mv(mv::Args),
+    /// Let consumers use another connection
+    Swap(swap::Args),
+    /// Delete a connection, or put another in its place
+    Delete(delete::Args),
     /// List the built-in rules; read about any code
     Rule(rule::Args),
     /// Set and list secrets
@@ -85,6 +101,11 @@ pub enum Exit {
 pub fn run(cli: &Cli, ui: &Ui) -> Exit {
     let result = match &cli.command {
         Command::Init(args) => init::run(args, cli, ui),
+        Command::Add(args) => add::run(args, cli, ui),
+        Command::Fmt(args) => fmt::run(args, cli, ui),
+        Command::Mv(args) => mv::run(args, cli, ui),
+        Command::Swap(args) => swap::run(args, cli, ui),
+        Command::Delete(args) => delete::run(args, cli, ui),
         Command::Validate(args) => validate::run(args, cli, ui),
         Command::Render(args) => render::run(args, cli, ui),
         Command::Explain(args) => explain::run(args, cli, ui),

@@ -93,7 +93,11 @@ fn check_use(context: &Context<'_>, states: &States, consumer: &Consumer, used: 
                 listed(elsewhere.iter().copied(), 6),
                 elsewhere.join(", ")
             ),
-            None => format!("create connections/{name}.yaml, or use one of {}", listed(known(), 6)),
+            None => format!(
+                "`tieline add CONNECTOR {name} --for {}` makes it; or use one of {}",
+                consumer.id,
+                listed(known(), 6)
+            ),
         };
         let message = format!("`{}` uses the connection `{name}`, which does not exist", consumer.id);
         told.push(Diagnostic::error(code::UNKNOWN_CONNECTION, used.connection.span, message).help(help));

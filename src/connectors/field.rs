@@ -11,6 +11,8 @@ pub struct Field<'s> {
     pub schemas: Vec<&'s Value>,
     /// Whether it must be there.
     pub required: bool,
+    /// Its place among those that must be there.
+    pub rank: usize,
 }
 
 impl<'s> Field<'s> {
@@ -18,6 +20,56 @@ impl<'s> Field<'s> {
     pub fn word(&self, key: &str) -> Option<&'s Value> {
         self.schemas.iter().find_map(|schema| schema.get(key))
     }
+}
+
+/// One field of a block.
+#[derive(Clone, Debug)]
+pub struct Member<'s> {
+    /// Its name.
+    pub name: String,
+    /// Whether it must be there.
+    pub required: bool,
+    /// Whether what stands there is a secret.
+    pub secret: bool,
+    /// What the schema says of it.
+    pub field: Field<'s>,
+}
+
+impl<'s> Member<'s> {
+    /// The first word that the schemas have for `key`.
+    pub fn word(&self, key: &str) -> Option<&'s Value> {
+        self.field.word(key)
+    }
+}
+
+/// The names of the fields that the map at `pointer` can have, in the order of the schema.
+pub(super) fn names<'s>(walk: &Walk<'s, '_>, pointer: &str) -> Vec<&'s str> {
+    let mut names = Vec::new();
+    for schema in find(walk, pointer).schemas {
+        collect(walk, schema, &mut pointer.to_owned(), &mut names);
+    }
+    names
+}
+
+fn collect<'s>(walk: &Walk<'s, '_>, schema: &'s Value, pointer: &mut String, names: &mut Vec<&'s str>) {
+    let Some(map) = schema.as_object().filter(|_| walk.step()) else { return };
+    for (name, _) in objects(map, "properties") {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    for branch in branches(walk, map, pointer) {
+        collect(walk, branch, pointer, names);
+    }
+}
+
+/// The subschemas that speak of the same place, as far as the discriminators tell.
+fn branches<'s>(walk: &Walk<'s, '_>, map: &'s serde_json::Map<String, Value>, pointer: &mut String) -> Vec<&'s Value> {
+    let decided = map.get("if").and_then(|condition| walk.decides(condition, pointer));
+    let chosen = [("then", decided != Some(false)), ("else", decided != Some(true))];
+    let chosen = chosen.into_iter().filter(|(_, counts)| *counts).filter_map(|(key, _)| map.get(key));
+    let unions = list(map, "oneOf").iter().filter(|branch| walk.decides(branch, pointer) != Some(false));
+    list(map, "allOf").iter().chain(list(map, "anyOf")).chain(unions).chain(chosen).collect()
 }
 
 /// Finds the field at `pointer`.
@@ -40,14 +92,12 @@ fn visit<'s>(walk: &Walk<'s, '_>, schema: &'s Value, pointer: &mut String, rest:
                 visit(walk, inner, pointer, below, found);
                 pointer.truncate(length);
             }
-            let required = list(map, "required").iter().any(|name| name.as_str() == Some(next));
-            found.required |= required && below.is_empty();
-            let decided = map.get("if").and_then(|condition| walk.decides(condition, pointer));
-            let branches = [("then", decided != Some(false)), ("else", decided != Some(true))];
-            let branches = branches.into_iter().filter(|(_, counts)| *counts).filter_map(|(key, _)| map.get(key));
-            let unions = list(map, "oneOf").iter().filter(|branch| walk.decides(branch, pointer) != Some(false));
-            let all = list(map, "allOf").iter().chain(list(map, "anyOf")).chain(unions);
-            for branch in all.chain(branches).collect::<Vec<_>>() {
+            let required = list(map, "required").iter().position(|name| name.as_str() == Some(next));
+            if let Some(rank) = required.filter(|_| below.is_empty()) {
+                found.required = true;
+                found.rank = rank;
+            }
+            for branch in branches(walk, map, pointer) {
                 visit(walk, branch, pointer, rest, found);
             }
         }

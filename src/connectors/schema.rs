@@ -7,7 +7,7 @@ use jsonschema::{Draft, PatternOptions, Registry, ValidationError, Validator};
 use serde_json::{Map, Value, json};
 
 use super::builtin::SHARED;
-use super::field::{self, Field};
+use super::field::{self, Field, Member};
 use super::json::Tree;
 use super::sensitive::{self, Places, Walk};
 use crate::digest::Digest;
@@ -136,6 +136,26 @@ impl Connector {
     pub fn field(&self, pointer: &str, variant: &str, mode: &str) -> Field<'_> {
         let known = known(variant, mode);
         field::find(&Walk::new(&self.schema, &known), pointer)
+    }
+
+    /// The fields of `/config` or `/auth`, in the order of the schema, for this variant and mode.
+    pub fn fields(&self, block: &str, variant: &str, mode: &str) -> Vec<Member<'_>> {
+        let known = known(variant, mode);
+        let places = self.places(variant, mode);
+        let member = |name: &str| {
+            let mut pointer = block.to_owned();
+            crate::value::push_segment(&mut pointer, name);
+            let field = self.field(&pointer, variant, mode);
+            Member { name: name.to_owned(), required: field.required, secret: places.is_secret(&pointer), field }
+        };
+        field::names(&Walk::new(&self.schema, &known), block).into_iter().map(member).collect()
+    }
+
+    /// The constants that a field can have: modes of `/auth/mode`, variants of `/config/variant`.
+    pub fn choices(&self, pointer: &str) -> Vec<String> {
+        let field = self.field(pointer, "", "");
+        let options = field.word("enum").and_then(Value::as_array).into_iter().flatten();
+        options.filter_map(Value::as_str).map(str::to_owned).collect()
     }
 
     /// Every place that is secret in some variant or mode.

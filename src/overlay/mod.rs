@@ -91,6 +91,8 @@ pub fn fresh(node: &Node, key: &str, notes: &mut Notes) -> Option<Node> {
 /// The same beside keys of a lower layer, of which `near` may have been meant.
 fn fresh_beside(node: &Node, key: &str, near: Option<&str>, notes: &mut Notes) -> Option<Node> {
     match &node.value {
+        // A key without a value is no wish to remove anything: what reads the document tells that it is empty.
+        Value::Null if node.span.start == node.span.end => Some(node.clone()),
         Value::Null => {
             let help = match near {
                 Some(near) => format!("did you mean `{near}`?"),

@@ -116,7 +116,7 @@ impl Translation<'_, '_> {
         match &node.value {
             // Its placement is told, or it failed and that was told.
             Value::Secret(_) => return,
-            Value::Null if self.against.incomplete => return,
+            Value::Null if self.against.incomplete && node.span.start != node.span.end => return,
             _ => {}
         }
         match error.kind() {
@@ -219,6 +219,14 @@ impl Translation<'_, '_> {
         let field = dotted(pointer);
         let schema = self.schema.parent(error.schema_path().as_str());
         match error.kind() {
+            ValidationErrorKind::Type { .. } if node.value == Value::Null => {
+                let example = schema.and_then(|s| self.schema.example(s));
+                let help = example.map_or_else(
+                    || "write a value, or delete the line".to_owned(),
+                    |example| format!("write a value, for example `{example}`; or delete the line"),
+                );
+                (format!("`{field}` has no value"), Some(help))
+            }
             ValidationErrorKind::Type { kind } => {
                 let wanted = type_words(kind);
                 let written = self.against.sources.slice(node.span);

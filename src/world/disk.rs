@@ -1,6 +1,7 @@
 //! Writing to disk, for commands that change files of the workspace: whole files, replaced atomically.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the door")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -26,6 +27,15 @@ pub enum Access {
 /// The operating system's; the old file is untouched then.
 pub fn replace(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = beside(path, folder, access)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|e| e.error)?;
+    sync_folder(folder)
+}
+
+/// A file under a random name in `folder`, with the permissions that the one at `path` has or is to have.
+fn beside(path: &Path, folder: &Path, access: Access) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".tieline-");
     #[cfg(unix)]
@@ -39,11 +49,49 @@ pub fn replace(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
         };
         builder.permissions(fs::Permissions::from_mode(mode));
     }
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|e| e.error)?;
-    sync_folder(folder)
+    builder.tempfile_in(folder)
+}
+
+/// Changes files below `root`: path -> new text, `None` for what goes away. `before` is what they are believed to hold now:
+/// where that is not so, nothing is done.
+///
+/// Everything is written beside its place first, then renamed; folders that are empty then go away.
+///
+/// # Errors
+/// A file was changed by somebody else; or the operating system's, after which some files may be new and others old.
+pub fn change(
+    root: &Path,
+    files: &BTreeMap<String, Option<String>>,
+    before: &BTreeMap<String, String>,
+) -> io::Result<()> {
+    for path in files.keys() {
+        let now = fs::read(root.join(path)).ok();
+        if now.as_deref() != before.get(path).map(String::as_bytes) {
+            return Err(io::Error::other(format!("{path} was changed while this ran")));
+        }
+    }
+    let mut ready = Vec::new();
+    for (path, text) in files {
+        let (Some(text), target) = (text, root.join(path)) else { continue };
+        let folder = target.parent().unwrap_or(root);
+        fs::create_dir_all(folder)?;
+        let mut file = beside(&target, folder, Access::Shared)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        ready.push((file, target));
+    }
+    for (file, target) in ready {
+        file.persist(&target).map_err(|e| e.error)?;
+        sync_folder(target.parent().unwrap_or(root))?;
+    }
+    for path in files.iter().filter(|(_, text)| text.is_none()).map(|(path, _)| path) {
+        fs::remove_file(root.join(path))?;
+        let mut folder = Path::new(path).parent();
+        while let Some(empty) = folder.filter(|f| !f.as_os_str().is_empty() && fs::remove_dir(root.join(f)).is_ok()) {
+            folder = empty.parent();
+        }
+    }
+    Ok(())
 }
 
 /// Makes a rename in `folder` outlive a power cut.

@@ -1,0 +1,162 @@
+//! Changes to the files of a workspace, by byte ranges: what is not changed stays as somebody wrote it.
+//!
+//! A command collects [`Changes`], gets [`Edited`] files, has them [checked](check) as if they stood there already, and only
+//! then writes them. What would not compile is never written.
+
+pub mod check;
+pub mod format;
+pub mod references;
+pub mod skeleton;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use similar::TextDiff;
+
+use crate::span::{FileId, Span};
+use crate::workspace::Workspace;
+use crate::yaml;
+
+/// What is to change.
+pub struct Changes<'w> {
+    workspace: &'w Workspace,
+    splices: BTreeMap<FileId, Vec<(Range<usize>, String)>>,
+    moved: BTreeMap<FileId, String>,
+    removed: BTreeSet<FileId>,
+    created: BTreeMap<String, String>,
+}
+
+/// The files that come of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Edited {
+    /// Path -> its text; `None` where it goes away.
+    pub files: BTreeMap<String, Option<String>>,
+    /// Path -> its text before; a new file has none.
+    pub before: BTreeMap<String, String>,
+    /// Files that go from one path to another.
+    pub moved: Vec<(String, String)>,
+}
+
+impl<'w> Changes<'w> {
+    /// None yet.
+    pub fn new(workspace: &'w Workspace) -> Self {
+        Self {
+            workspace,
+            splices: BTreeMap::new(),
+            moved: BTreeMap::new(),
+            removed: BTreeSet::new(),
+            created: BTreeMap::new(),
+        }
+    }
+
+    /// Puts `text` in place of what stands under `span`.
+    pub fn replace(&mut self, span: Span, text: impl Into<String>) {
+        self.splices.entry(span.file).or_default().push((span.range(), text.into()));
+    }
+
+    /// Puts a name in place of a scalar, in quotes where YAML readers would take it for something else.
+    pub fn rename(&mut self, span: Span, name: &str) {
+        self.replace(span, scalar(name));
+    }
+
+    /// Puts a line below the one that `span` ends in, indented by `indent` spaces.
+    pub fn line_below(&mut self, span: Span, indent: usize, line: &str) {
+        let text = self.workspace.sources.get(span.file).text();
+        let end = span.range().end.min(text.len());
+        let ending = if text.contains("\r\n") { "\r\n" } else { "\n" };
+        let line = format!("{}{line}", " ".repeat(indent));
+        match text[end..].find('\n') {
+            Some(at) => self.replace(Span::new(span.file, end + at + 1..end + at + 1), format!("{line}{ending}")),
+            None => self.replace(Span::new(span.file, text.len()..text.len()), format!("{ending}{line}")),
+        }
+    }
+
+    /// Moves a file.
+    pub fn move_file(&mut self, file: FileId, to: String) {
+        self.moved.insert(file, to);
+    }
+
+    /// Removes a file.
+    pub fn remove(&mut self, file: FileId) {
+        self.removed.insert(file);
+    }
+
+    /// Makes a file.
+    pub fn create(&mut self, path: String, text: String) {
+        self.created.insert(path, text);
+    }
+
+    /// The files as they are to be.
+    pub fn finish(self) -> Edited {
+        let mut edited = Edited::default();
+        let touched: BTreeSet<FileId> =
+            self.splices.keys().chain(self.moved.keys()).chain(&self.removed).copied().collect();
+        for file in touched {
+            let source = self.workspace.sources.get(file);
+            let path = source.path().to_owned();
+            edited.before.insert(path.clone(), source.text().to_owned());
+            if self.removed.contains(&file) {
+                edited.files.insert(path, None);
+                continue;
+            }
+            let mut splices = self.splices.get(&file).cloned().unwrap_or_default();
+            splices.sort_by_key(|(range, _)| range.start);
+            let mut text = source.text().to_owned();
+            for (range, new) in splices.into_iter().rev() {
+                text.replace_range(range, &new);
+            }
+            match self.moved.get(&file) {
+                Some(to) => {
+                    edited.files.insert(path.clone(), None);
+                    edited.files.insert(to.clone(), Some(text));
+                    edited.moved.push((path, to.clone()));
+                }
+                None => {
+                    edited.files.insert(path, Some(text));
+                }
+            }
+        }
+        edited.files.extend(self.created.into_iter().map(|(path, text)| (path, Some(text))));
+        edited
+    }
+}
+
+impl Edited {
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.files.iter().all(|(path, text)| text.as_ref() == self.before.get(path))
+    }
+
+    /// The change as a unified diff, as `git diff` words renames.
+    pub fn diff(&self) -> String {
+        let mut diff = String::new();
+        let from = |path: &str| self.moved.iter().find(|(_, to)| to == path).map(|(from, _)| from.as_str());
+        for (path, text) in &self.files {
+            if text.is_none() && self.moved.iter().any(|(from, _)| from == path) {
+                continue;
+            }
+            let source = from(path).unwrap_or(path);
+            if source != path {
+                diff += &format!("rename from {source}\nrename to {path}\n");
+            }
+            let (old, new) = (self.before.get(source).map_or("", |t| t), text.as_deref().unwrap_or(""));
+            if old == new {
+                continue;
+            }
+            let name = |path: &str, prefix: &str, there: bool| {
+                if there { format!("{prefix}/{path}") } else { "/dev/null".to_owned() }
+            };
+            let header = (name(source, "a", self.before.contains_key(source)), name(path, "b", text.is_some()));
+            let lines = TextDiff::from_lines(old, new);
+            diff += &lines.unified_diff().context_radius(2).header(&header.0, &header.1).to_string();
+        }
+        diff
+    }
+}
+
+/// A name as a YAML scalar that every reader takes as this text.
+pub fn scalar(name: &str) -> String {
+    let (root, told) = yaml::parse(FileId(0), &format!("a: {name}\n"));
+    let same = root.and_then(|root| Some(root.get("a")?.as_str()? == name)).unwrap_or(false);
+    if same && told.is_empty() { name.to_owned() } else { format!("'{}'", name.replace('\'', "''")) }
+}
