@@ -205,6 +205,9 @@ impl<'a> Builder<'a> {
         let typed = tagged_string || self.diagnostics.len() > before;
         let read = if style == Style::Plain && !typed { scalar::plain(text) } else { scalar::Plain::Str };
         if self.awaits_key() {
+            if anchor != 0 {
+                self.anchors.insert(anchor, Some((Node::new(span, Value::String(text.into())), 1)));
+            }
             self.key(text, &read, span);
             return;
         }

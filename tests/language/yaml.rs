@@ -92,6 +92,9 @@ fn aliases_work_within_a_file() {
         layers("connector: anything\nconfig:\n  a: &x {k: [1, 2]}\n  b: *x\n  c: &y text\n  d: [*y, *y]\n", &[]);
     let read = instance(&folder, "dev");
     assert_eq!(read["config"], json!({"a": {"k": [1, 2]}, "b": {"k": [1, 2]}, "c": "text", "d": ["text", "text"]}));
+    // Of a key too.
+    let folder = layers("connector: anything\nconfig: {&x a: 1, b: *x}\n", &[]);
+    assert_eq!(instance(&folder, "dev")["config"], json!({"a": 1, "b": "a"}));
 }
 
 #[test]
