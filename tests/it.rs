@@ -10,6 +10,7 @@ mod house;
 mod init;
 mod language;
 mod outputs;
+mod peers;
 mod readme;
 mod rules;
 mod secret;

@@ -1,0 +1,3 @@
+//! What others measure YAML readers by.
+
+mod yaml_suite;
