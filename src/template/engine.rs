@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use base64::Engine as _;
-use minijinja::value::{Kwargs, Rest, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value as Jinja};
+use minijinja::value::{Kwargs, Rest, StringInput, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value as Jinja};
 
 use crate::span::Span;
 use crate::value::{Entry, Map, Node, Value};
@@ -72,19 +72,55 @@ fn build(undefined: UndefinedBehavior) -> Environment<'static> {
     engine.set_debug(true);
     engine.add_filter("lower", minijinja::filters::lower);
     engine.add_filter("upper", minijinja::filters::upper);
-    engine.add_filter("replace", minijinja::filters::replace);
+    engine.add_filter("replace", replace);
     engine.add_filter("default", minijinja::filters::default);
     engine.add_filter("trim", minijinja::filters::trim);
-    engine.add_filter("join", minijinja::filters::join);
+    engine.add_filter("join", join);
     engine.add_filter("split", split);
-    engine.add_filter("string", minijinja::filters::string);
+    engine.add_filter("string", |value: &Jinja| bounded(value.to_string()));
     engine.add_filter("int", int);
-    engine.add_filter("b64encode", |text: &str| base64::engine::general_purpose::STANDARD.encode(text));
-    engine.add_filter("urlencode", |text: &str| percent_encode(text));
+    engine.add_filter("b64encode", |text: &str| bounded(base64::engine::general_purpose::STANDARD.encode(text)));
+    engine.add_filter("urlencode", |text: &str| bounded(percent_encode(text)));
     engine.add_filter("tojson", |value: &Jinja| {
-        serde_json::to_string(value).map_err(|_| Error::new(ErrorKind::BadSerialization, "not JSON"))
+        bounded(serde_json::to_string(value).map_err(|_| Error::new(ErrorKind::BadSerialization, "not JSON"))?)
     });
     engine
+}
+
+/// What a filter gives, which the next one would multiply: no filter is given more than a few times the limit.
+fn bounded(text: String) -> Result<String, Error> {
+    if text.len() <= MAX_OUTPUT { Ok(text) } else { Err(too_large()) }
+}
+
+fn too_large() -> Error {
+    Error::new(ErrorKind::InvalidOperation, "a filter gives more than 64 KiB")
+}
+
+/// Counted before it is made: a text of a thousand with a thousand for each letter is a million.
+fn replace(text: StringInput<'_>, from: StringInput<'_>, to: StringInput<'_>) -> Result<String, Error> {
+    let (text, from, to) = (text.as_str(), from.as_str(), to.as_str());
+    let size = text.matches(from).count().saturating_mul(to.len()).saturating_add(text.len());
+    if size > 2 * MAX_OUTPUT { Err(too_large()) } else { bounded(text.replace(from, to)) }
+}
+
+/// The same: a separator stands between any two items.
+fn join(
+    state: &mut State,
+    list: &Jinja,
+    separator: Option<StringInput<'_>>,
+    attribute: Option<&str>,
+    kwargs: Kwargs,
+) -> Result<Jinja, Error> {
+    let named: Option<StringInput<'_>> = kwargs.get("d")?;
+    let between = separator.as_ref().or(named.as_ref()).map_or(0, |text| text.as_str().len());
+    let mut size = 0usize;
+    for item in list.try_iter()? {
+        size += between + item.as_str().map_or_else(|| item.to_string().len(), str::len);
+        if size > 2 * MAX_OUTPUT {
+            return Err(too_large());
+        }
+    }
+    minijinja::filters::join(state, list, separator, attribute, kwargs)
 }
 
 /// Everything but RFC 3986's unreserved characters, so that the result fits any part of a URL.

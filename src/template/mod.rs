@@ -20,6 +20,7 @@ use crate::secret::Secret;
 use crate::source::Sources;
 use crate::span::Span;
 use crate::value::{Node, SecretRef, Value};
+use crate::yaml::MAX_BYTES;
 pub use condition::condition;
 use names::Fault;
 pub use scope::{Scope, SecretNames};
@@ -40,18 +41,35 @@ enum Part<'a> {
 
 /// Evaluates every expression below `node`.
 pub fn evaluate(node: &mut Node, scope: &Scope<'_>, sources: &Sources, told: &mut Vec<Diagnostic>) {
+    below(node, scope, sources, &mut 0, told);
+}
+
+/// `taken` is what expressions gave so far: a large variable in each of many places would multiply.
+fn below(node: &mut Node, scope: &Scope<'_>, sources: &Sources, taken: &mut usize, told: &mut Vec<Diagnostic>) {
     match &mut node.value {
+        Value::String(text) if text.contains(OPEN) && *taken > MAX_BYTES => node.value = Value::Null,
         Value::String(text) if text.contains(OPEN) => {
             let text = std::mem::take(text);
             *node = scalar(text, node.span, scope, sources, told);
+            *taken += scope::weight(node);
+            if *taken > MAX_BYTES {
+                told.push(
+                    Diagnostic::error(
+                        code::INVALID_EXPRESSION,
+                        node.span,
+                        "the expressions of this file give more than 4 MiB",
+                    )
+                    .help("name large values in fewer places"),
+                );
+            }
         }
-        Value::List(items) => items.iter_mut().for_each(|item| evaluate(item, scope, sources, told)),
+        Value::List(items) => items.iter_mut().for_each(|item| below(item, scope, sources, taken, told)),
         Value::Map(map) => {
             for entry in map.iter_mut() {
                 if entry.key.contains(OPEN) {
                     told.push(forbidden(entry.key_span, "a key"));
                 }
-                evaluate(&mut entry.value, scope, sources, told);
+                below(&mut entry.value, scope, sources, taken, told);
             }
         }
         _ => {}
@@ -133,6 +151,9 @@ pub fn reveal(
     for name in &reference.names {
         values.push((name.to_string(), secret(name).ok_or_else(|| missing(name))?));
     }
+    if values.iter().any(|(_, value)| value.expose().len() > engine::MAX_OUTPUT) {
+        return Err("a secret of more than 64 KiB can only stand alone: ${{ secrets.NAME }}".into());
+    }
     let secrets = values.iter().map(|(name, value)| (name.as_str(), Jinja::from(value.expose().as_str())));
     let context = scope.context_with(engine::context(secrets));
     let mut text = String::new();
@@ -204,6 +225,11 @@ fn scalar(text: Box<str>, span: Span, scope: &Scope<'_>, sources: &Sources, told
                 },
             },
         }
+        if joined.len() > MAX_BYTES {
+            let message = "the expressions of this scalar give more than 4 MiB";
+            told.push(Diagnostic::error(code::INVALID_EXPRESSION, span, message).help("name large values fewer times"));
+            break;
+        }
     }
     let value = if told.len() > before { Value::Null } else { Value::String(joined.into()) };
     Node::new(span, value)
@@ -254,11 +280,15 @@ fn check(
     }
     let mut faults = scope.check(&names);
     faults.extend(names.faults);
-    if faults.is_empty()
-        && !names::is_path(expression)
-        && let Err(failure) = engine::check(expression)
-    {
-        told.push(place.failure(failure, range));
+    if faults.is_empty() && !names::is_path(expression) {
+        let checked = if scope.weight(&names.paths) > engine::MAX_OUTPUT {
+            Err(engine::Failure { message: "the values in this expression take more than 64 KiB".into(), range: None })
+        } else {
+            engine::check(expression)
+        };
+        if let Err(failure) = checked {
+            told.push(place.failure(failure, range));
+        }
     }
     for Fault { code, range: at, message, help } in faults {
         let span = place.span_of(range.start + at.start..range.start + at.end);

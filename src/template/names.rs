@@ -28,6 +28,8 @@ pub(super) struct Names<'a> {
     pub(super) paths: Vec<Path<'a>>,
     /// What is wrong whatever the names mean.
     pub(super) faults: Vec<Fault>,
+    /// It has a `*`, so that every name must be that of a number.
+    pub(super) multiplies: bool,
 }
 
 impl<'a> Names<'a> {
@@ -42,9 +44,17 @@ impl<'a> Names<'a> {
 enum Token<'a> {
     Name(&'a str),
     Sign(&'a str),
-    /// A string or number.
-    Literal,
+    Text,
+    Number,
 }
+
+/// A token with its range.
+type Placed<'a> = (Token<'a>, Range<usize>);
+
+/// Bytes that an expression may be long.
+const MAX_LENGTH: usize = 4 << 10;
+/// Lists and maps may nest this deep in an expression: printing one within another doubles its backslashes.
+const MAX_BRACKETS: usize = 4;
 
 const WORDS: &[&str] =
     &["true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if", "else"];
@@ -64,8 +74,18 @@ pub(super) fn is_path(text: &str) -> bool {
 
 /// Reads the names of an expression.
 pub(super) fn read(text: &str) -> Names<'_> {
-    let tokens = tokens(text);
     let mut names = Names::default();
+    let tokens = match growth(text) {
+        Ok((tokens, multiplies)) => {
+            names.multiplies = multiplies;
+            tokens
+        }
+        Err(fault) => {
+            names.faults.push(fault);
+            // Names are told even so: whether a secret is among them decides what is shown.
+            tokens(text)
+        }
+    };
     let mut at = 0;
     while at < tokens.len() {
         at = match tokens[at].0 {
@@ -95,7 +115,7 @@ fn fault(range: Range<usize>, message: impl Into<String>, help: impl Into<String
 }
 
 /// The word behind a `|`.
-fn filter<'a>(tokens: &[(Token<'a>, Range<usize>)], at: usize, names: &mut Names<'a>) -> usize {
+fn filter<'a>(tokens: &[Placed<'a>], at: usize, names: &mut Names<'a>) -> usize {
     let Some((Token::Name(name), range)) = tokens.get(at) else { return at };
     if !FILTERS.contains(name) {
         let help = match nearest(name, FILTERS.iter().copied()) {
@@ -110,7 +130,7 @@ fn filter<'a>(tokens: &[(Token<'a>, Range<usize>)], at: usize, names: &mut Names
 }
 
 /// A name with its attributes.
-fn path<'a>(tokens: &[(Token<'a>, Range<usize>)], at: usize, names: &mut Names<'a>) -> usize {
+fn path<'a>(tokens: &[Placed<'a>], at: usize, names: &mut Names<'a>) -> usize {
     let mut segments = Vec::new();
     let mut next = at;
     while let Some((Token::Name(name), range)) = tokens.get(next) {
@@ -139,7 +159,7 @@ fn path<'a>(tokens: &[(Token<'a>, Range<usize>)], at: usize, names: &mut Names<'
 }
 
 /// Which branch is taken, and what a comparison gives, would tell something about the secret.
-fn secrets_in_conditions(tokens: &[(Token<'_>, Range<usize>)], faults: &mut Vec<Fault>) {
+fn secrets_in_conditions(tokens: &[Placed<'_>], faults: &mut Vec<Fault>) {
     let mut depth = 0usize;
     let mut conditions: Vec<usize> = Vec::new();
     for (token, range) in tokens {
@@ -163,7 +183,7 @@ fn secrets_in_conditions(tokens: &[(Token<'_>, Range<usize>)], faults: &mut Vec<
             }
             Token::Name("secrets") => !conditions.is_empty(),
             Token::Name(word) | Token::Sign(word) => conditions.is_empty() && TESTS.contains(word),
-            Token::Literal => false,
+            Token::Text | Token::Number => false,
         };
         if told {
             faults.push(Fault {
@@ -177,7 +197,54 @@ fn secrets_in_conditions(tokens: &[(Token<'_>, Range<usize>)], faults: &mut Vec<
     }
 }
 
-fn tokens(text: &str) -> Vec<(Token<'_>, Range<usize>)> {
+/// The tokens, and whether there is a `*`; or what could make much out of little, since the engine counts steps and not
+/// bytes: to be refused before it reads the expression, for it computes constants on the way.
+fn growth(text: &str) -> Result<(Vec<Placed<'_>>, bool), Fault> {
+    if text.len() > MAX_LENGTH {
+        let help = "split it: parts of it can be `vars`";
+        return Err(fault(0..text.len(), "the expression is longer than 4 KiB", help));
+    }
+    let tokens = tokens(text);
+    let mut depth = 0usize;
+    for (token, range) in &tokens {
+        match token {
+            Token::Sign("[" | "{") => depth += 1,
+            Token::Sign("]" | "}") => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_BRACKETS {
+            let message = format!("brackets nest more than {MAX_BRACKETS} deep in this expression");
+            return Err(fault(range.clone(), message, "write lists and maps in YAML, outside of the expression"));
+        }
+    }
+    let multiplies = tokens.iter().any(|(token, _)| matches!(token, Token::Sign("*" | "**")));
+    let is_text = |at: usize| match tokens[at].0 {
+        Token::Text | Token::Sign("[" | "{" | "~") => true,
+        Token::Sign("|") => !matches!(tokens.get(at + 1), Some((Token::Name("int"), _))),
+        _ => false,
+    };
+    match (0..tokens.len()).find(|at| multiplies && is_text(*at)) {
+        Some(at) => {
+            let help = "multiply in an expression of its own: ${{ vars.size * 2 }}s";
+            Err(fault(tokens[at].1.clone(), "`*` multiplies numbers: no text or list can stand beside it", help))
+        }
+        None => Ok((tokens, multiplies)),
+    }
+}
+
+/// What keeps an expression of a policy from being evaluated: over a record, which value is a number is not known.
+pub(super) fn grows(text: &str) -> Option<Fault> {
+    match growth(text) {
+        Ok((tokens, true)) => {
+            let times = tokens.iter().find(|(token, _)| matches!(token, Token::Sign("*" | "**")))?;
+            Some(fault(times.1.clone(), "a policy can't multiply", "compare with the product, written out"))
+        }
+        Ok(_) => None,
+        Err(fault) => Some(fault),
+    }
+}
+
+fn tokens(text: &str) -> Vec<Placed<'_>> {
     let bytes = text.as_bytes();
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -194,13 +261,13 @@ fn tokens(text: &str) -> Vec<(Token<'_>, Range<usize>)> {
                     at += if bytes[at] == b'\\' { 2 } else { 1 };
                 }
                 at = (at + 1).min(bytes.len());
-                Token::Literal
+                Token::Text
             }
             b if b.is_ascii_digit() => {
                 while at < bytes.len() && (bytes[at].is_ascii_alphanumeric() || matches!(bytes[at], b'.' | b'_')) {
                     at += 1;
                 }
-                Token::Literal
+                Token::Number
             }
             b if b.is_ascii_alphabetic() || b == b'_' => {
                 while at < bytes.len() && (bytes[at].is_ascii_alphanumeric() || bytes[at] == b'_') {

@@ -124,7 +124,42 @@ impl<'a> Scope<'a> {
 
     /// Checks every name of an expression.
     pub(super) fn check(&self, names: &Names<'_>) -> Vec<Fault> {
-        names.paths.iter().filter_map(|path| self.check_path(path)).collect()
+        let undefined = |path| self.check_path(path);
+        let no_number = |path| if names.multiplies { self.no_number(path) } else { None };
+        names.paths.iter().filter_map(|path| undefined(path).or_else(|| no_number(path))).collect()
+    }
+
+    /// A name beside a `*`: text and lists would be repeated.
+    fn no_number(&self, path: &Path<'_>) -> Option<Fault> {
+        let names: Vec<&str> = path.segments.iter().map(|s| s.0).collect();
+        let name = names.join(".");
+        if matches!(self.variable(&name).map(|node| &node.value), Some(Value::Int(_) | Value::Float(_))) {
+            return None;
+        }
+        Some(Fault {
+            code: code::INVALID_EXPRESSION,
+            range: path.segments[0].1.start..path.segments[path.segments.len() - 1].1.end,
+            message: format!("`*` multiplies numbers, and `{name}` is none"),
+            help: "multiply in an expression of its own: ${{ vars.size * 2 }}s".into(),
+        })
+    }
+
+    /// About as many bytes as the values that an expression names.
+    pub(super) fn weight(&self, paths: &[Path<'_>]) -> usize {
+        let variables = paths.iter().filter(|path| path.segments[0].0 == "vars").filter_map(|path| {
+            let mut level = self.vars;
+            let mut found = None;
+            for (name, _) in &path.segments[1..] {
+                found = Some(level.get(name)?);
+                match &found?.value {
+                    Value::Map(map) => level = map,
+                    _ => break,
+                }
+            }
+            // Indexed by an expression: any of them.
+            Some(found.map_or_else(|| level.iter().map(|e| weight(&e.value)).sum(), weight))
+        });
+        variables.sum()
     }
 
     fn check_path(&self, path: &Path<'_>) -> Option<Fault> {
@@ -210,6 +245,16 @@ impl<'a> Scope<'a> {
             [_] => None,
             [_, (_, at), ..] => Some(use_fault(at.clone(), "a secret is a string: it has no parts")),
         }
+    }
+}
+
+/// About as many bytes as a value takes.
+pub(super) fn weight(node: &Node) -> usize {
+    8 + match &node.value {
+        Value::String(text) => text.len(),
+        Value::List(items) => items.iter().map(weight).sum(),
+        Value::Map(map) => map.iter().map(|e| e.key.len() + weight(&e.value)).sum(),
+        _ => 0,
     }
 }
 

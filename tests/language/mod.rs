@@ -1,6 +1,7 @@
 //! What `1-language` promises to people who write connections.
 #![allow(clippy::unwrap_used)]
 
+mod abuse;
 mod expressions;
 mod merge;
 mod references;

@@ -1,0 +1,108 @@
+//! What a stranger may write into a workspace to hurt whoever validates it.
+
+use std::fmt::Write;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{instance, layers};
+use crate::support::{Folder, Run, run};
+
+fn with_vars(vars: &str, config: &str) -> Folder {
+    let folder = layers(&format!("connector: anything\nconfig:\n{config}"), &[]);
+    folder.put("environments/dev/environment.yaml", format!("vars:\n{vars}"));
+    folder
+}
+
+/// `tieline validate` with no more address space than 1 GB: what is refused only after it was made aborts here.
+fn confined(folder: &Folder) -> Run {
+    let mut command = Command::new("sh");
+    let line = format!("ulimit -v 1000000; exec '{}' validate", env!("CARGO_BIN_EXE_tieline"));
+    command.args(["-c", &line]).current_dir(folder.path());
+    let run = run(command);
+    assert!(run.took < Duration::from_secs(10), "{:?}", run.took);
+    run
+}
+
+#[test]
+fn a22_no_expression_makes_much_out_of_little() {
+    let nine = |filter: &str| format!("'q'{}", format!("| {filter}").repeat(9));
+    let long = "x".repeat(60_000);
+    let expressions = [
+        "('x' * 90000000) | replace('x', 'y' * 90000000)".to_owned(),
+        "([1] * 90000000) | join('x' * 1000)".to_owned(),
+        "[1] * 90000000".to_owned(),
+        "5 * 20000000 | string".to_owned(),
+        "vars.text * 1000".to_owned(),
+        "vars.list * 1000000".to_owned(),
+        "vars * 3".to_owned(),
+        "vars['text'] * 3".to_owned(),
+        "env.name * 90000000".to_owned(),
+        nine("replace('q', 'qqqqqqqqqqqq')"),
+        format!("'\"'{}", "| tojson".repeat(60)),
+        format!("'x'{}", "| b64encode".repeat(60)),
+        format!("[[[[[['\\\\']{}", " ~ '']".repeat(5)),
+        format!("vars.text{}", " ~ vars.text".repeat(300)),
+        "vars.text | replace('', vars.text)".to_owned(),
+        "vars.text | split('') | join(vars.text)".to_owned(),
+        format!("'{}'", "x".repeat(5_000)),
+    ];
+    for expression in expressions {
+        let folder =
+            with_vars(&format!("  text: {long}\n  list: [1, 2]\n"), &format!("  a: >-\n    ${{{{ {expression} }}}}\n"));
+        let run = confined(&folder);
+        let shown = expression.get(..60).unwrap_or(&expression);
+        assert_eq!(run.code, 1, "{shown}\n{}{}", run.stdout, run.stderr);
+        assert_eq!(folder.codes(), ["invalid-expression"], "{shown}\n{}", run.stdout);
+    }
+}
+
+#[test]
+fn a22_a_large_variable_in_many_places_is_refused_in_bounded_memory() {
+    let text = "x".repeat(1 << 20);
+    let list = format!("[{}1]", "1, ".repeat(50_000));
+    for (value, place) in [(&text, "  k: ${{ vars.big }}\n"), (&list, "  k: ${{ vars.big }}\n")] {
+        let mut config = String::new();
+        for n in 0..3_000 {
+            config.push_str(&place.replace('k', &format!("k{n}")));
+        }
+        let folder = with_vars(&format!("  big: {value}\n"), &config);
+        let run = confined(&folder);
+        assert_eq!(run.code, 1, "{}", run.stderr);
+        assert_eq!(folder.codes(), ["invalid-expression"]);
+    }
+    // In one scalar as well.
+    let mut scalar = String::new();
+    for _ in 0..3_000 {
+        write!(scalar, "${{{{ vars.big }}}}").unwrap();
+    }
+    let folder = with_vars(&format!("  big: {}\n", "x".repeat(60_000)), &format!("  a: {scalar}\n"));
+    assert_eq!(confined(&folder).code, 1);
+    assert_eq!(folder.codes(), ["invalid-expression"]);
+}
+
+#[test]
+fn a22_a_policy_is_bounded_too() {
+    for expression in ["('x' * 90000000) | replace('x', 'y') == ''", "env.name * 90000000 == ''"] {
+        let folder = layers("connector: anything\nconfig: {}\nauth: {}\n", &[]);
+        let policy = format!("policy:\n  - {{name: p, require: \"{expression}\", message: m}}\n");
+        folder.put("tieline.yaml", format!("tieline: 1\nid: 7b0c1f6e-4a53-4a57-9d0b-1d6a3f1c2e90\n{policy}"));
+        let run = confined(&folder);
+        assert_eq!(run.code, 1, "{}", run.stderr);
+        assert_eq!(folder.codes(), ["invalid-expression"], "{}", run.stdout);
+    }
+}
+
+#[test]
+fn what_is_bounded_leaves_room_for_what_people_write() {
+    let folder = with_vars(
+        "  size: 2\n  list: [1, 2]\n  names: [db1, db2]\n",
+        "  a: ${{ vars.size * 1024 ** 2 }}\n  b: ${{ vars.size * 1.5 }}s\n  c: ${{ vars.names | join(',') }}\n  d: ${{ vars.list }}\n  \
+         e: \"${{ ('a-b' | replace('-', '.')) ~ '.example' }}\"\n  f: \"${{ [env.name, 'x'] | join }}\"\n",
+    );
+    assert_eq!(
+        instance(&folder, "dev")["config"],
+        json!({"a": 2_097_152, "b": "3.0s", "c": "db1,db2", "d": [1, 2], "e": "a.b.example", "f": "devx"})
+    );
+}
