@@ -4,7 +4,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use crate::diagnostic::Diagnostic;
 use crate::reporters::human::{self, Look};
-use crate::reporters::text::visible;
+use crate::reporters::text::{no_commands, visible};
 use crate::secret::Secret;
 use crate::source::Sources;
 
@@ -25,6 +25,8 @@ pub enum Color {
 pub struct Ui {
     out: Look,
     talk: Look,
+    /// A CI system looks for commands in what is printed.
+    ci: bool,
 }
 
 impl Ui {
@@ -45,7 +47,9 @@ impl Ui {
             let columns = variable("COLUMNS").and_then(|c| c.parse().ok()).filter(|c| (40..=400).contains(c));
             Look { color, unicode, width: columns.unwrap_or(100) }
         };
-        Self { out: look(io::stdout().is_terminal()), talk: look(io::stderr().is_terminal()) }
+        let systems = ["CI", "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "TEAMCITY_VERSION"];
+        let ci = systems.iter().any(|name| variable(name).is_some());
+        Self { out: look(io::stdout().is_terminal()), talk: look(io::stderr().is_terminal()), ci }
     }
 
     /// How stdout looks.
@@ -53,8 +57,13 @@ impl Ui {
         self.out
     }
 
-    /// Prints data. A reader that went away is no error.
+    /// Prints data for people. Where a CI system reads along, nothing in it is a command to that system.
     pub fn data(&self, text: &str) {
+        if self.ci { self.machine(&no_commands(text)) } else { self.machine(text) }
+    }
+
+    /// Prints data for machines, in a form whose writer has seen to all that. A reader that went away is no error.
+    pub fn machine(&self, text: &str) {
         let mut out = io::stdout().lock();
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
@@ -62,7 +71,7 @@ impl Ui {
     /// Says something to the person, a line.
     pub fn say(&self, text: &str) {
         let mut err = io::stderr().lock();
-        let _ = writeln!(err, "{text}");
+        let _ = if self.ci { writeln!(err, "{}", no_commands(text)) } else { writeln!(err, "{text}") };
     }
 
     /// Says why nothing was done.
@@ -78,6 +87,7 @@ impl Ui {
     pub fn problems(&self, diagnostics: &[Diagnostic], sources: &Sources, environments: usize) {
         if !diagnostics.is_empty() {
             let text = human::render(diagnostics, sources, environments, self.talk);
+            let text = if self.ci { no_commands(&text) } else { text.into() };
             let _ = io::stderr().lock().write_all(text.as_bytes());
         }
     }

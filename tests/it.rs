@@ -11,6 +11,7 @@ mod init;
 mod language;
 mod outputs;
 mod peers;
+mod pre_commit;
 mod readme;
 mod rules;
 mod secret;

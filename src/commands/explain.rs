@@ -205,7 +205,7 @@ impl Explained<'_> {
                 json!({"layer": step.layer, "file": file, "line": line, "written": written, "in_force": i == last})
             };
             let layers: Vec<Json> = steps.iter().enumerate().map(step).collect();
-            ui.data(&pretty(&json!({
+            ui.machine(&pretty(&json!({
                 "environment": &*self.at.environment,
                 "profile": self.at.profile.as_deref(),
                 "id": self.connection.instance_id(),
@@ -263,7 +263,7 @@ impl Explained<'_> {
             }
             Report::Json => {
                 let object = |(path, node, file, line): (String, &Node, String, usize)| json!({"path": path, "value": self.visible_part(node, &path), "file": file, "line": line});
-                ui.data(&pretty(&Json::Array(rows.map(object).collect())));
+                ui.machine(&pretty(&Json::Array(rows.map(object).collect())));
             }
         }
     }

@@ -9,6 +9,19 @@ pub(super) enum Report {
     Json,
 }
 
+/// A report of problems.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(super) enum Problems {
+    /// For people.
+    Human,
+    /// A line each.
+    Concise,
+    /// For machines; its schema is in `schemas/output/`.
+    Json,
+    /// Workflow commands of GitHub Actions, which become annotations.
+    Github,
+}
+
 /// A listing: a table, or JSON.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub(super) enum Listing {

@@ -87,7 +87,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
                     "title": row.title,
                 })
             };
-            ui.data(&pretty(&Value::Array(rows.iter().map(object).collect())));
+            ui.machine(&pretty(&Value::Array(rows.iter().map(object).collect())));
         }
     }
     Ok(Exit::Done)

@@ -3,11 +3,14 @@
 mod add;
 mod apply;
 mod change;
+mod connector;
 mod delete;
 mod deploy;
+mod diff;
 mod explain;
 mod fmt;
 mod format;
+mod graph;
 mod init;
 mod list;
 mod mv;
@@ -68,6 +71,12 @@ pub enum Command {
     Delete(delete::Args),
     /// List the built-in rules; read about any code
     Rule(rule::Args),
+    /// Show what differs between two environments
+    Diff(diff::Args),
+    /// Draw what hangs together
+    Graph(graph::Args),
+    /// List the connectors, and show what one asks for
+    Connector(connector::Args),
     /// Set and list secrets
     Secret(secret::Args),
     /// Show what an apply would change; needs no key
@@ -112,6 +121,9 @@ pub fn run(cli: &Cli, ui: &Ui) -> Exit {
         Command::List(args) => list::run(args, cli, ui),
         Command::Show(args) => show::run(args, cli, ui),
         Command::Rule(args) => rule::run(args, cli, ui),
+        Command::Diff(args) => diff::run(args, cli, ui),
+        Command::Graph(args) => graph::run(args, cli, ui),
+        Command::Connector(args) => connector::run(args, cli, ui),
         Command::Secret(args) => secret::run(args, cli, ui),
         Command::Plan(args) => plan::run(args, cli, ui),
         Command::Apply(args) => apply::run(args, cli, ui),

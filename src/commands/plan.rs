@@ -27,7 +27,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let place = Place::open(&args.at, cli)?;
     let planned = plan(&place, ui)?;
     match args.format {
-        Report::Json => ui.data(&plan_json(&planned.plan)),
+        Report::Json => ui.machine(&plan_json(&planned.plan)),
         Report::Human => ui.data(&plan_human(&planned.plan, &place.target.describe(), ui.look().color)),
     }
     Ok(if args.detailed_exitcode && !planned.plan.is_empty() { Exit::Changes } else { Exit::Done })

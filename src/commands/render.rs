@@ -49,11 +49,11 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         "connections": connections,
     });
     match args.format {
-        Format::Json => ui.data(&pretty(&document)),
+        Format::Json => ui.machine(&pretty(&document)),
         Format::Yaml => {
             let text = serde_saphyr::to_string(&document["connections"])
                 .map_err(|error| Failure::new(format!("can't write YAML: {error}")))?;
-            ui.data(&text);
+            ui.machine(&text);
         }
     }
     Ok(Exit::Done)

@@ -57,7 +57,7 @@ fn list(format: Listing, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         Listing::Json => {
             let object =
                 |[code, level, summary]: [String; 3]| json!({"code": code, "level": level, "summary": summary});
-            ui.data(&pretty(&Value::Array(rows.map(object).collect())));
+            ui.machine(&pretty(&Value::Array(rows.map(object).collect())));
         }
     }
     Ok(Exit::Done)

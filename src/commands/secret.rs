@@ -232,7 +232,7 @@ fn list(args: &List, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         Listing::Json => {
             let objects =
                 rows.into_iter().map(|(name, from, used)| json!({"name": name, "from": from, "used by": used}));
-            ui.data(&pretty(&Value::Array(objects.collect())));
+            ui.machine(&pretty(&Value::Array(objects.collect())));
         }
     }
     Ok(Exit::Done)

@@ -1,12 +1,14 @@
 //! `tieline validate`
 
-use super::format::Report;
+use super::format::Problems;
 use super::{Cli, Exit, Failure, Session};
 use crate::compile;
 use crate::diagnostic::{Diagnostic, has_errors};
 use crate::reporters::human::{self, plural, tally};
 use crate::reporters::json::{self, Totals};
+use crate::reporters::{concise, github};
 use crate::ui::Ui;
+use crate::world::disk;
 
 /// Check the workspace: every problem of every environment.
 ///
@@ -18,12 +20,16 @@ pub struct Args {
     paths: Vec<std::path::PathBuf>,
     /// The form of the report
     #[arg(long, value_name = "FORMAT", default_value = "human")]
-    format: Report,
+    format: Problems,
 }
+
+/// Nobody reads more at once.
+const SHOWN: usize = 200;
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let session = Session::open(cli)?;
     let paths = args.paths.iter().map(|path| session.inside(path)).collect::<Result<Vec<_>, _>>()?;
+    let folder = disk::below_repository(session.world.root());
     let Session { workspace, catalogue, told, .. } = session;
     let mut told = compile::check(&workspace, &catalogue, told);
     told.retain(|d| reported(d, &workspace.sources, &paths));
@@ -33,9 +39,19 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         environments: workspace.environments.len(),
     };
     match args.format {
-        Report::Json => ui.data(&json::render(&told, &workspace.sources, totals)),
-        Report::Human => {
-            ui.data(&human::render(&told, &workspace.sources, totals.environments, ui.look()));
+        Problems::Concise => {
+            ui.data(&concise::render(&told, &workspace.sources, ""));
+            ui.say(&summary(&told, totals));
+        }
+        Problems::Github => ui.machine(&github::render(&told, &workspace.sources, &folder)),
+        Problems::Json => ui.machine(&json::render(&told, &workspace.sources, totals)),
+        Problems::Human => {
+            let shown = &told[..told.len().min(SHOWN)];
+            ui.data(&human::render(shown, &workspace.sources, totals.environments, ui.look()));
+            if told.len() > SHOWN {
+                let more = told.len() - SHOWN;
+                ui.data(&format!("… and {more} more: `--format concise` tells all of them in a line each\n\n"));
+            }
             ui.data(&format!("{}\n", summary(&told, totals)));
         }
     }

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::connection::State;
 use super::context::Context;
+use super::desired::reference;
 use crate::connectors::Catalogue;
 use crate::diagnostic::{Diagnostic, code, listed, nearest};
 use crate::model::consumer::{Consumer, Use};
@@ -23,7 +26,8 @@ pub fn compile(context: &Context<'_>, states: &States, notes: &mut Notes) -> Vec
     for id in context.ids(Family::Consumers) {
         let Some(document) = context.merged(Family::Consumers, &id, notes) else { continue };
         let told = &mut notes.diagnostics;
-        let Some(consumer) = Consumer::read(&id, &document, told) else { continue };
+        let Some(mut consumer) = Consumer::read(&id, &document, told) else { continue };
+        references(context, states, &mut consumer);
         context.judge().consumer(&consumer, &document, told);
         check_environments(context, &consumer, told);
         check_recipients(context, &consumer, told);
@@ -35,6 +39,23 @@ pub fn compile(context: &Context<'_>, states: &States, notes: &mut Notes) -> Vec
         }
     }
     consumers
+}
+
+/// A connection may be named by its reference, a UUID: from here on it is named by its id.
+fn references(context: &Context<'_>, states: &States, consumer: &mut Consumer) {
+    let workspace = context.workspace.root.settings.id.unwrap_or_default();
+    for used in consumer.uses.iter_mut().filter(|used| Uuid::try_parse(&used.connection.value).is_ok()) {
+        let named = |(_, state): &(&Arc<str>, &State)| match state {
+            State::Known { key, .. } => reference(workspace, key) == used.connection.value.to_lowercase(),
+            _ => false,
+        };
+        if let Some((id, _)) = states.iter().find(named) {
+            if used.slot == used.connection.value {
+                used.slot = (**id).into();
+            }
+            used.connection.value = (**id).into();
+        }
+    }
 }
 
 fn check_environments(context: &Context<'_>, consumer: &Consumer, told: &mut Vec<Diagnostic>) {

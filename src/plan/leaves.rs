@@ -73,6 +73,8 @@ pub struct Leaf {
     pub secret: Option<Note>,
     /// The file and line that the new value comes from.
     pub place: Option<(String, usize)>,
+    /// The file and line that the old value comes from, where both sides are compiled here.
+    pub old_place: Option<(String, usize)>,
 }
 
 /// The leaves that differ, sorted by path. `sealed` holds the secret paths of both sides' schemas: JSON Pointers in
@@ -159,7 +161,7 @@ impl Walk<'_> {
             Some(_) => Value::Null,
         };
         let (old, new) = (shown(old), shown(new));
-        self.leaves.push(Leaf { path: self.path.clone(), action, old, new, secret, place: None });
+        self.leaves.push(Leaf { path: self.path.clone(), action, old, new, secret, place: None, old_place: None });
     }
 
     fn note(&self, old: Option<&Value>, new: Option<&Value>) -> Option<Note> {

@@ -145,6 +145,12 @@ impl Plan {
         }
     }
 
+    /// What differs from one environment to another; `places` knows the lines of the second.
+    pub fn between(from: &Desired, to: &Desired, places: Places<'_>) -> Vec<Change> {
+        let pairs = pairs_of(to, from.records.iter().map(|(id, record)| (&**id, record)).collect());
+        pairs.iter().filter_map(|pair| change(pair, &from.trust, &to.trust, places)).collect()
+    }
+
     /// Whether an apply would change nothing.
     pub fn is_empty(&self) -> bool {
         self.base.as_ref().is_some_and(|base| base.desired == self.desired) && self.volatile.is_empty()
@@ -188,8 +194,11 @@ fn identity(record: &Value) -> Option<(&str, Option<&str>)> {
 
 /// Every connection of both sides once, by id: matched by key, what is left by id. A key is unique on its side.
 fn pairs<'a>(desired: &'a Desired, base: Option<&'a Deployed>) -> Vec<Pair<'a>> {
-    let mut old: BTreeMap<&str, &Value> =
-        base.into_iter().flat_map(|b| &b.manifest.connections).map(|(id, sealed)| (&**id, &sealed.record)).collect();
+    let deployed = base.into_iter().flat_map(|b| &b.manifest.connections);
+    pairs_of(desired, deployed.map(|(id, sealed)| (&**id, &sealed.record)).collect())
+}
+
+fn pairs_of<'a>(desired: &'a Desired, mut old: BTreeMap<&'a str, &'a Value>) -> Vec<Pair<'a>> {
     let by_key: BTreeMap<_, &str> = old.iter().filter_map(|(id, record)| Some((identity(record)?, *id))).collect();
     let mut pairs = Vec::new();
     let mut left = Vec::new();

@@ -66,6 +66,13 @@ pub fn plan_human(plan: &Plan, target: &str, color: bool) -> String {
     out.text
 }
 
+/// The changes alone, as [`plan_human`] draws them.
+pub fn changes_human(changes: &[Change], color: bool) -> String {
+    let mut out = Out { text: String::new(), color };
+    changes.iter().for_each(|change| out.change(change));
+    out.text
+}
+
 fn connections(count: usize) -> String {
     format!("{count} connection{}", if count == 1 { "" } else { "s" })
 }
@@ -141,9 +148,9 @@ impl Out {
     }
 
     fn leaf(&mut self, leaf: &Leaf, indent: usize) {
-        let place = leaf.place.as_ref().map_or_else(String::new, |(file, line)| {
-            format!("   {}", self.paint(2, &format!("{}:{line}", visible(file))))
-        });
+        let places = leaf.old_place.iter().chain(&leaf.place).map(|(file, line)| format!("{}:{line}", visible(file)));
+        let places = places.collect::<Vec<_>>().join(" -> ");
+        let place = if places.is_empty() { places } else { format!("   {}", self.paint(2, &places)) };
         let head = format!("{:indent$}{}:", "", dotted(&leaf.path));
         if let Some(note) = leaf.secret {
             return self.line(&format!("{head} {}{place}", note.text()));

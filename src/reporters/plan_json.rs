@@ -40,7 +40,8 @@ pub fn plan_json(plan: &Plan) -> String {
     pretty(&whole)
 }
 
-fn change(change: &Change) -> Value {
+/// One change, as in `changes` of a plan.
+pub fn change(change: &Change) -> Value {
     json!({
         "id": change.id,
         "customer": change.customer,

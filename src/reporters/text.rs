@@ -38,6 +38,10 @@ pub fn push_visible(shown: &mut String, c: char) {
 
 /// JSON with every character in its strings that could act as `\u001b`; the line breaks between them stay.
 pub fn visible_json(json: &str) -> Cow<'_, str> {
+    // Azure and GitHub look for `##[…` anywhere in a line, strings of JSON included.
+    if json.contains("##") {
+        return Cow::Owned(visible_json(&json.replace("##", "\\u0023\\u0023")).into_owned());
+    }
     if !json.chars().any(|c| c != '\n' && is_unsafe(c)) {
         return Cow::Borrowed(json);
     }
@@ -54,10 +58,57 @@ pub fn visible_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// Text for people, in which no CI system finds a command: `::command` at the start of a line and `##[command]` anywhere
+/// (GitHub), `##vso[` (Azure), `##teamcity[`, `section_start:` (GitLab) get a visible escape.
+pub fn no_commands(text: &str) -> Cow<'_, str> {
+    if !["::", "##", "section_"].iter().any(|mark| text.contains(mark)) {
+        return Cow::Borrowed(text);
+    }
+    let line = |line: &str| {
+        let start = line.trim_start();
+        let line = match start.strip_prefix("::") {
+            Some(rest) => format!("{}\\x3a:{rest}", &line[..line.len() - start.len()]),
+            None => line.to_owned(),
+        };
+        line.replace("##", "#\\x23")
+            .replace("section_start:", "section\\x5fstart:")
+            .replace("section_end:", "section\\x5fend:")
+    };
+    Cow::Owned(text.split('\n').map(line).collect::<Vec<_>>().join("\n"))
+}
+
+/// The text of a GitHub workflow command: what would end it is escaped, and so is what could act.
+pub fn command_data(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(visible).collect();
+    lines.join("\n").replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// A property of a GitHub workflow command.
+pub fn command_property(text: &str) -> String {
+    command_data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a48_a51_no_ci_system_finds_a_command_in_what_people_read() {
+        let text = "::error::x\n  ::add-mask::a\nsee ##[set-env name=a]b and ##vso[task] ##teamcity[x] section_start:1:a\na::b";
+        let safe = no_commands(text);
+        assert_eq!(
+            safe,
+            "\\x3a:error::x\n  \\x3a:add-mask::a\nsee #\\x23[set-env name=a]b and #\\x23vso[task] #\\x23teamcity[x] section\\x5fstart:1:a\na::b"
+        );
+        assert!(matches!(no_commands("a: b"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a49_a_command_ends_where_it_is_meant_to() {
+        assert_eq!(command_data("100%\r\nnext"), "100%25\\r%0Anext");
+        assert_eq!(command_property("a,b:c"), "a%2Cb%3Ac");
+    }
 
     #[test]
     fn a46_json_is_harmless_and_says_the_same() {

@@ -173,3 +173,12 @@ pub fn append_private(path: &Path, text: &Secret<String>) -> io::Result<()> {
     file.write_all(text.expose().as_bytes())?;
     file.sync_all()
 }
+
+/// The way from the root of the repository that `folder` is in to it, with a `/` at its end; empty for the root itself, and
+/// outside of a repository.
+pub fn below_repository(folder: &Path) -> String {
+    let root = folder.ancestors().find(|above| exists(&above.join(".git")));
+    let below = root.and_then(|root| folder.strip_prefix(root).ok());
+    let segments = below.into_iter().flat_map(Path::iter).map(|segment| segment.to_string_lossy());
+    segments.map(|segment| format!("{segment}/")).collect()
+}
