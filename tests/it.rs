@@ -22,3 +22,4 @@ mod sops;
 mod support;
 mod tenancy;
 mod validate;
+mod views;

@@ -20,6 +20,13 @@ const OUTPUTS: &[(&[&str], &str)] = &[
     (&["explain", "prod", "database", "auth.password", "--format", "json"], "explain"),
     (&["secret", "list", "-e", "prod", "--format", "json"], "secret-list"),
     (&["plan", "prod", "--format", "json"], "plan"),
+    (&["diff", "dev", "prod", "--format", "json"], "diff"),
+    (&["graph", "--format", "json"], "graph"),
+    (&["connector", "list", "--format", "json"], "connector-list"),
+    (&["connector", "show", "elasticsearch", "--format", "json"], "connector-show"),
+    (&["rule", "list", "--format", "json"], "rule-list"),
+    (&["show", "consumer/sync-leads", "--format", "json"], "show-consumer"),
+    (&["show", "credential/ziggy-database", "--format", "json"], "show-credential"),
 ];
 
 fn check(shell: &Shell, arguments: &[&str], schema: &str) -> Value {

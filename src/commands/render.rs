@@ -53,7 +53,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         Format::Yaml => {
             let text = serde_saphyr::to_string(&document["connections"])
                 .map_err(|error| Failure::new(format!("can't write YAML: {error}")))?;
-            ui.machine(&text);
+            ui.data(&text);
         }
     }
     Ok(Exit::Done)
