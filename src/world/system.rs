@@ -2,10 +2,15 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the door")]
 
 use std::borrow::Cow;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{ErrorKind, Read};
+#[cfg(unix)]
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
+#[cfg(unix)]
+use rustix::io::Errno;
 use walkdir::WalkDir;
 
 use super::{Found, Kind, ReadError, World};
@@ -13,17 +18,69 @@ use super::{Found, Kind, ReadError, World};
 /// A workspace in a folder.
 pub struct System {
     root: PathBuf,
+    /// The root, opened once.
+    #[cfg(unix)]
+    top: OnceLock<OwnedFd>,
 }
 
 impl System {
     /// The world as seen from the workspace in `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self {
+            root: root.into(),
+            #[cfg(unix)]
+            top: OnceLock::new(),
+        }
     }
 
     /// The folder of the workspace.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+}
+
+#[cfg(unix)]
+impl System {
+    /// Opens a file below the root for reading, through no link: none that was listed, and none put in the place of a file
+    /// or folder since. A pipe doesn't block.
+    fn open(&self, path: &str) -> std::io::Result<fs::File> {
+        use rustix::fs::{Mode, OFlags, open, openat};
+        let folder = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let file = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let top = match self.top.get() {
+            Some(top) => top,
+            None => {
+                let top = open(&self.root, folder, Mode::empty())?;
+                self.top.get_or_init(|| top)
+            }
+        };
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{ResolveFlags, openat2};
+            let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+            match openat2(top, path, file, Mode::empty(), resolve) {
+                // An old kernel, or a sandbox that does not know the call.
+                Err(Errno::NOSYS | Errno::PERM) => {}
+                opened => return Ok(opened?.into()),
+            }
+        }
+        let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let mut at = top.try_clone()?;
+        for segment in folders.split('/').filter(|segment| !segment.is_empty()) {
+            at = openat(&at, segment, folder | OFlags::NOFOLLOW, Mode::empty()).map_err(|error| match error {
+                // What a link is called where a folder is wanted.
+                Errno::NOTDIR => Errno::LOOP,
+                error => error,
+            })?;
+        }
+        Ok(openat(&at, name, file, Mode::empty())?.into())
+    }
+}
+
+#[cfg(not(unix))]
+impl System {
+    fn open(&self, path: &str) -> std::io::Result<fs::File> {
+        fs::File::open(self.root.join(path))
     }
 }
 
@@ -65,17 +122,7 @@ impl World for System {
     }
 
     fn read(&self, path: &str, limit: usize) -> Result<Vec<u8>, ReadError> {
-        let mut options = OpenOptions::new();
-        options.read(true);
-        #[cfg(unix)]
-        {
-            use rustix::fs::OFlags;
-            use std::os::unix::fs::OpenOptionsExt;
-            // A pipe must not block us, and a link put in the file's place since the listing must not be followed.
-            let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-            options.custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
-        }
-        let mut file = options.open(self.root.join(path)).map_err(|e| failed(&e))?;
+        let mut file = self.open(path).map_err(|e| failed(&e))?;
         let metadata = file.metadata().map_err(|e| failed(&e))?;
         if !metadata.is_file() {
             return Err(ReadError::NotAFile);
@@ -108,7 +155,7 @@ impl World for System {
 fn failed(error: &std::io::Error) -> ReadError {
     match error.kind() {
         ErrorKind::NotFound => ReadError::Missing,
-        _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => ReadError::NotAFile,
+        _ if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => ReadError::NotAFile,
         _ => ReadError::Failed(reason(error)),
     }
 }

@@ -1,6 +1,7 @@
 //! What a stranger may write into a workspace to hurt whoever validates it.
 
 use std::fmt::Write;
+use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
@@ -105,4 +106,44 @@ fn what_is_bounded_leaves_room_for_what_people_write() {
         instance(&folder, "dev")["config"],
         json!({"a": 2_097_152, "b": "3.0s", "c": "db1,db2", "d": [1, 2], "e": "a.b.example", "f": "devx"})
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn a16_what_is_swapped_for_a_link_after_it_was_listed_is_not_followed() {
+    use std::os::unix::fs::symlink;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use tieline::world::{ReadError, System, World};
+
+    let folder = Folder::empty().with("connections/a/c.yaml", "inside").with("beside/c.yaml", "outside");
+    let (real, away) = (folder.path().join("connections/a"), folder.path().join("connections/away"));
+    let world = System::new(folder.path());
+    let read = || world.read("connections/a/c.yaml", 100);
+    assert_eq!(read(), Ok(b"inside".to_vec()));
+    // A folder on the way, and the file itself.
+    fs::rename(&real, &away).unwrap();
+    symlink(folder.path().join("beside"), &real).unwrap();
+    assert_eq!(read(), Err(ReadError::NotAFile));
+    fs::remove_file(&real).unwrap();
+    fs::create_dir(&real).unwrap();
+    symlink(folder.path().join("beside/c.yaml"), real.join("c.yaml")).unwrap();
+    assert_eq!(read(), Err(ReadError::NotAFile));
+    fs::remove_dir_all(&real).unwrap();
+    // And while it is being read, at any moment.
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                fs::rename(&away, &real).unwrap();
+                fs::rename(&real, &away).unwrap();
+                symlink(folder.path().join("beside"), &real).unwrap();
+                fs::remove_file(&real).unwrap();
+            }
+        });
+        let all: Vec<_> = (0..20_000).map(|_| read()).collect();
+        done.store(true, Ordering::Relaxed);
+        assert!(all.iter().flatten().all(|bytes| bytes == b"inside"));
+        assert!(all.iter().any(Result::is_err), "nothing was swapped");
+    });
 }
