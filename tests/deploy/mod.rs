@@ -6,6 +6,7 @@ mod crash;
 mod leak;
 mod peer_sops;
 mod plan;
+mod trust;
 mod verify;
 
 use std::collections::BTreeMap;

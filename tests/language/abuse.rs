@@ -8,7 +8,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{instance, layers};
-use crate::support::{Folder, Run, run};
+use crate::support::{Folder, Run, run, sealed};
+
+const RECIPIENT: &str = "age1a0x6eajntke5z7mpvxzzgw9w2yr5calfjc7d2l7j77zwzuve6deq95t35s";
 
 fn with_vars(vars: &str, config: &str) -> Folder {
     let folder = layers(&format!("connector: anything\nconfig:\n{config}"), &[]);
@@ -146,4 +148,74 @@ fn a16_what_is_swapped_for_a_link_after_it_was_listed_is_not_followed() {
         assert!(all.iter().flatten().all(|bytes| bytes == b"inside"));
         assert!(all.iter().any(Result::is_err), "nothing was swapped");
     });
+}
+
+#[test]
+fn a05_a_merge_key_brings_no_sealed_value_in() {
+    let text = sealed(&["TOKEN"], &[RECIPIENT]);
+    assert!(text.starts_with("TOKEN: ENC["));
+    let text = text.replacen("sops:\n", "<<: {STOLEN: x}\nsops:\n", 1);
+    let folder = layers("connector: anything\nauth: {password: '${{ secrets.STOLEN }}'}\n", &[]);
+    folder.put("environments/dev/environment.yaml", format!("keys: {{me: {RECIPIENT}}}\nrecipients: [me]\n"));
+    folder.put("environments/dev/secrets.sops.yaml", text);
+    assert!(folder.codes().contains(&"invalid-secrets-file".to_owned()), "{}", folder.validate().stdout);
+}
+
+#[test]
+fn a17_layers_in_circles_end_and_long_chains_are_read() {
+    let folder = layers("connector: anything\nconfig: {}\n", &[]);
+    for n in 0..200 {
+        folder.put(&format!("environments/e{n}/environment.yaml"), format!("extends: e{}\n", (n + 1) % 200));
+    }
+    assert_eq!(folder.codes(), ["extends-cycle"]);
+    folder.put("environments/e199/environment.yaml", "extends: dev\n");
+    let run = folder.validate();
+    assert_eq!(run.code, 0, "{}", run.stdout);
+    assert!(run.took < Duration::from_secs(5), "{:?}", run.took);
+}
+
+#[test]
+fn a19_ids_that_look_the_same_cannot_be() {
+    let whole = "connector: anything\nconfig: {}\nauth: {}\n";
+    // Another case, a Cyrillic а, a full-width ａ, a soft hyphen, a combining accent.
+    for name in ["C", "\u{430}", "\u{ff41}", "c\u{ad}", "c\u{301}"] {
+        let folder = layers(whole, &[]).with(&format!("connections/{name}.yaml"), whole);
+        assert_eq!(folder.codes(), ["invalid-id"], "{name:?}");
+    }
+    // A folder and a file of one name are two ids, in a bundle too.
+    let folder = layers(whole, &[]).with("connections/c/c.yaml", whole);
+    assert_eq!(folder.codes(), Vec::<String>::new());
+}
+
+#[test]
+fn a26_the_order_in_which_files_came_to_be_changes_nothing() {
+    let names = ["b", "a/x", "a-b", "z", "a/y/z"];
+    let make = |names: &[&str]| {
+        let folder = layers("connector: anything\nconfig: {a: [1]}\nauth: {}\n", &[]);
+        for name in names {
+            folder.put(&format!("connections/{name}.yaml"), "connector: anything\nconfig: {list: [1]}\nauth: {}\n");
+            folder.put(&format!("environments/dev/connections/{name}.yaml"), "config: {list: {$append: [2]}}\n");
+        }
+        folder.run(&["render", "dev"]).stdout
+    };
+    let forwards = make(&names);
+    let backwards: Vec<&str> = names.into_iter().rev().collect();
+    assert!(forwards.contains("a/y/z"), "{forwards}");
+    assert_eq!(forwards, make(&backwards));
+}
+
+#[test]
+fn a30_a_pattern_of_a_schema_takes_bounded_time() {
+    // Exponential where a regex backtracks; the second can't be matched without backtracking, and is cut off.
+    for pattern in ["^(a+)+$", "^(?=a)(a+)+$", "^(a|a)*$", "(x+x+)+y", "^(?=(a+)+b)"] {
+        let schema = json!({"type": "object", "properties": {
+            "config": {"type": "object", "properties": {"a": {"type": "string", "pattern": pattern}}},
+        }});
+        let value = if pattern.contains('x') { "x".repeat(40) } else { format!("{}!", "a".repeat(40)) };
+        let folder = layers(&format!("connector: slow\nconfig: {{a: '{value}'}}\n"), &[]);
+        folder.put("connectors/slow.json", schema.to_string());
+        let run = confined(&folder);
+        assert!(run.took < Duration::from_secs(5), "{pattern}: {:?}", run.took);
+        assert_eq!(run.code, 1, "{pattern}\n{}", run.stdout);
+    }
 }
