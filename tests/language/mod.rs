@@ -4,6 +4,7 @@
 mod abuse;
 mod expressions;
 mod merge;
+mod properties;
 mod references;
 mod robust;
 mod secrets;
