@@ -8,6 +8,7 @@ mod condition;
 mod engine;
 mod names;
 mod scope;
+mod split;
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -24,20 +25,10 @@ use crate::yaml::MAX_BYTES;
 pub use condition::condition;
 use names::Fault;
 pub use scope::{Scope, SecretNames};
+use split::{Part, parts};
 
 /// Starts an expression.
 pub const OPEN: &str = "${{";
-
-/// A piece of a scalar.
-#[derive(Debug, PartialEq, Eq)]
-enum Part<'a> {
-    /// Text as it stands.
-    Text(&'a str),
-    /// The literal `${{`, written `$${{`.
-    Escape,
-    /// An expression; the range is that of its text in the scalar.
-    Expression(&'a str, Range<usize>),
-}
 
 /// Evaluates every expression below `node`.
 pub fn evaluate(node: &mut Node, scope: &Scope<'_>, sources: &Sources, told: &mut Vec<Diagnostic>) {
@@ -296,56 +287,6 @@ fn check(
     }
 }
 
-/// Splits a scalar; `Err` is the offset of a `${{` that is never closed.
-fn parts(text: &str) -> Result<Vec<Part<'_>>, usize> {
-    let mut parts = Vec::new();
-    let mut at = 0;
-    while let Some(found) = text[at..].find(OPEN).map(|i| at + i) {
-        if text[at..found].ends_with('$') {
-            if found - 1 > at {
-                parts.push(Part::Text(&text[at..found - 1]));
-            }
-            parts.push(Part::Escape);
-            at = found + OPEN.len();
-            continue;
-        }
-        if found > at {
-            parts.push(Part::Text(&text[at..found]));
-        }
-        let start = found + OPEN.len();
-        let end = start + close(&text[start..]).ok_or(found)?;
-        parts.push(Part::Expression(&text[start..end], start..end));
-        at = end + 2;
-    }
-    if at < text.len() {
-        parts.push(Part::Text(&text[at..]));
-    }
-    Ok(parts)
-}
-
-/// The offset of the `}}` that ends an expression: not inside a string, nor one of a `{…}` of its own.
-fn close(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let mut depth = 0usize;
-    let mut at = 0;
-    while at < bytes.len() {
-        match bytes[at] {
-            quote @ (b'"' | b'\'') => {
-                at += 1;
-                while at < bytes.len() && bytes[at] != quote {
-                    at += if bytes[at] == b'\\' { 2 } else { 1 };
-                }
-            }
-            b'{' => depth += 1,
-            b'}' if depth > 0 => depth -= 1,
-            b'}' if bytes.get(at + 1) == Some(&b'}') => return Some(at),
-            _ => {}
-        }
-        at += 1;
-    }
-    None
-}
-
 /// A scalar in its file: where an offset of its text stands in the source.
 struct Place<'a> {
     text: &'a str,
@@ -384,29 +325,5 @@ impl Place<'_> {
         };
         Diagnostic::error(code::INVALID_EXPRESSION, self.span_of(at), failure.message)
             .help("an expression is names, literals, operators and filters: ${{ vars.host | default('localhost') }}")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_scalar_splits_at_its_expressions() {
-        let text = "a ${{ x }} b $${{ c ${{ '}}' ~ {'k': 1} }}";
-        let read: Vec<String> = parts(text).unwrap_or_default().iter().map(|p| format!("{p:?}")).collect();
-        assert_eq!(
-            read,
-            [
-                r#"Text("a ")"#,
-                r#"Expression(" x ", 5..8)"#,
-                r#"Text(" b ")"#,
-                "Escape",
-                r#"Text(" c ")"#,
-                r#"Expression(" '}}' ~ {'k': 1} ", 23..40)"#,
-            ]
-        );
-        assert_eq!(parts("x ${{ never"), Err(2));
-        assert_eq!(parts("{{ x }} {% y %}").map(|p| p.len()), Ok(1));
     }
 }

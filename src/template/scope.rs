@@ -106,8 +106,8 @@ impl<'a> Scope<'a> {
     /// The clear inputs of an expression, by name: what its value depends on.
     pub fn inputs(&self, template: &str) -> BTreeMap<String, String> {
         let mut inputs = BTreeMap::new();
-        for part in super::parts(template).unwrap_or_default() {
-            let super::Part::Expression(expression, _) = part else { continue };
+        for part in super::split::parts(template).unwrap_or_default() {
+            let super::split::Part::Expression(expression, _) = part else { continue };
             for path in super::names::read(expression).paths {
                 let root = path.segments[0].0;
                 if root != "secrets" {
