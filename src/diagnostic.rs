@@ -346,6 +346,8 @@ codes! {
     UNKNOWN_CONNECTION = "unknown-connection";
     /// A slot does not accept the connector of its connection.
     SLOT_ACCEPTS = "slot-accepts";
+    /// Connections name each other in a circle.
+    REFERENCE_CYCLE = "reference-cycle";
     /// `${{ … }}` that is no expression.
     INVALID_EXPRESSION = "invalid-expression";
     /// An expression where only a literal may stand.

@@ -41,6 +41,7 @@ pages!(
     "plaintext-secret",
     "policy",
     "recipients-differ",
+    "reference-cycle",
     "removes-nothing",
     "schema",
     "secret-bound-twice",

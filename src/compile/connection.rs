@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::context::Context;
 use super::ownership;
+use crate::connectors::sensitive::Reference;
 use crate::diagnostic::{Diagnostic, code, listed, nearest};
 use crate::model::connection::{Connection, Scope};
 use crate::overlay::document::stack;
@@ -48,6 +49,8 @@ pub enum State {
         span: Span,
         /// False if it is switched off here.
         enabled: bool,
+        /// The connections that its fields name.
+        references: Arc<[Reference]>,
     },
 }
 
@@ -66,6 +69,7 @@ pub fn compile(context: &Context<'_>, id: &Arc<str>) -> Outcome {
         key: connection.key.clone(),
         span: connection.place,
         enabled: connection.enabled,
+        references: Arc::default(),
     };
     connection.customer.clone_from(&context.customer);
     if context.customer.is_none() && connection.scope != Scope::Global {
@@ -76,6 +80,10 @@ pub fn compile(context: &Context<'_>, id: &Arc<str>) -> Outcome {
     incomplete |= log_in(context, &mut connection, &mut notes.diagnostics);
     validate(context, &mut connection, incomplete, &mut notes.diagnostics);
     let loaded = context.catalogue.get(&connection.connector.value).and_then(Result::ok);
+    if let (Some(connector), State::Known { references, .. }) = (loaded, &mut outcome.state) {
+        let places = connector.places(connection.choice("config", "variant"), connection.choice("auth", "mode"));
+        *references = places.references(&connection.instance).into();
+    }
     let subject = Subject { connection: &connection, connector: loaded, catalogue: context.catalogue };
     context.judge().connection(&subject, &mut notes.diagnostics);
     outcome.facts = connection.enabled.then(|| Facts::new(&connection, loaded));
@@ -218,6 +226,13 @@ fn put_nothing(connection: &mut Connection) {
     put(connection, crate::value::Entry { key: "auth".into(), key_span: span, value: Node::new(span, Value::Null) });
 }
 
+/// The documents that a connection is made of, lowest first, and those of its login.
+fn layers<'c>(context: &Context<'c>, connection: &Connection) -> Vec<&'c Node> {
+    let own = context.documents(Family::Connections, &connection.id);
+    let login = connection.credential.as_ref().map(|link| context.documents(Family::Credentials, &link.value));
+    own.into_iter().chain(login.into_iter().flatten()).filter_map(|document| document.root.as_ref()).collect()
+}
+
 fn validate(context: &Context<'_>, connection: &mut Connection, incomplete: bool, told: &mut Vec<Diagnostic>) {
     let name = &connection.connector;
     match context.catalogue.get(&name.value) {
@@ -240,7 +255,13 @@ fn validate(context: &Context<'_>, connection: &mut Connection, incomplete: bool
         Some(Err(_)) => {}
         Some(Ok(connector)) => {
             let slots = connection.supplied_by_customer && context.customer.is_some();
-            let against = Against { connector, sources: &context.workspace.sources, incomplete, slots };
+            let against = Against {
+                layers: layers(context, connection),
+                connector,
+                sources: &context.workspace.sources,
+                incomplete,
+                slots,
+            };
             validate::check(connection, &against, told);
             if let Some(customer) = &context.customer {
                 ownership::check(context, customer, connection, connector, told);

@@ -136,11 +136,19 @@ fn check_use(context: &Context<'_>, states: &States, consumer: &Consumer, used: 
     check_accepts(context.catalogue, connector, used, told);
 }
 
+/// Whether a connector counts as one of these; an empty list is anything, and so is a connector that can't be used.
+pub fn accepts<'k>(catalogue: &Catalogue, connector: &str, wanted: impl Iterator<Item = &'k str>) -> bool {
+    let Some(Ok(connector)) = catalogue.get(connector) else { return true };
+    let traits = connector.traits();
+    let mut wanted = wanted.peekable();
+    wanted.peek().is_none() || wanted.any(|kind| traits.contains(&kind))
+}
+
 fn check_accepts(catalogue: &Catalogue, connector: &str, used: &Use, told: &mut Vec<Diagnostic>) {
     let Some(Ok(connector)) = catalogue.get(connector) else { return };
     let traits = connector.traits();
     let Some(first) = used.accepts.first() else { return };
-    if !used.accepts.iter().any(|wanted| traits.contains(&&*wanted.value)) {
+    if !accepts(catalogue, connector.id(), used.accepts.iter().map(|wanted| &*wanted.value)) {
         let message = format!("the slot `{}` does not accept a `{}`", used.slot, connector.id());
         let is = format!("a `{}` counts as {}", connector.id(), listed(traits, 12));
         told.push(

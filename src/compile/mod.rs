@@ -12,12 +12,13 @@ pub mod explain;
 pub mod names;
 pub mod ownership;
 pub mod policy;
+pub mod references;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::connectors::Catalogue;
-use crate::diagnostic::{self, Diagnostic, code, has_errors};
+use crate::diagnostic::{self, Diagnostic, Severity, code, has_errors};
 use crate::model::connection::Connection;
 use crate::model::consumer::Consumer;
 use crate::overlay::{Idle, Notes};
@@ -28,7 +29,7 @@ use crate::rules::{Everything, Judge, Running};
 use crate::span::{FileId, Span};
 use crate::workspace::discover::Family;
 use crate::workspace::layers::At;
-use crate::workspace::{Layer, Workspace};
+use crate::workspace::{Document, Layer, Workspace};
 use connection::{Outcome, State};
 use consumers::States;
 use context::{Context, Inputs};
@@ -65,6 +66,7 @@ pub fn compile(workspace: &Workspace, catalogue: &Catalogue, at: &At) -> (Compil
         connections.extend(outcome.connection.filter(|c| c.enabled).map(|c| (id, c)));
     }
     check_keys(&states, &mut notes.diagnostics);
+    references::check(&context, &states, &mut notes.diagnostics);
     let consumers = consumers::compile(&context, &states, &mut notes);
     let mut diagnostics = Vec::new();
     for instances in customers::compile(workspace, catalogue, &levels, at) {
@@ -120,6 +122,7 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue, mut told: Vec<Diagnos
     let mut idle: BTreeMap<Idle, usize> = BTreeMap::new();
     for (((context, notes), states), mut facts) in contexts.iter().zip(&mut notes).zip(&states).zip(facts) {
         check_keys(states, &mut notes.diagnostics);
+        references::check(context, states, &mut notes.diagnostics);
         running.push(consumers::compile(context, states, notes));
         // A patch that is idle twice in one environment is idle there once.
         let here: BTreeSet<Idle> = notes.idle.drain(..).collect();
@@ -150,10 +153,30 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue, mut told: Vec<Diagnos
     told.extend(customers::without(workspace));
     told.extend(check_catalogue(workspace, catalogue));
     levels::excuse(workspace, &levels, &mut told, true);
+    name_links(workspace, &mut told);
     for diagnostic in &mut told {
         diagnostic.environments.retain(|e| !e.is_empty());
     }
     diagnostic::merge(told)
+}
+
+/// Says of what is wrong in a credential which connections link it: all of them log in with it.
+fn name_links(workspace: &Workspace, told: &mut [Diagnostic]) {
+    let ids: HashMap<FileId, &str> =
+        workspace.layers().flat_map(|layer| &layer.credentials).map(|(id, document)| (document.file, &**id)).collect();
+    for diagnostic in told.iter_mut().filter(|d| d.severity == Severity::Error) {
+        let Some(id) = diagnostic.span().and_then(|span| ids.get(&span.file)) else { continue };
+        let links = |(_, document): &(&Arc<str>, &Document)| {
+            let link = document.root.as_ref().and_then(|root| root.get("credential")?.as_str());
+            link == Some(*id)
+        };
+        let documents = workspace.layers().flat_map(|layer| &layer.connections);
+        let names: BTreeSet<&str> = documents.filter(links).map(|(id, _)| &**id).collect();
+        if !names.is_empty() {
+            let names = format!("linked by {}", diagnostic::listed(names, 6));
+            diagnostic.help = Some(diagnostic.help.take().map_or(names.clone(), |help| format!("{help}\n{names}")));
+        }
+    }
 }
 
 /// The ids of all connections of all environments and profiles, sorted.

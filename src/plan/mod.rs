@@ -6,6 +6,7 @@
 pub mod access;
 pub mod guards;
 pub mod leaves;
+pub mod moves;
 pub mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,7 @@ use crate::model::record::{Desired, secret_paths, texts};
 use access::Access;
 use guards::Refusal;
 use leaves::{Leaf, diff};
+use moves::Suggestion;
 use trust::TrustChange;
 
 /// Says for an instance and a JSON Pointer in its record which file and line the value comes from.
@@ -45,6 +47,8 @@ pub struct Plan {
     pub access: Vec<Access>,
     /// What changes in who and what is trusted.
     pub trust: Vec<TrustChange>,
+    /// What goes and comes and was probably moved.
+    pub moves: Vec<Suggestion>,
     /// What a guard forbids; such a plan can't be applied.
     pub refused: Vec<Refusal>,
 }
@@ -140,6 +144,7 @@ impl Plan {
             customers: touched().filter_map(|record| text(record, "customer")).collect(),
             access: access::changes(&pairs, old_trust, &desired.trust),
             trust: base.map_or_else(Vec::new, |base| trust::changes(&pairs, base, desired, places)),
+            moves: moves::suggestions(&pairs, places),
             refused: guards::refused(desired, &pairs),
             changes: changes.collect(),
         }

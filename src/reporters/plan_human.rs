@@ -50,6 +50,12 @@ pub fn plan_human(plan: &Plan, target: &str, color: bool) -> String {
     });
     out.section("access", &access.flatten().collect::<Vec<_>>());
     out.trust(&plan.trust);
+    let moves = plan.moves.iter().map(|one| {
+        let (from, to) = (visible(&one.from), visible(&one.to));
+        let file = one.file.as_deref().map_or_else(|| to.clone(), visible);
+        format!("{from} -> {to}: if it is the same connection, write `key: {}` into {file}", visible(&one.key))
+    });
+    out.section("probably moved", &moves.collect::<Vec<_>>());
     let refused = plan.refused.iter().map(|one| format!("{}: {}", visible(&one.instance), visible(&one.reason)));
     out.section("refused", &refused.collect::<Vec<_>>());
     let count = |action| plan.count(action);

@@ -15,6 +15,7 @@ pub fn plan_json(plan: &Plan) -> String {
         .access
         .iter()
         .map(|access| json!({"recipient": access.recipient, "gains": access.gains, "loses": access.loses}));
+    let moves = plan.moves.iter().map(|m| json!({"from": m.from, "to": m.to, "key": m.key, "file": m.file}));
     let refused = plan.refused.iter().map(|one| json!({"instance": one.instance, "reason": one.reason}));
     let whole = json!({
         "format_version": FORMAT_VERSION,
@@ -28,6 +29,7 @@ pub fn plan_json(plan: &Plan) -> String {
         "impact": {"consumers": plan.consumers, "customers": plan.customers},
         "access": access.collect::<Vec<_>>(),
         "trust_changes": plan.trust.iter().map(trust).collect::<Vec<_>>(),
+        "probable_moves": moves.collect::<Vec<_>>(),
         "refused": refused.collect::<Vec<_>>(),
         "summary": {
             "create": plan.count(Action::Create),

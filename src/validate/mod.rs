@@ -25,6 +25,8 @@ pub struct Against<'a> {
     pub sources: &'a Sources,
     /// An expression of this connection failed, which was told: a null where it stands is not to blame.
     pub incomplete: bool,
+    /// The documents that it is made of, lowest first, those of its login last: what a value overrode stands in them.
+    pub layers: Vec<&'a Node>,
     /// Secrets that are missing are slots for the customer to fill.
     pub slots: bool,
 }

@@ -131,9 +131,21 @@ impl Translation<'_, '_> {
                 let (message, help) = self.words(error, node, pointer);
                 let mut told = Diagnostic::error(code::SCHEMA, node.span, message);
                 told.help = help;
+                if let Some(below) = self.overridden(node.span, pointer) {
+                    told = told.also(below, "the value that it overrides");
+                }
                 self.told.push(told);
             }
         }
+    }
+
+    /// The value that a lower layer has where `written` stands in a higher one.
+    fn overridden(&self, written: Span, pointer: &str) -> Option<Span> {
+        let at = self.against.layers.iter().position(|root| root.span.file == written.file)?;
+        let below = self.against.layers[..at].iter().rev();
+        // A value that came from elsewhere, through an expression, stands at another place in its document.
+        self.against.layers[at].pointer(pointer).filter(|node| node.span == written)?;
+        below.filter_map(|root| root.pointer(pointer)).map(|node| node.span).next()
     }
 
     fn tell_unknown(&mut self, node: &Node, pointer: &str, name: &str, schema_path: &str) {
@@ -201,8 +213,9 @@ impl Translation<'_, '_> {
             if let Some(description) = description {
                 help = format!("{help} ({})", first_lower(&description));
             }
-            let message = format!("`{}` is missing{}", dotted(&whole), self.chosen(&pointer));
-            self.told.push(Diagnostic::error(code::MISSING_KEY, self.key_span(&pointer), message).help(help));
+            let message = format!("{} needs `{}`", self.whose(&pointer), dotted(&whole));
+            let told = Diagnostic::error(code::MISSING_KEY, self.key_span(&pointer), message);
+            self.told.push(told.label(format!("`{name}` is to stand here")).help(help));
         }
     }
 
@@ -244,13 +257,23 @@ impl Translation<'_, '_> {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("one of {}", listed(names(), 12)),
                 };
-                let note =
-                    schema.and_then(|s| s.get("description")).and_then(Plain::as_str).filter(|_| options.len() < 3);
+                let choice = matches!(pointer, "/auth/mode" | "/config/variant");
+                let note = schema.and_then(|s| s.get("description")).and_then(Plain::as_str);
+                let note = note.filter(|_| options.len() < 3 && !choice);
                 let help = note.map_or(help.clone(), |note| format!("{help} ({})", first_lower(note)));
-                (format!("`{field}` can't be this value"), Some(help))
+                let connector = self.against.connector.id();
+                match pointer {
+                    "/auth/mode" | "/config/variant" if !written.is_empty() => {
+                        let what = if pointer == "/auth/mode" { "mode" } else { "variant" };
+                        let all = listed(names(), 12);
+                        let help = if help.starts_with("did") { format!("{help} {what}s: {all}") } else { help };
+                        (format!("`{field}: {written}` is not a {what} of `{connector}`"), Some(help))
+                    }
+                    _ => (format!("`{field}` can't be {}", found(node)), Some(help)),
+                }
             }
             ValidationErrorKind::Constant { expected_value } => {
-                (format!("`{field}` must be `{}`", shown(expected_value)), None)
+                (format!("`{field}` must be `{}`, found {}", shown(expected_value), found(node)), None)
             }
             ValidationErrorKind::Pattern { .. } | ValidationErrorKind::Format { .. } => {
                 let description = schema.and_then(|s| self.schema.described(s)).map(|d| first_lower(&d));
@@ -258,21 +281,59 @@ impl Translation<'_, '_> {
                 let help: Vec<String> = description.into_iter().chain(example).collect();
                 (format!("`{field}` does not have the form it needs"), (!help.is_empty()).then(|| help.join("; ")))
             }
-            ValidationErrorKind::Minimum { limit } => (format!("`{field}` is at least {limit}"), None),
+            ValidationErrorKind::Minimum { limit } => {
+                (format!("`{field}` must be at least {limit}, found {}", found(node)), None)
+            }
             ValidationErrorKind::Maximum { limit } => {
                 let help = schema.and_then(|s| self.schema.described(s)).map(|d| first_lower(&d));
-                (format!("`{field}` is at most {limit}"), help)
+                (format!("`{field}` must be at most {limit}, found {}", found(node)), help)
             }
-            ValidationErrorKind::ExclusiveMinimum { limit } => (format!("`{field}` is more than {limit}"), None),
-            ValidationErrorKind::ExclusiveMaximum { limit } => (format!("`{field}` is less than {limit}"), None),
+            ValidationErrorKind::ExclusiveMinimum { limit } => {
+                (format!("`{field}` must be more than {limit}, found {}", found(node)), None)
+            }
+            ValidationErrorKind::ExclusiveMaximum { limit } => {
+                (format!("`{field}` must be less than {limit}, found {}", found(node)), None)
+            }
             ValidationErrorKind::MinLength { limit: 1 } => (format!("`{field}` is empty"), None),
-            ValidationErrorKind::MinLength { limit } => (format!("`{field}` has at least {limit} characters"), None),
-            ValidationErrorKind::MaxLength { limit } => (format!("`{field}` has at most {limit} characters"), None),
-            ValidationErrorKind::MinItems { limit } => (format!("`{field}` has at least {limit} items"), None),
-            ValidationErrorKind::MaxItems { limit } => (format!("`{field}` has at most {limit} items"), None),
+            ValidationErrorKind::MinLength { limit } => {
+                (format!("`{field}` must have at least {limit} characters"), None)
+            }
+            ValidationErrorKind::MaxLength { limit } => {
+                (format!("`{field}` must have at most {limit} characters"), None)
+            }
+            ValidationErrorKind::MinItems { limit } => (format!("`{field}` must have at least {limit} items"), None),
+            ValidationErrorKind::MaxItems { limit } => (format!("`{field}` must have at most {limit} items"), None),
             ValidationErrorKind::UniqueItems => (format!("`{field}` has an item twice"), None),
+            ValidationErrorKind::MultipleOf { multiple_of } => {
+                (format!("`{field}` must be a multiple of {multiple_of}, found {}", found(node)), None)
+            }
+            ValidationErrorKind::MinProperties { limit } => {
+                (format!("`{field}` must have at least {limit} keys"), None)
+            }
+            ValidationErrorKind::MaxProperties { limit } => (format!("`{field}` must have at most {limit} keys"), None),
+            ValidationErrorKind::Contains => (format!("`{field}` lacks an item that it needs"), None),
+            ValidationErrorKind::FalseSchema => (format!("`{field}` has no place here"), Some("remove it".to_owned())),
+            ValidationErrorKind::Not { .. } => (format!("`{field}` can't be this value"), None),
+            ValidationErrorKind::OneOfMultipleValid { .. } => {
+                (format!("`{field}` can be read in more than one way: only one of them may fit"), None)
+            }
+            ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::AnyOf { .. } => {
+                (format!("`{field}` has none of the forms that it can have"), None)
+            }
+            ValidationErrorKind::PropertyNames { .. } => {
+                (format!("a key of `{field}` does not have the form it needs"), None)
+            }
             // The value itself is never printed, whatever the schema says about it.
             _ => (format!("`{field}`: {}", error.masked_with("the value")), None),
+        }
+    }
+
+    /// Who asks for a field: "`postgresql`", "mode `password` of `postgresql`".
+    fn whose(&self, pointer: &str) -> String {
+        let connector = self.against.connector.id();
+        match self.chosen(pointer).trim().trim_matches(['(', ')']) {
+            "" => format!("`{connector}`"),
+            choice => format!("{choice} of `{connector}`"),
         }
     }
 
@@ -306,6 +367,17 @@ impl Translation<'_, '_> {
             (None, Some(node)) => Span { end: node.span.start, ..node.span },
             _ => self.connection.connector.span,
         }
+    }
+}
+
+/// A value of a clear field, for a message: numbers, and short texts.
+fn found(node: &Node) -> String {
+    match &node.value {
+        Value::Int(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
+        Value::Bool(value) => value.to_string(),
+        Value::String(text) if text.chars().count() <= 40 => format!("`{text}`"),
+        _ => node.kind().to_owned(),
     }
 }
 

@@ -203,7 +203,9 @@ impl<'a> Builder<'a> {
         let before = self.diagnostics.len();
         let tagged_string = self.check_tag(tag, &["tag:yaml.org,2002:str", "!"]);
         let typed = tagged_string || self.diagnostics.len() > before;
-        let read = if style == Style::Plain && !typed { scalar::plain(text) } else { scalar::Plain::Str };
+        // Coordinates have such keys. YAML 1.1 calls `y` and `n` booleans; its readers (PyYAML, libyaml's, Go's, Ruby's) do not.
+        let letter = self.awaits_key() && matches!(text, "y" | "Y" | "n" | "N");
+        let read = if style == Style::Plain && !typed && !letter { scalar::plain(text) } else { scalar::Plain::Str };
         if self.awaits_key() {
             if anchor != 0 {
                 self.anchors.insert(anchor, Some((Node::new(span, Value::String(text.into())), 1)));

@@ -198,7 +198,8 @@ impl<'w> Prepared<'w> {
         let start = Watch::start();
         connections.par_iter_mut().with_min_len(16).for_each(|connection| {
             let connector = self.catalogue.get(&connection.connector.value).and_then(Result::ok).expect("a connector");
-            let against = Against { connector, sources: self.sources, incomplete: false, slots: false };
+            let against =
+                Against { connector, sources: self.sources, incomplete: false, slots: false, layers: Vec::new() };
             validate::check(connection, &against, &mut Vec::new());
         });
         start.elapsed()

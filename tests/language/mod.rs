@@ -7,6 +7,7 @@ mod merge;
 mod properties;
 mod references;
 mod robust;
+mod rows;
 mod secrets;
 mod yaml;
 

@@ -1,0 +1,109 @@
+//! Connections that name connections: a warehouse its staging bucket, a stream its schema registry. What is named must be
+//! there, be of a kind that the field accepts, and lead to no circle.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::connection::State;
+use super::consumers::{States, accepts, find};
+use super::context::Context;
+use crate::connectors::sensitive::Reference;
+use crate::diagnostic::{Diagnostic, code, listed, nearest};
+use crate::template::OPEN;
+use crate::validate::dotted;
+
+/// Checks what the connections of an environment name.
+pub fn check(context: &Context<'_>, states: &States, told: &mut Vec<Diagnostic>) {
+    let mut done = BTreeSet::new();
+    for (id, state) in states {
+        let State::Known { references, enabled: true, .. } = state else { continue };
+        for reference in references.iter() {
+            one(context, states, id, reference, told);
+        }
+        if !references.is_empty() {
+            circle(states, id, &mut Vec::new(), &mut done, told);
+        }
+    }
+}
+
+/// Checks one field of the connection `id`.
+pub fn one(context: &Context<'_>, states: &States, id: &str, reference: &Reference, told: &mut Vec<Diagnostic>) {
+    let (name, field) = (&reference.name, dotted(&reference.pointer));
+    if context.workspace.sources.slice(reference.span).contains(OPEN) {
+        told.push(
+            Diagnostic::error(code::EXPRESSION_NOT_ALLOWED, reference.span, format!("`{field}` must be literal"))
+                .help("what ties connections together is checked without evaluating anything: write the id"),
+        );
+        return;
+    }
+    let Some((_, state)) = find(states, name) else {
+        let known = || states.iter().filter(|(_, s)| **s != State::Absent).map(|(id, _)| &**id);
+        let help = match nearest(name, known()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("it names a connection that counts as {}", kinds(reference)),
+        };
+        let message = format!("`{field}` of `{id}` names the connection `{name}`, which does not exist");
+        told.push(Diagnostic::error(code::UNKNOWN_CONNECTION, reference.span, message).help(help));
+        return;
+    };
+    let State::Known { connector, enabled, span, .. } = state else { return };
+    if !enabled {
+        let message = format!("`{field}` of `{id}` names the connection `{name}`, which is switched off");
+        told.push(
+            Diagnostic::error(code::UNKNOWN_CONNECTION, reference.span, message)
+                .also(*span, "`enabled: false` in this environment")
+                .help("switch it on, or name another"),
+        );
+    }
+    let accepted = reference.accepts.iter().map(|kind| &**kind);
+    if !accepts(context.catalogue, connector, accepted) {
+        let message = format!("`{field}` of `{id}` can't be a `{connector}`");
+        told.push(
+            Diagnostic::error(code::SLOT_ACCEPTS, reference.span, message)
+                .also(*span, "this connection")
+                .help(format!("it names a connection that counts as {}", kinds(reference))),
+        );
+    }
+}
+
+fn kinds(reference: &Reference) -> String {
+    listed(reference.accepts.iter().map(|kind| &**kind), 8)
+}
+
+/// Follows the fields from `id` on; a circle is told once, at its member that comes first by name.
+fn circle<'s>(
+    states: &'s States,
+    id: &'s Arc<str>,
+    path: &mut Vec<(&'s Arc<str>, &'s Reference)>,
+    done: &mut BTreeSet<&'s str>,
+    told: &mut Vec<Diagnostic>,
+) {
+    if done.contains(&**id) {
+        return;
+    }
+    let Some(State::Known { references, .. }) = states.get(id) else { return };
+    for reference in references.iter() {
+        let Some((next, _)) = find(states, &reference.name) else { continue };
+        path.push((id, reference));
+        match path.iter().position(|(member, _)| *member == next) {
+            Some(start) => told.push(told_circle(&path[start..])),
+            None if path.len() < 64 => circle(states, next, path, done, told),
+            None => {}
+        }
+        path.pop();
+    }
+    done.insert(id);
+}
+
+fn told_circle(path: &[(&Arc<str>, &Reference)]) -> Diagnostic {
+    let first = path.iter().enumerate().min_by_key(|(_, (id, _))| *id).map_or(0, |(at, _)| at);
+    let turned: Vec<_> = path[first..].iter().chain(&path[..first]).collect();
+    let names: Vec<&str> = turned.iter().map(|(id, _)| &***id).chain([&**turned[0].0]).collect();
+    let message = format!("connections name each other in a circle: {}", names.join(" -> "));
+    let mut told = Diagnostic::error(code::REFERENCE_CYCLE, turned[0].1.span, message)
+        .help("nothing can be set up that needs itself: take one of these lines out");
+    for (id, reference) in &turned[1..] {
+        told = told.also(reference.span, format!("`{id}` goes on here"));
+    }
+    told
+}
