@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::connectors::Catalogue;
-use crate::diagnostic::{self, Diagnostic, Severity, code, has_errors};
+use crate::diagnostic::{self, Diagnostic, code, has_errors};
 use crate::model::connection::Connection;
 use crate::model::consumer::Consumer;
 use crate::overlay::{Idle, Notes};
@@ -164,7 +164,9 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue, mut told: Vec<Diagnos
 fn name_links(workspace: &Workspace, told: &mut [Diagnostic]) {
     let ids: HashMap<FileId, &str> =
         workspace.layers().flat_map(|layer| &layer.credentials).map(|(id, document)| (document.file, &**id)).collect();
-    for diagnostic in told.iter_mut().filter(|d| d.severity == Severity::Error) {
+    let about_login =
+        [code::SCHEMA, code::MISSING_KEY, code::UNKNOWN_KEY, code::PLAINTEXT_SECRET, code::SECRET_IN_CLEAR];
+    for diagnostic in told.iter_mut().filter(|d| about_login.contains(&d.code)) {
         let Some(id) = diagnostic.span().and_then(|span| ids.get(&span.file)) else { continue };
         let links = |(_, document): &(&Arc<str>, &Document)| {
             let link = document.root.as_ref().and_then(|root| root.get("credential")?.as_str());

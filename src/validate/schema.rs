@@ -259,7 +259,7 @@ impl Translation<'_, '_> {
                 };
                 let choice = matches!(pointer, "/auth/mode" | "/config/variant");
                 let note = schema.and_then(|s| s.get("description")).and_then(Plain::as_str);
-                let note = note.filter(|_| options.len() < 3 && !choice);
+                let note = note.filter(|_| options.len() < 3 && !(choice && help.starts_with("did")));
                 let help = note.map_or(help.clone(), |note| format!("{help} ({})", first_lower(note)));
                 let connector = self.against.connector.id();
                 match pointer {
