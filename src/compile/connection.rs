@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::context::Context;
 use super::ownership;
-use crate::connectors::sensitive::Reference;
+use crate::connectors::reference::Reference;
 use crate::diagnostic::{Diagnostic, code, listed, nearest};
 use crate::model::connection::{Connection, Scope};
 use crate::overlay::document::stack;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::connection::State;
 use super::consumers::{States, accepts, find};
 use super::context::Context;
-use crate::connectors::sensitive::Reference;
+use crate::connectors::reference::Reference;
 use crate::diagnostic::{Diagnostic, code, listed, nearest};
 use crate::template::OPEN;
 use crate::validate::dotted;

@@ -9,6 +9,7 @@ pub mod json;
 mod schema;
 pub mod sensitive;
 pub mod field;
+pub mod reference;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;

@@ -6,9 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use crate::span::Span;
-use crate::value::Node;
-
 /// A reference is followed this often on one path: a schema that contains itself is unrolled so far.
 const MAX_REPEATS: usize = 3;
 /// Subschemas that one walk may visit; references that branch could make it endless.
@@ -62,32 +59,6 @@ impl Places {
         global
     }
 
-    /// The connections that an instance names in its fields.
-    pub fn references(&self, instance: &Node) -> Vec<Reference> {
-        let mut found = Vec::new();
-        self.refer(instance, &mut String::new(), &mut found);
-        found
-    }
-
-    fn refer(&self, node: &Node, pointer: &mut String, found: &mut Vec<Reference>) {
-        if let (Some(accepts), Some(name)) = (&self.connection, node.as_str()) {
-            let (pointer, name) = (pointer.clone(), name.into());
-            found.push(Reference { pointer, name, span: node.span, accepts: accepts.clone() });
-        }
-        let mut below = |segment: &str, node: &Node| {
-            let Some(place) = self.below(segment) else { return };
-            let length = pointer.len();
-            crate::value::push_segment(pointer, segment);
-            place.refer(node, pointer, found);
-            pointer.truncate(length);
-        };
-        match &node.value {
-            crate::value::Value::Map(map) => map.iter().for_each(|e| below(&e.key, &e.value)),
-            crate::value::Value::List(items) => items.iter().enumerate().for_each(|(i, n)| below(&i.to_string(), n)),
-            _ => {}
-        }
-    }
-
     /// All secret places as JSON Pointers; `*` stands for any item or key.
     pub fn secret_pointers(&self) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
@@ -115,19 +86,6 @@ impl Places {
     fn any(&mut self) -> &mut Places {
         self.any.get_or_insert_default()
     }
-}
-
-/// A field of a connection that names another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reference {
-    /// The field's JSON Pointer.
-    pub pointer: String,
-    /// The connection's id, key or reference.
-    pub name: Box<str>,
-    /// Where it is written.
-    pub span: Span,
-    /// Connectors, categories or capabilities, any of which will do.
-    pub accepts: Vec<Box<str>>,
 }
 
 /// The marks of a secret field: ours, and those of foreign schemas.

@@ -161,6 +161,11 @@ impl Connection {
         })
     }
 
+    /// What stands at the top of its files and is no key there, which was told.
+    pub fn strays(&self) -> impl Iterator<Item = &Entry> {
+        self.literals.iter().filter(|entry| !KEYS.contains(&&*entry.key))
+    }
+
     /// What its record is filed under: its id, or `id@customer`.
     pub fn instance_id(&self) -> String {
         instance_id(&self.id, self.customer.as_deref())

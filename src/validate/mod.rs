@@ -6,6 +6,7 @@
 
 mod lookup;
 mod schema;
+mod words;
 
 use crate::connectors::Connector;
 use crate::connectors::sensitive::Places;

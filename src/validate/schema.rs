@@ -8,6 +8,7 @@ use jsonschema::{JsonType, ValidationError};
 use serde_json::Value as Plain;
 
 use super::lookup::{Lookup, shown};
+use super::words::{first_lower, found, type_words};
 use super::{Against, dotted, mask_all, suggested};
 use crate::diagnostic::{Diagnostic, code, listed, nearest};
 use crate::model::connection::Connection;
@@ -51,6 +52,7 @@ pub(super) fn check(
     for error in &flat {
         translation.tell(error);
     }
+    translation.misplaced();
     translation.tell_missing();
 }
 
@@ -178,6 +180,30 @@ impl Translation<'_, '_> {
         self.told.push(Diagnostic::error(code::UNKNOWN_KEY, entry.key_span, message).help(help));
     }
 
+    /// Fields that stand at the top of the file and belong into a block: they are not missing there too.
+    fn misplaced(&mut self) {
+        let choice = |block, switch| self.connection.choice(block, switch);
+        let (variant, mode) = (choice("config", "variant"), choice("auth", "mode"));
+        for entry in self.connection.strays() {
+            for block in ["config", "auth"] {
+                let pointer = format!("/{block}/{}", entry.key);
+                let field = self.against.connector.field(&pointer, variant, mode);
+                if field.schemas.is_empty() {
+                    continue;
+                }
+                self.missing.remove(&(format!("/{block}"), entry.key.to_string()));
+                if block == "auth" {
+                    self.missing.remove(&(String::new(), "auth".to_owned()));
+                }
+                let same = |d: &&mut Diagnostic| d.code == code::UNKNOWN_KEY && d.span() == Some(entry.key_span);
+                if let Some(told) = self.told.iter_mut().find(same) {
+                    told.help = Some(format!("it belongs under `{block}`: indent it there"));
+                }
+                break;
+            }
+        }
+    }
+
     fn tell_missing(&mut self) {
         for ((pointer, name), schema_path) in std::mem::take(&mut self.missing) {
             let mut whole = pointer.clone();
@@ -278,7 +304,9 @@ impl Translation<'_, '_> {
             ValidationErrorKind::Pattern { .. } | ValidationErrorKind::Format { .. } => {
                 let description = schema.and_then(|s| self.schema.described(s)).map(|d| first_lower(&d));
                 let example = schema.and_then(|s| self.schema.example(s)).map(|e| format!("for example `{e}`"));
-                let help: Vec<String> = description.into_iter().chain(example).collect();
+                let shell = node.as_str().is_some_and(|text| text.contains("${") && !text.contains("${{"));
+                let shell = shell.then(|| "an expression is written ${{ vars.NAME }}".to_owned());
+                let help: Vec<String> = shell.into_iter().chain(description).chain(example).collect();
                 (format!("`{field}` does not have the form it needs"), (!help.is_empty()).then(|| help.join("; ")))
             }
             ValidationErrorKind::Minimum { limit } => {
@@ -366,45 +394,6 @@ impl Translation<'_, '_> {
             (Some(entry), _) => entry.key_span,
             (None, Some(node)) => Span { end: node.span.start, ..node.span },
             _ => self.connection.connector.span,
-        }
-    }
-}
-
-/// A value of a clear field, for a message: numbers, and short texts.
-fn found(node: &Node) -> String {
-    match &node.value {
-        Value::Int(number) => number.to_string(),
-        Value::Float(number) => number.to_string(),
-        Value::Bool(value) => value.to_string(),
-        Value::String(text) if text.chars().count() <= 40 => format!("`{text}`"),
-        _ => node.kind().to_owned(),
-    }
-}
-
-fn first_lower(text: &str) -> String {
-    let mut chars = text.chars();
-    let second_upper = text.chars().nth(1).is_some_and(char::is_uppercase);
-    match chars.next() {
-        Some(first) if !second_upper => first.to_lowercase().chain(chars).collect(),
-        _ => text.to_owned(),
-    }
-}
-
-fn type_words(kind: &TypeKind) -> String {
-    let word = |t: JsonType| match t {
-        JsonType::Array => "a list",
-        JsonType::Boolean => "`true` or `false`",
-        JsonType::Integer => "an integer",
-        JsonType::Null => "null",
-        JsonType::Number => "a number",
-        JsonType::Object => "a map",
-        JsonType::String => "a string",
-    };
-    match kind {
-        TypeKind::Single(one) => word(*one).to_owned(),
-        TypeKind::Multiple(set) => {
-            let words: Vec<&str> = set.iter().map(word).collect();
-            words.join(" or ")
         }
     }
 }

@@ -73,6 +73,8 @@ pub(super) fn rules(fields: &mut Fields<'_>) -> Vec<RuleSetting> {
 fn rule(key: &str, at: Span, value: &Node, fields: &mut Fields<'_>) -> Option<RuleSetting> {
     let code = Spanned { value: key.into(), span: at };
     match &value.value {
+        // `off` without quotes is false to YAML 1.1, and people are told to write that.
+        Value::Bool(false) => Some(RuleSetting { code, level: Some(Level::Off), pattern: None }),
         Value::String(word) => {
             let word = Spanned { value: &**word, span: value.span };
             let level = Level::read(&word, fields.diagnostics());

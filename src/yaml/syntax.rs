@@ -103,14 +103,74 @@ impl Builder<'_> {
         }
         if error.kind == SyntaxErrorKind::MappingNotAllowed && scalar < line {
             let first = self.text[scalar..line].split('\n').next().unwrap_or("");
-            let colon = first.find(':').filter(|i| !first[i + 1..].starts_with(['/', ' ']) && i + 1 < first.len())?;
-            let key = first[..colon].bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
-            if key {
+            let colon = first.find(':').filter(|i| !first[i + 1..].starts_with(['/', ' ']) && i + 1 < first.len());
+            let plain = |key: &str| key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+            if let Some(colon) = colon.filter(|colon| plain(&first[..*colon])) {
                 let at = scalar + colon;
                 return told(at..at + 1, "not YAML: a space is missing after the `:`", "write `KEY: VALUE`");
             }
         }
+        self.indentation(line)
+    }
+
+    /// A key in a column where it can't stand: told with the line that it was meant to belong to.
+    fn indentation(&self, line: usize) -> Option<Diagnostic> {
+        let own = Keyed::of(self.text, line)?;
+        let mut above = self.text[..line].lines().rev().scan(line, |start, text| {
+            *start = self.text[..start.saturating_sub(1)].rfind('\n').map_or(0, |i| i + 1);
+            Some((*start, text))
+        });
+        let keyed = above.by_ref().take(1000).filter_map(|(start, _)| Keyed::of(self.text, start));
+        let keys: Vec<Keyed<'_>> = keyed.collect();
+        let before = keys.first()?;
+        let told = |message: String, parent: &Keyed<'_>, word: &str, help: String| {
+            let at = line + own.indent;
+            let span = self.span(at..at + own.key.len());
+            let below = parent.start + parent.indent;
+            Some(
+                Diagnostic::error(code::YAML_SYNTAX, span, message)
+                    .also(self.span(below..below + parent.key.len()), word)
+                    .help(help),
+            )
+        };
+        let columns = |n: usize| format!("{n} space{}", if n == 1 { "" } else { "s" });
+        if own.indent > before.indent && before.has_value {
+            let message =
+                format!("not YAML: `{}` is indented deeper than `{}`, which has a value already", own.key, before.key);
+            let help = format!("give it the {} of the line above; or remove that value", columns(before.indent));
+            return told(message, before, "this line", help);
+        }
+        if own.indent < before.indent && !keys.iter().any(|k| k.indent == own.indent) {
+            let parent = keys.iter().find(|k| k.indent < own.indent)?;
+            let deeper = keys.iter().rfind(|k| k.indent > own.indent && k.start > parent.start)?;
+            let message = format!("not YAML: `{}` stands in a column where no map begins", own.key);
+            let help = format!("below `{}`, lines begin after {}", parent.key, columns(deeper.indent));
+            return told(message, parent, "it belongs to this map", help);
+        }
         None
+    }
+}
+
+/// A line of the form `key: value`.
+struct Keyed<'t> {
+    /// Where the line begins.
+    start: usize,
+    /// Spaces before the key.
+    indent: usize,
+    key: &'t str,
+    has_value: bool,
+}
+
+impl<'t> Keyed<'t> {
+    fn of(text: &'t str, start: usize) -> Option<Self> {
+        let line = text[start..].lines().next()?;
+        let content = line.trim_start_matches(' ');
+        let (key, rest) = content.split_once(':')?;
+        let plain =
+            !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+        let rest = rest.trim();
+        let has_value = !rest.is_empty() && !rest.starts_with(['#', '|', '>', '&']);
+        plain.then_some(Self { start, indent: line.len() - content.len(), key, has_value })
     }
 }
 

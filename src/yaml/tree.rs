@@ -162,7 +162,7 @@ impl<'a> Builder<'a> {
         if self.awaits_key() {
             let before = self.text.get(..open.span.start as usize - self.skipped).unwrap_or("");
             let help = if open.flow && before.ends_with('{') {
-                "quote the value if braces belong to it: \"{{ … }}\""
+                "an expression is written ${{ vars.NAME }}; if braces belong to the text, quote it: \"{{ … }}\""
             } else {
                 "keys are plain strings"
             };

@@ -99,7 +99,7 @@ fn x01_x02_x04_the_type_drives_the_fields_and_the_settings_of_reachability_stand
         told("connector: sftp\nhost: files.example.com\nconfig: {port: 22}\nauth: {mode: password, username: a}\n");
     for wanted in [
         "unknown key `host` in a connection",
-        "`sftp` needs `config.host`",
+        "it belongs under `config`: indent it there",
         "mode `password` of `sftp` needs `auth.password`",
     ] {
         assert!(text.contains(wanted), "{wanted} in {text}");
