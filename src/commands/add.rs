@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::change::{Manner, make};
+use super::session::connector_of;
 use super::{Cli, Exit, Failure, Session};
 use crate::connectors::Connector;
 use crate::diagnostic::{Diagnostic, code, listed, nearest};
@@ -55,7 +56,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             None => Err(Failure::usage("name a connector and an id")),
         };
     };
-    let connector = connector_of(&session, connector)?;
+    let connector = connector_of(&session.catalogue, connector)?;
     if let Some(slot) = slot.as_ref().filter(|slot| !slot.takes(connector)) {
         return Err(Failure::usage(format!("the slot `{}` does not accept a `{}`", slot.name, connector.id()))
             .help(format!("it accepts {}", listed(slot.accepts.iter().map(String::as_str), 12))));
@@ -97,21 +98,6 @@ fn next(skeleton: &Skeleton, path: &str, args: &Args, ui: &Ui) {
     let environment = args.environment.as_deref().unwrap_or("ENV");
     for secret in &skeleton.secrets {
         ui.say(&format!("next: tieline secret set {secret} -e {environment}"));
-    }
-}
-
-fn connector_of<'s>(session: &'s Session, name: &str) -> Result<&'s Connector, Failure> {
-    match session.catalogue.get(name) {
-        Some(Ok(connector)) => Ok(connector),
-        Some(Err(fault)) => Err(Failure::new(format!("the schema of `{name}` can't be used: {}", fault.message))),
-        None => {
-            let near = nearest(name, session.catalogue.ids()).or_else(|| session.catalogue.by_alias(name));
-            let failure = Failure::usage(format!("there is no connector `{name}`"));
-            Err(match near {
-                Some(near) => failure.help(format!("did you mean `{near}`?")),
-                None => failure.help(format!("connectors: {}", listed(session.catalogue.ids(), 40))),
-            })
-        }
     }
 }
 

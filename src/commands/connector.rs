@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::format::Listing;
+use super::session::connector_of;
 use super::{Cli, Exit, Failure, Session};
 use crate::connectors::field::Member;
 use crate::connectors::{Catalogue, Connector};
-use crate::diagnostic::{listed, nearest};
+use crate::diagnostic::listed;
 use crate::reporters::json::pretty;
 use crate::reporters::table;
 use crate::reporters::text::visible;
@@ -59,24 +60,12 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     };
     match &args.action {
         Action::List { word, format } => list(&catalogue, word.as_deref(), *format, ui),
-        Action::Show { connector, mode, format } => show(find(&catalogue, connector)?, mode.as_deref(), *format, ui)?,
-        Action::Schema { connector } => ui.machine(&pretty(find(&catalogue, connector)?.schema())),
+        Action::Show { connector, mode, format } => {
+            show(connector_of(&catalogue, connector)?, mode.as_deref(), *format, ui)?
+        }
+        Action::Schema { connector } => ui.machine(&pretty(connector_of(&catalogue, connector)?.schema())),
     }
     Ok(Exit::Done)
-}
-
-fn find<'c>(catalogue: &'c Catalogue, name: &str) -> Result<&'c Connector, Failure> {
-    match catalogue.get(name) {
-        Some(Ok(connector)) => Ok(connector),
-        Some(Err(fault)) => Err(Failure::new(format!("the schema of `{name}` can't be used: {}", fault.message))),
-        None => {
-            let failure = Failure::usage(format!("there is no connector `{name}`"));
-            Err(match nearest(name, catalogue.ids()).or_else(|| catalogue.by_alias(name)) {
-                Some(near) => failure.help(format!("did you mean `{near}`?")),
-                None => failure.help(format!("connectors: {}", listed(catalogue.ids(), 40))),
-            })
-        }
-    }
 }
 
 fn word<'c>(connector: &'c Connector, key: &str) -> &'c str {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Cli, Exit};
 use crate::compile::{self, Compiled};
-use crate::connectors::Catalogue;
+use crate::connectors::{Catalogue, Connector};
 use crate::diagnostic::{self, Diagnostic, has_errors, listed, nearest};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
@@ -217,6 +217,24 @@ impl Session {
     /// A variable of the process' environment.
     pub fn variable(&self, name: &str) -> Option<String> {
         self.world.variable(name)
+    }
+}
+
+/// The connector of this name.
+///
+/// # Errors
+/// There is none, or its schema can't be used; the help names a near one.
+pub(super) fn connector_of<'c>(catalogue: &'c Catalogue, name: &str) -> Result<&'c Connector, Failure> {
+    match catalogue.get(name) {
+        Some(Ok(connector)) => Ok(connector),
+        Some(Err(fault)) => Err(Failure::new(format!("the schema of `{name}` can't be used: {}", fault.message))),
+        None => {
+            let failure = Failure::usage(format!("there is no connector `{name}`"));
+            Err(match nearest(name, catalogue.ids()).or_else(|| catalogue.by_alias(name)) {
+                Some(near) => failure.help(format!("did you mean `{near}`?")),
+                None => failure.help(format!("connectors: {}", listed(catalogue.ids(), 40))),
+            })
+        }
     }
 }
 
