@@ -151,7 +151,7 @@ impl Explained<'_> {
         let stack = self.session.workspace.stack_of(&self.at, self.connection.customer.as_deref());
         match &self.connection.credential {
             Some(link) if pointer.starts_with("/auth") => credential_history(&stack, &link.value, pointer),
-            _ => history(&stack, &self.connection.id, pointer),
+            _ => history(&stack, &self.session.catalogue, &self.connection.id, pointer),
         }
     }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::context::Context;
 use super::ownership;
+use crate::connectors::Catalogue;
 use crate::connectors::reference::Reference;
 use crate::diagnostic::{Diagnostic, code, listed, nearest};
 use crate::model::connection::{Connection, Scope};
-use crate::overlay::document::stack;
+use crate::overlay::document::stack_keyed;
 use crate::overlay::{Idle, Notes};
 use crate::rules::Subject;
 use crate::rules::facts::Facts;
@@ -91,6 +92,13 @@ pub fn compile(context: &Context<'_>, id: &Arc<str>) -> Outcome {
     outcome
 }
 
+/// The lists that merge by a key in a connection whose lowest document this is.
+pub fn merge_keys(catalogue: &Catalogue, lowest: Option<&Node>) -> Vec<(String, Box<str>)> {
+    let connector = lowest.and_then(|root| root.get("connector")?.as_str());
+    let loaded = connector.and_then(|name| catalogue.get(name)?.ok());
+    loaded.map(|connector| connector.places("", "").merge_keys()).unwrap_or_default()
+}
+
 /// The layers' documents as one. `None` where there is nothing to go on with.
 pub fn merge(
     context: &Context<'_>,
@@ -101,6 +109,7 @@ pub fn merge(
 ) -> Option<Node> {
     let mut merged = None;
     let mut span = None;
+    let keys = merge_keys(context.catalogue, documents.first().and_then(|lowest| lowest.root.as_ref()));
     for document in documents {
         let Some(node) = &document.root else {
             *state = State::Broken;
@@ -119,7 +128,7 @@ pub fn merge(
             return None;
         };
         span.get_or_insert(node.span);
-        merged = Some(stack(Family::Connections, merged, map, notes));
+        merged = Some(stack_keyed(merged, map, &keys, notes));
     }
     // What was merged in spite of these is not what anybody meant.
     if notes.diagnostics.iter().any(|d| matches!(d.code, code::NEEDS_REPLACE | code::INVALID_DIRECTIVE)) {

@@ -1,8 +1,10 @@
 //! The history of a value: which layer set it, what it overrode. The layers are merged once more, one at a time, and
 //! watched.
 
+use super::connection::merge_keys;
+use crate::connectors::Catalogue;
 use crate::overlay::Notes;
-use crate::overlay::document::stack;
+use crate::overlay::document::{stack, stack_keyed};
 use crate::span::Span;
 use crate::value::{Map, Node, Value};
 use crate::workspace::Layer;
@@ -20,16 +22,23 @@ pub struct Step<'w> {
 }
 
 /// The steps of the value at `pointer` in a connection, lowest layer first. Empty where no layer ever had it.
-pub fn history<'w>(stack: &[&'w Layer], id: &str, pointer: &str) -> Vec<Step<'w>> {
-    watch(stack, Family::Connections, id, pointer)
+pub fn history<'w>(stack: &[&'w Layer], catalogue: &Catalogue, id: &str, pointer: &str) -> Vec<Step<'w>> {
+    let lowest = stack.iter().find_map(|layer| layer.connections.get(id)).and_then(|document| document.root.as_ref());
+    watch(stack, Family::Connections, id, pointer, &merge_keys(catalogue, lowest))
 }
 
 /// The same for the login of a linked credential: `pointer` starts with `/auth`.
 pub fn credential_history<'w>(stack: &[&'w Layer], id: &str, pointer: &str) -> Vec<Step<'w>> {
-    watch(stack, Family::Credentials, id, pointer)
+    watch(stack, Family::Credentials, id, pointer, &[])
 }
 
-fn watch<'w>(layers: &[&'w Layer], family: Family, id: &str, pointer: &str) -> Vec<Step<'w>> {
+fn watch<'w>(
+    layers: &[&'w Layer],
+    family: Family,
+    id: &str,
+    pointer: &str,
+    keys: &[(String, Box<str>)],
+) -> Vec<Step<'w>> {
     let mut steps = Vec::new();
     let mut below: Option<Map> = None;
     let mut last: Option<Node> = None;
@@ -37,7 +46,10 @@ fn watch<'w>(layers: &[&'w Layer], family: Family, id: &str, pointer: &str) -> V
         let Some(document) = layer.family(family).get(id).and_then(|d| d.root.as_ref()) else { continue };
         let Value::Map(map) = &document.value else { continue };
         let notes = &mut Notes::default();
-        let merged = stack(family, below.take(), map, notes);
+        let merged = match family {
+            Family::Connections => stack_keyed(below.take(), map, keys, notes),
+            _ => stack(family, below.take(), map, notes),
+        };
         let whole = Node::new(document.span, Value::Map(merged));
         let now = whole.pointer(pointer).cloned();
         let same = match (&last, &now) {

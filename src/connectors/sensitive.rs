@@ -20,6 +20,8 @@ pub struct Places {
     pub global: bool,
     /// It is not to be used any more: `deprecated`.
     pub deprecated: bool,
+    /// A list of maps here merges by this key: `x-merge-key`.
+    pub merge_key: Option<Box<str>>,
     /// It names another connection, of one of these connectors, categories or capabilities: `x-connection`.
     pub connection: Option<Vec<Box<str>>>,
     children: BTreeMap<Box<str>, Places>,
@@ -57,6 +59,25 @@ impl Places {
             global |= place.is_some_and(|place| place.global);
         }
         global
+    }
+
+    /// The lists that merge by a key: the JSON Pointer of each, and the key. Lists within lists are not among them.
+    pub fn merge_keys(&self) -> Vec<(String, Box<str>)> {
+        let mut found = Vec::new();
+        self.keyed(&mut String::new(), &mut found);
+        found
+    }
+
+    fn keyed(&self, pointer: &mut String, found: &mut Vec<(String, Box<str>)>) {
+        if let Some(key) = &self.merge_key {
+            found.push((pointer.clone(), key.clone()));
+        }
+        for (segment, below) in &self.children {
+            let length = pointer.len();
+            crate::value::push_segment(pointer, segment);
+            below.keyed(pointer, found);
+            pointer.truncate(length);
+        }
     }
 
     /// All secret places as JSON Pointers; `*` stands for any item or key.
@@ -134,6 +155,9 @@ impl<'a, 'k> Walk<'a, 'k> {
             return;
         }
         places.secret |= is_marked(map);
+        if let Some(key) = map.get("x-merge-key").and_then(Value::as_str) {
+            places.merge_key = Some(key.into());
+        }
         if let Some(accepted) = map.get("x-connection").and_then(Value::as_array) {
             places.connection = Some(accepted.iter().filter_map(Value::as_str).map(Into::into).collect());
         }

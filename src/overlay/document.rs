@@ -3,6 +3,7 @@
 //! Another connector, mode or variant asks for `$replace`. In a connection, `credential` and `auth` displace each other,
 //! and what ties it together across environments (`key`, `scope`) stands in its lowest layer.
 
+use super::keyed::merged;
 use super::{Notes, fresh_map, merge_map};
 use crate::diagnostic::{Diagnostic, code};
 use crate::span::Span;
@@ -11,6 +12,12 @@ use crate::workspace::discover::Family;
 
 /// Keys that only the lowest layer may set.
 const LOWEST: &[&str] = &["key", "scope"];
+
+/// The same as [`stack`] for a connection whose connector has lists that merge by a key.
+pub fn stack_keyed(below: Option<Map>, document: &Map, keys: &[(String, Box<str>)], notes: &mut Notes) -> Map {
+    let patched = below.as_ref().filter(|_| !keys.is_empty()).and_then(|below| merged(below, document, keys, notes));
+    stack(Family::Connections, below, patched.as_ref().unwrap_or(document), notes)
+}
 
 /// Puts the next document of an item over what lies below (`None` for the lowest).
 pub fn stack(family: Family, below: Option<Map>, document: &Map, notes: &mut Notes) -> Map {

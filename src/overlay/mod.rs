@@ -6,6 +6,7 @@
 //! merge by guess. Nothing is evaluated: an expression is a scalar like any other.
 
 pub mod document;
+pub mod keyed;
 
 use std::collections::HashMap;
 

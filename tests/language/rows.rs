@@ -207,3 +207,36 @@ fn n01_a_probable_move_is_suggested_with_the_line_to_add() {
     let plan = shell.ok(&["plan", "prod"]).stdout;
     assert!(plan.contains("> move hubspot -> crm") && !plan.contains("probably moved"), "{plan}");
 }
+
+#[test]
+fn a_list_of_maps_merges_by_its_key_where_the_schema_says_so_and_nowhere_else() {
+    let schema = |mark: &str| {
+        format!(
+            r#"{{"type": "object", "properties": {{"config": {{"type": "object", "properties": {{"brokers": {{"type": "array"{mark}}}}}}}}}}}"#
+        )
+    };
+    let folder = |mark: &str, overlay: &str| {
+        Folder::bare()
+            .with("connectors/stream.json", schema(mark))
+            .with("environments/dev/environment.yaml", "description: d\n")
+            .with(
+                "connections/c.yaml",
+                "connector: stream\nconfig:\n  brokers:\n  - {name: a, host: a.example, port: 1}\n  - {name: b, host: b.example}\n",
+            )
+            .with("environments/dev/connections/c.yaml", format!("config:\n  brokers: {overlay}\n"))
+    };
+    let marked = r#", "x-merge-key": "name""#;
+    let overlay = "[{name: a, host: a.dev.example, port: null}, {name: c, host: c.example}]";
+    assert_eq!(
+        instance(&folder(marked, overlay), "dev")["config"]["brokers"],
+        json!([{"name": "a", "host": "a.dev.example"}, {"name": "b", "host": "b.example"}, {"name": "c", "host": "c.example"}])
+    );
+    let plain = folder("", "[{name: a, host: a.dev.example}]");
+    assert_eq!(instance(&plain, "dev")["config"]["brokers"], json!([{"name": "a", "host": "a.dev.example"}]));
+    let replaced = folder(marked, "{$replace: [{name: z}]}");
+    assert_eq!(instance(&replaced, "dev")["config"]["brokers"], json!([{"name": "z"}]));
+    let run = folder(marked, overlay).run(&["explain", "dev", "c", "config.brokers.0.host"]);
+    assert!(run.stdout.contains("overrides  connections/c.yaml:4"), "{}{}", run.stdout, run.stderr);
+    assert_eq!(folder(marked, "[{host: nameless.example}]").codes(), ["missing-key"]);
+    assert_eq!(folder(marked, "[{name: a}, {name: a}]").codes(), ["duplicate-key"]);
+}
