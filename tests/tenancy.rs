@@ -249,3 +249,25 @@ fn every_layer_of_the_stack_has_its_place() {
     );
     assert_eq!(told(&shell), []);
 }
+
+#[test]
+fn p25_what_is_exposed_has_a_bundle_of_its_own() {
+    let shell = tenants();
+    let crm = shell.read("connections/crm.yaml");
+    shell.put("connections/crm.yaml", &crm.replace("scope: customer\n", "scope: customer\nexpose: [embedded]\n"));
+    // The secret of the app is the organization's, even though the same for all.
+    assert_eq!(told(&shell), []);
+    let records = json(&shell, &["render", "prod", "--expose", "embedded"])["connections"].take();
+    assert_eq!(records.as_object().unwrap().keys().collect::<Vec<_>>(), ["crm@globex"]);
+    shell.ok(&["apply", "prod", "--expose", "embedded", "--yes"]);
+    assert!(shell.folder.join("dist/environments/prod@embedded/head.json").exists());
+    assert!(!shell.folder.join("dist/environments/prod").exists(), "the whole environment is another bundle");
+    shell.ok(&["verify", "prod", "--expose", "embedded"]);
+    assert_eq!(shell.run(&["plan", "prod", "--expose", "embedded", "--detailed-exitcode"]).code, 0);
+    assert_eq!(shell.run(&["plan", "prod", "--detailed-exitcode"]).code, 2);
+    let typo = shell.run(&["plan", "prod", "--expose", "embeded"]);
+    assert!(typo.stderr.contains("did you mean `embedded`?"), "{typo:#?}");
+    let warehouse = shell.read("connections/warehouse.yaml");
+    shell.put("connections/warehouse.yaml", &format!("expose: [embedded]\n{warehouse}"));
+    assert_eq!(told(&shell)[0].0, "exposes-organization");
+}

@@ -44,7 +44,7 @@ impl Place {
         let id = session.workspace.root.settings.id.unwrap_or_default();
         let scope = Scope {
             workspace: id.to_string(),
-            environment: deployment.environment.to_string(),
+            environment: deployment.deployment(),
             profile: deployment.profile.as_deref().map(str::to_owned),
         };
         let folder = match &at.target {

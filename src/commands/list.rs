@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let session = Session::open(cli)?;
     let places = match &args.environment {
         Some(name) => {
-            vec![session.chosen(&Chosen { environment: name.clone(), profile: args.profile.clone() })?]
+            vec![session.chosen(&Chosen { environment: name.clone(), profile: args.profile.clone(), expose: None })?]
         }
         None => session.workspace.environments.keys().map(At::plain).collect(),
     };

@@ -212,8 +212,11 @@ const COLUMNS: &[&str] = &["name", "from", "used by"];
 
 fn list(args: &List, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let session = Session::open(cli)?;
-    let at =
-        session.chosen(&session::Chosen { environment: args.environment.clone(), profile: args.profile.clone() })?;
+    let at = session.chosen(&session::Chosen {
+        environment: args.environment.clone(),
+        profile: args.profile.clone(),
+        expose: None,
+    })?;
     let customer = args.customer.as_ref().map(|name| session.customer(name)).transpose()?;
     let names = names(&session.workspace.stack_of(&at, customer.as_deref()));
     let used = used(&session, &at, customer.as_ref());

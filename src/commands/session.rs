@@ -1,5 +1,6 @@
 //! What every command starts with: the workspace found and read.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,7 +9,9 @@ use crate::compile::{self, Compiled};
 use crate::connectors::{Catalogue, Connector};
 use crate::diagnostic::{self, Diagnostic, has_errors, listed, nearest};
 use crate::ui::Ui;
+use crate::value::Node;
 use crate::workspace::Workspace;
+use crate::workspace::discover::is_segment;
 use crate::workspace::layers::At;
 use crate::world::{System, World};
 
@@ -21,6 +24,9 @@ pub(super) struct Chosen {
     /// With the values and secrets of this profile
     #[arg(long, value_name = "NAME")]
     pub(super) profile: Option<String>,
+    /// Only connections that are exposed under this name (`expose: [NAME]`): a bundle and a head of their own
+    #[arg(long, value_name = "NAME")]
+    pub(super) expose: Option<String>,
 }
 
 /// Why a command did nothing.
@@ -135,7 +141,8 @@ impl Session {
     /// There is no such environment, or it has no such profile; the help names those that are.
     pub(super) fn chosen(&self, chosen: &Chosen) -> Result<At, Failure> {
         let environment = self.environment(&chosen.environment)?;
-        let Some(name) = &chosen.profile else { return Ok(At::plain(&environment)) };
+        let expose = chosen.expose.as_deref().map(|name| self.exposed(name)).transpose()?;
+        let Some(name) = &chosen.profile else { return Ok(At { expose, ..At::plain(&environment) }) };
         let known = self.workspace.profiles(&environment);
         let names = || known.iter().map(|n| &***n);
         let help = match nearest(name, names()) {
@@ -144,9 +151,24 @@ impl Session {
             None => format!("profiles: {}", listed(names(), 12)),
         };
         match known.get(&Arc::from(&**name)) {
-            Some(name) => Ok(At { environment, profile: Some(Arc::clone(name)) }),
+            Some(name) => Ok(At { environment, profile: Some(Arc::clone(name)), expose }),
             None => Err(Failure::usage(format!("`{environment}` has no profile `{name}`")).help(help)),
         }
+    }
+
+    /// A name that connections are exposed under.
+    fn exposed(&self, name: &str) -> Result<Arc<str>, Failure> {
+        let documents = self.workspace.layers().flat_map(|layer| layer.connections.values());
+        let lists = documents.filter_map(|document| document.root.as_ref()?.get("expose")?.as_list());
+        let known: BTreeSet<&str> = lists.flatten().filter_map(Node::as_str).collect();
+        if known.contains(name) && is_segment(name) {
+            return Ok(name.into());
+        }
+        let help = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("write `expose: [{name}]` in the connections that are to be"),
+        };
+        Err(Failure::usage(format!("no connection is exposed as `{name}`")).help(help))
     }
 
     /// The customer of this name.

@@ -46,7 +46,7 @@ pub fn desired(workspace: &Workspace, catalogue: &Catalogue, compiled: &Compiled
     let protected = workspace.environments.get(&environment).is_some_and(|layer| layer.settings.protected);
     Desired {
         workspace: id,
-        environment,
+        environment: compiled.at.deployment().into(),
         profile: compiled.at.profile.clone(),
         records,
         trust: trust(workspace, &stack, protected, catalogue, compiled, &recipients),

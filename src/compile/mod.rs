@@ -78,6 +78,9 @@ pub fn compile(workspace: &Workspace, catalogue: &Catalogue, at: &At) -> (Compil
     if !has_errors(&notes.diagnostics) {
         context.judge().environment(&facts.iter().collect::<Vec<_>>(), &mut notes.diagnostics);
     }
+    if let Some(name) = &at.expose {
+        connections.retain(|_, connection: &mut Connection| connection.expose.iter().any(|e| **e == **name));
+    }
     let compiled = Compiled { at: at.clone(), connections, consumers, states };
     notes.diagnostics.extend(policy::check(workspace, catalogue, &compiled));
     diagnostics.extend(context.told(notes.diagnostics));

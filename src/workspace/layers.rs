@@ -16,19 +16,31 @@ pub struct At {
     pub environment: Arc<str>,
     /// The profile.
     pub profile: Option<Arc<str>>,
+    /// Only what is exposed under this name: a bundle of its own.
+    pub expose: Option<Arc<str>>,
 }
 
 impl At {
     /// An environment without a profile.
     pub fn plain(environment: &Arc<str>) -> Self {
-        Self { environment: environment.clone(), profile: None }
+        Self { environment: environment.clone(), profile: None, expose: None }
+    }
+}
+
+impl At {
+    /// The environment as bundles and heads name it: `prod`, or `prod@embedded` for what is exposed alone.
+    pub fn deployment(&self) -> String {
+        match &self.expose {
+            Some(expose) => format!("{}@{expose}", self.environment),
+            None => self.environment.to_string(),
+        }
     }
 }
 
 /// `prod`, or `prod+test` with a profile.
 impl fmt::Display for At {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.environment)?;
+        f.write_str(&self.deployment())?;
         match &self.profile {
             Some(profile) => write!(f, "+{profile}"),
             None => Ok(()),
@@ -83,7 +95,11 @@ impl Workspace {
         for environment in self.environments.keys() {
             all.push(At::plain(environment));
             let profiles = self.profiles(environment).into_iter().cloned();
-            all.extend(profiles.map(|profile| At { environment: environment.clone(), profile: Some(profile) }));
+            all.extend(profiles.map(|profile| At {
+                environment: environment.clone(),
+                profile: Some(profile),
+                expose: None,
+            }));
         }
         all
     }
