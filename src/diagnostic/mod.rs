@@ -3,7 +3,7 @@
 
 mod near;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::span::{FileId, Span};
@@ -122,11 +122,21 @@ const FOLLOWS: &[(&str, &[&str])] = &[
 /// Sorts by place and tells the same fault in several environments once, with all their names.
 pub fn merge(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let causes: HashSet<(&str, Option<Span>)> = diagnostics.iter().map(|d| (d.code, d.span())).collect();
+    let tags = diagnostics.iter().filter(|d| d.code == code::YAML_TAG).filter_map(Diagnostic::span);
+    let tags: BTreeSet<(FileId, u32)> = tags.map(|span| (span.file, span.end)).collect();
     let unread = |d: &Diagnostic| matches!(d.code, code::TOO_LARGE | code::UNREADABLE | code::NOT_UTF8);
     let unread: HashSet<Option<FileId>> =
         diagnostics.iter().filter(|d| unread(d)).map(|d| d.span().map(|s| s.file)).collect();
     let follows = |d: &Diagnostic| {
         if d.code == code::INVALID_CONNECTOR_SCHEMA && unread.contains(&d.span().map(|s| s.file)) {
+            return true;
+        }
+        // Nobody knows what a tagged value was to be: it stands right behind the tag.
+        let behind = |span: Span| {
+            let near = (span.file, span.start.saturating_sub(4))..=(span.file, span.start);
+            tags.range(near).next().is_some()
+        };
+        if d.code != code::YAML_TAG && d.span().is_some_and(behind) {
             return true;
         }
         let causes_of = FOLLOWS.iter().filter(|(_, effects)| effects.contains(&d.code));

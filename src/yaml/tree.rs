@@ -355,7 +355,6 @@ impl<'a> Builder<'a> {
         if allowed.contains(&tag.name.as_str()) {
             return true;
         }
-        self.lost = true;
         let short = tag.name.replace("tag:yaml.org,2002:", "!!");
         let span = self.span(tag.range);
         self.report(
