@@ -29,7 +29,7 @@ use crate::rules::{Everything, Judge, Running};
 use crate::span::{FileId, Span};
 use crate::workspace::discover::Family;
 use crate::workspace::layers::At;
-use crate::workspace::{Document, Layer, Workspace};
+use crate::workspace::{Layer, Workspace};
 use connection::{Outcome, State};
 use consumers::States;
 use context::{Context, Inputs};
@@ -50,6 +50,15 @@ pub struct Compiled {
 /// Compiles one environment, which must exist. Its problems come beside it; with an error among them, the result is for
 /// showing only.
 pub fn compile(workspace: &Workspace, catalogue: &Catalogue, at: &At) -> (Compiled, Vec<Diagnostic>) {
+    let (compiled, mut told) = assemble(workspace, catalogue, at);
+    let mut broken = policy::check(workspace, catalogue, &compiled);
+    broken.iter_mut().for_each(|diagnostic| diagnostic.environments.push(at.to_string().into()));
+    told.extend(broken);
+    (compiled, told)
+}
+
+/// The same before the workspace's own policies are asked.
+fn assemble(workspace: &Workspace, catalogue: &Catalogue, at: &At) -> (Compiled, Vec<Diagnostic>) {
     let mut notes = Notes::default();
     let levels = Levels::new(workspace, &mut notes.diagnostics);
     let names = Names::new(workspace, at, None, &mut notes);
@@ -82,7 +91,6 @@ pub fn compile(workspace: &Workspace, catalogue: &Catalogue, at: &At) -> (Compil
         connections.retain(|_, connection: &mut Connection| connection.expose.iter().any(|e| **e == **name));
     }
     let compiled = Compiled { at: at.clone(), connections, consumers, states };
-    notes.diagnostics.extend(policy::check(workspace, catalogue, &compiled));
     diagnostics.extend(context.told(notes.diagnostics));
     diagnostics.extend(check_catalogue(workspace, catalogue));
     levels::excuse(workspace, &levels, &mut diagnostics, false);
@@ -92,15 +100,15 @@ pub fn compile(workspace: &Workspace, catalogue: &Catalogue, at: &At) -> (Compil
 /// Every problem of every environment, profile and customer. A workspace without environments is checked as its root
 /// alone. `told` is what reading it told; the result is all of it in order, each fault once.
 pub fn check(workspace: &Workspace, catalogue: &Catalogue, mut told: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let everywhere_ = match workspace.environments.len() {
+    let places = match workspace.environments.len() {
         0 => vec![At::plain(&Arc::from(""))],
         _ => workspace.everywhere(),
     };
     let levels = Levels::new(workspace, &mut told);
-    let mut notes: Vec<Notes> = everywhere_.iter().map(|_| Notes::default()).collect();
+    let mut notes: Vec<Notes> = places.iter().map(|_| Notes::default()).collect();
     let names: Vec<Names<'_>> =
-        everywhere_.iter().zip(&mut notes).map(|(at, notes)| Names::new(workspace, at, None, notes)).collect();
-    let contexts: Vec<Context<'_>> = everywhere_
+        places.iter().zip(&mut notes).map(|(at, notes)| Names::new(workspace, at, None, notes)).collect();
+    let contexts: Vec<Context<'_>> = places
         .iter()
         .zip(&names)
         .zip(&mut notes)
@@ -111,8 +119,8 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue, mut told: Vec<Diagnos
     let mut states: Vec<Vec<(Arc<str>, State)>> = contexts.iter().map(|_| Vec::with_capacity(ids.len())).collect();
     let mut facts: Vec<Vec<Facts>> = contexts.iter().map(|_| Vec::with_capacity(ids.len())).collect();
     for (id, checked) in ids.iter().zip(checked) {
-        let places = notes.iter_mut().zip(&mut states).zip(&mut facts);
-        for (checked, ((notes, states), facts)) in checked.into_iter().zip(places) {
+        let each = notes.iter_mut().zip(&mut states).zip(&mut facts);
+        for (checked, ((notes, states), facts)) in checked.into_iter().zip(each) {
             notes.diagnostics.extend(checked.diagnostics);
             notes.idle.extend(checked.idle);
             states.push((Arc::clone(id), checked.state));
@@ -127,21 +135,18 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue, mut told: Vec<Diagnos
         check_keys(states, &mut notes.diagnostics);
         references::check(context, states, &mut notes.diagnostics);
         running.push(consumers::compile(context, states, notes));
-        // A patch that is idle twice in one environment is idle there once.
-        let here: BTreeSet<Idle> = notes.idle.drain(..).collect();
-        here.into_iter().for_each(|patch| *idle.entry(patch).or_default() += 1);
+        count(&mut idle, notes.idle.drain(..));
         for instances in customers::compile(workspace, catalogue, &levels, &context.at) {
             told.extend(instances.diagnostics);
             facts.extend(instances.facts);
-            let here: BTreeSet<Idle> = instances.idle.into_iter().collect();
-            here.into_iter().for_each(|patch| *idle.entry(patch).or_default() += 1);
+            count(&mut idle, instances.idle.into_iter());
         }
         // What compares connections says nothing true of a workspace that is half understood.
         if !has_errors(&told) && !has_errors(&notes.diagnostics) {
             context.judge().environment(&facts.iter().collect::<Vec<_>>(), &mut notes.diagnostics);
         }
         if !workspace.root.settings.policy.is_empty() {
-            let (compiled, _) = compile(workspace, catalogue, &context.at);
+            let (compiled, _) = assemble(workspace, catalogue, &context.at);
             notes.diagnostics.extend(policy::check(workspace, catalogue, &compiled));
         }
         told.extend(context.told(std::mem::take(&mut notes.diagnostics)));
@@ -165,23 +170,32 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue, mut told: Vec<Diagnos
 
 /// Says of what is wrong in a credential which connections link it: all of them log in with it.
 fn name_links(workspace: &Workspace, told: &mut [Diagnostic]) {
-    let ids: HashMap<FileId, &str> =
-        workspace.layers().flat_map(|layer| &layer.credentials).map(|(id, document)| (document.file, &**id)).collect();
     let about_login =
         [code::SCHEMA, code::MISSING_KEY, code::UNKNOWN_KEY, code::PLAINTEXT_SECRET, code::SECRET_IN_CLEAR];
-    for diagnostic in told.iter_mut().filter(|d| about_login.contains(&d.code)) {
-        let Some(id) = diagnostic.span().and_then(|span| ids.get(&span.file)) else { continue };
-        let links = |(_, document): &(&Arc<str>, &Document)| {
-            let link = document.root.as_ref().and_then(|root| root.get("credential")?.as_str());
-            link == Some(*id)
-        };
-        let documents = workspace.layers().flat_map(|layer| &layer.connections);
-        let names: BTreeSet<&str> = documents.filter(links).map(|(id, _)| &**id).collect();
-        if !names.is_empty() {
-            let names = format!("linked by {}", diagnostic::listed(names, 6));
-            diagnostic.help = Some(diagnostic.help.take().map_or(names.clone(), |help| format!("{help}\n{names}")));
+    if !told.iter().any(|d| about_login.contains(&d.code)) {
+        return;
+    }
+    let mut links: HashMap<&str, BTreeSet<&str>> = HashMap::new();
+    for (id, document) in workspace.layers().flat_map(|layer| &layer.connections) {
+        let link = document.root.as_ref().and_then(|root| root.get("credential")?.as_str());
+        if let Some(link) = link {
+            links.entry(link).or_default().insert(id);
         }
     }
+    let credentials = workspace.layers().flat_map(|layer| &layer.credentials);
+    let ids: HashMap<FileId, &str> = credentials.map(|(id, document)| (document.file, &**id)).collect();
+    for diagnostic in told.iter_mut().filter(|d| about_login.contains(&d.code)) {
+        let file = diagnostic.span().map(|span| span.file);
+        let Some(names) = file.and_then(|file| links.get(ids.get(&file)?)) else { continue };
+        let names = format!("linked by {}", diagnostic::listed(names.iter().copied(), 6));
+        diagnostic.help = Some(diagnostic.help.take().map_or(names.clone(), |help| format!("{help}\n{names}")));
+    }
+}
+
+/// Counts patches without effect: one that is idle twice in one environment is idle there once.
+fn count(idle: &mut BTreeMap<Idle, usize>, here: impl Iterator<Item = Idle>) {
+    let here: BTreeSet<Idle> = here.collect();
+    here.into_iter().for_each(|patch| *idle.entry(patch).or_default() += 1);
 }
 
 /// The ids of all connections of all environments and profiles, sorted.

@@ -220,7 +220,8 @@ fn mysql(number: usize) -> String {
 fn s3(number: usize) -> String {
     format!(
         "  region: ${{{{ vars.region }}}}\n  bucket: acme-landing-{number}\n  # One prefix a partner.\n  prefix: \
-         incoming/orders/{number}/\n  endpoint: https://s3.${{{{ vars.domain }}}}\n  force_path_style: true\n"
+         incoming/orders/{number}/\n  endpoint: https://s3-{}.${{{{ vars.domain }}}}\n  force_path_style: true\n",
+        ["eu", "us"][number % 2]
     )
 }
 
