@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::context::Context;
 use super::ownership;
-use crate::connectors::Catalogue;
 use crate::connectors::reference::Reference;
+use crate::connectors::{Catalogue, Connector};
 use crate::diagnostic::{Diagnostic, code, listed, nearest};
 use crate::model::connection::{Connection, Scope};
 use crate::overlay::document::stack_keyed;
@@ -81,7 +81,7 @@ pub fn compile(context: &Context<'_>, id: &Arc<str>) -> Outcome {
     incomplete |= log_in(context, &mut connection, &mut notes.diagnostics);
     validate(context, &mut connection, incomplete, &mut notes.diagnostics);
     let loaded = context.catalogue.get(&connection.connector.value).and_then(Result::ok);
-    if let (Some(connector), State::Known { references, .. }) = (loaded, &mut outcome.state) {
+    if let (Some(connector), State::Known { references, .. }) = (loaded.filter(|c| c.refers()), &mut outcome.state) {
         let places = connector.places(connection.choice("config", "variant"), connection.choice("auth", "mode"));
         *references = places.references(&connection.instance).into();
     }
@@ -93,10 +93,10 @@ pub fn compile(context: &Context<'_>, id: &Arc<str>) -> Outcome {
 }
 
 /// The lists that merge by a key in a connection whose lowest document this is.
-pub fn merge_keys(catalogue: &Catalogue, lowest: Option<&Node>) -> Vec<(String, Box<str>)> {
+pub fn merge_keys<'c>(catalogue: &'c Catalogue, lowest: Option<&Node>) -> &'c [(String, Box<str>)] {
     let connector = lowest.and_then(|root| root.get("connector")?.as_str());
     let loaded = connector.and_then(|name| catalogue.get(name)?.ok());
-    loaded.map(|connector| connector.places("", "").merge_keys()).unwrap_or_default()
+    loaded.map(Connector::merge_keys).unwrap_or_default()
 }
 
 /// The layers' documents as one. `None` where there is nothing to go on with.
@@ -128,7 +128,7 @@ pub fn merge(
             return None;
         };
         span.get_or_insert(node.span);
-        merged = Some(stack_keyed(merged, map, &keys, notes));
+        merged = Some(stack_keyed(merged, map, keys, notes));
     }
     // What was merged in spite of these is not what anybody meant.
     if notes.diagnostics.iter().any(|d| matches!(d.code, code::NEEDS_REPLACE | code::INVALID_DIRECTIVE)) {

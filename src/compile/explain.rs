@@ -24,7 +24,7 @@ pub struct Step<'w> {
 /// The steps of the value at `pointer` in a connection, lowest layer first. Empty where no layer ever had it.
 pub fn history<'w>(stack: &[&'w Layer], catalogue: &Catalogue, id: &str, pointer: &str) -> Vec<Step<'w>> {
     let lowest = stack.iter().find_map(|layer| layer.connections.get(id)).and_then(|document| document.root.as_ref());
-    watch(stack, Family::Connections, id, pointer, &merge_keys(catalogue, lowest))
+    watch(stack, Family::Connections, id, pointer, merge_keys(catalogue, lowest))
 }
 
 /// The same for the login of a linked credential: `pointer` starts with `/auth`.

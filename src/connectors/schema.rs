@@ -39,6 +39,8 @@ pub struct Connector {
     digest: OnceLock<Digest>,
     validator: OnceLock<Result<Validator<Tree>, String>>,
     places: Mutex<HashMap<(String, String), Arc<Places>>>,
+    merge_keys: OnceLock<Vec<(String, Box<str>)>>,
+    refers: OnceLock<bool>,
 }
 
 impl Connector {
@@ -61,6 +63,8 @@ impl Connector {
             schema,
             validator: OnceLock::new(),
             places: Mutex::default(),
+            merge_keys: OnceLock::new(),
+            refers: OnceLock::new(),
         };
         if !trusted {
             let Some(all) = sensitive::places(&connector.schema, &BTreeMap::new()) else {
@@ -136,6 +140,16 @@ impl Connector {
     pub fn field(&self, pointer: &str, variant: &str, mode: &str) -> Field<'_> {
         let known = known(variant, mode);
         field::find(&Walk::new(&self.schema, &known), pointer)
+    }
+
+    /// The lists that merge by a key, in any variant and mode.
+    pub fn merge_keys(&self) -> &[(String, Box<str>)] {
+        self.merge_keys.get_or_init(|| self.places("", "").merge_keys())
+    }
+
+    /// Whether a field can name another connection: in most connectors none can.
+    pub fn refers(&self) -> bool {
+        *self.refers.get_or_init(|| self.schema.to_string().contains("\"x-connection\""))
     }
 
     /// The fields of `/config` or `/auth`, in the order of the schema, for this variant and mode.
