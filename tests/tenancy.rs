@@ -271,3 +271,19 @@ fn p25_what_is_exposed_has_a_bundle_of_its_own() {
     shell.put("connections/warehouse.yaml", &format!("expose: [embedded]\n{warehouse}"));
     assert_eq!(told(&shell)[0].0, "exposes-organization");
 }
+
+#[test]
+fn x38_what_an_instance_names_must_be_there_too() {
+    let shell = tenants();
+    put(
+        &shell,
+        "connectors/lake.json",
+        r#"{"properties": {"config": {"properties": {"staging": {"x-connection": ["warehouse", "database"]}}}, "auth": {}}}"#,
+    );
+    put(&shell, "connections/lake.yaml", "connector: lake\nscope: customer\nconfig: {staging: warehouse}\n");
+    put(&shell, "customers/globex/customer.yaml", "connections: [shop, crm, lake]\n");
+    assert_eq!(told(&shell), []);
+    put(&shell, "customers/globex/connections/lake.yaml", "config: {staging: warehose}\n");
+    let expected = "`config.staging` of `lake` names the connection `warehose`, which does not exist";
+    assert_eq!(told(&shell), [("unknown-connection".into(), expected.into())]);
+}

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::connection::{self, Outcome};
+use super::connection::{self, Outcome, State};
+use super::consumers::States;
 use super::context::Context;
 use super::names::Names;
+use super::references;
 use crate::connectors::Catalogue;
 use crate::diagnostic::{Diagnostic, code, nearest};
 use crate::model::connection::{Connection, Scope};
@@ -34,17 +36,17 @@ pub struct Instances {
 }
 
 /// Compiles the instances of every customer of an environment.
-pub fn compile(workspace: &Workspace, catalogue: &Catalogue, levels: &Levels, at: &At) -> Vec<Instances> {
+pub fn compile(workspace: &Workspace, ground: (&Catalogue, &Levels), at: &At, states: &States) -> Vec<Instances> {
     let customers: Vec<(&Arc<str>, &Layer)> = workspace.customers_in(&at.environment).collect();
-    parallel::map(&customers, |_, (name, layer)| instances(workspace, (catalogue, levels), at, name, layer))
+    parallel::map(&customers, |_, (name, layer)| instances(workspace, ground, at, states, (name, layer)))
 }
 
 fn instances(
     workspace: &Workspace,
     ground: (&Catalogue, &Levels),
     at: &At,
-    customer: &Arc<str>,
-    layer: &Layer,
+    states: &States,
+    (customer, layer): (&Arc<str>, &Layer),
 ) -> Instances {
     let mut notes = Notes::default();
     let names = Names::new(workspace, at, Some(customer), &mut notes);
@@ -61,9 +63,13 @@ fn instances(
         match kind {
             Kind::Instance => {
                 let id = Arc::from(&*listed.value);
-                let Outcome { connection, notes: found, facts, .. } = connection::compile(&context, &id);
+                let Outcome { connection, notes: found, facts, state } = connection::compile(&context, &id);
                 notes.diagnostics.extend(found.diagnostics);
                 notes.idle.extend(found.idle);
+                if let State::Known { references, .. } = &state {
+                    let told = &mut notes.diagnostics;
+                    references.iter().for_each(|reference| references::one(&context, states, &id, reference, told));
+                }
                 connections.extend(connection);
                 all_facts.extend(facts);
             }

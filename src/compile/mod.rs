@@ -78,7 +78,7 @@ fn assemble(workspace: &Workspace, catalogue: &Catalogue, at: &At) -> (Compiled,
     references::check(&context, &states, &mut notes.diagnostics);
     let consumers = consumers::compile(&context, &states, &mut notes);
     let mut diagnostics = Vec::new();
-    for instances in customers::compile(workspace, catalogue, &levels, at) {
+    for instances in customers::compile(workspace, (catalogue, &levels), at, &states) {
         diagnostics.extend(instances.diagnostics);
         facts.extend(instances.facts);
         let enabled = instances.connections.into_iter().filter(|c| c.enabled);
@@ -136,7 +136,7 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue, mut told: Vec<Diagnos
         references::check(context, states, &mut notes.diagnostics);
         running.push(consumers::compile(context, states, notes));
         count(&mut idle, notes.idle.drain(..));
-        for instances in customers::compile(workspace, catalogue, &levels, &context.at) {
+        for instances in customers::compile(workspace, (catalogue, &levels), &context.at, states) {
             told.extend(instances.diagnostics);
             facts.extend(instances.facts);
             count(&mut idle, instances.idle.into_iter());
