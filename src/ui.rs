@@ -6,6 +6,7 @@ use crate::diagnostic::Diagnostic;
 use crate::reporters::human::{self, Look};
 use crate::reporters::text::{no_commands, visible};
 use crate::secret::Secret;
+use crate::sops::Ask;
 use crate::source::Sources;
 
 /// When to use colour.
@@ -105,6 +106,11 @@ impl Ui {
         io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == "yes"
     }
 
+    /// A secret from the terminal, not echoed, even where stdin is something else; `None` where there is none.
+    pub fn passphrase(&self, prompt: &str) -> Option<Secret<String>> {
+        rpassword::prompt_password(format!("{}: ", visible(prompt))).ok().map(Secret::new)
+    }
+
     /// A secret from a person, not echoed; or all of stdin where that is no terminal, without one line break at its end.
     ///
     /// # Errors
@@ -126,5 +132,20 @@ impl Ui {
             value.expose_mut().truncate(length);
         }
         Ok(value)
+    }
+}
+
+/// Whom identities ask.
+impl Ask for Ui {
+    fn passphrase(&self, what: &str) -> Option<Secret<String>> {
+        Self::passphrase(self, what)
+    }
+
+    fn tell(&self, message: &str) {
+        self.say(&visible(message));
+    }
+
+    fn confirm(&self, question: &str) -> Option<bool> {
+        self.is_interactive().then(|| Self::confirm(self, &visible(question)))
     }
 }

@@ -1,12 +1,10 @@
 //! `tieline apply`
 
-use std::path::PathBuf;
-
 use super::deploy::{Place, Planned, Where, plan};
 use super::{Cli, Exit, Failure};
 use crate::apply::{Applied, ApplyError, Stamp, apply};
 use crate::bundle::Commit;
-use crate::providers::{Opened, identities};
+use crate::providers::Opened;
 use crate::reporters::human::plural;
 use crate::reporters::plan_human::plan_human;
 use crate::targets::Target;
@@ -27,9 +25,8 @@ pub struct Args {
     /// Allow the first apply to a protected environment
     #[arg(long)]
     initial: bool,
-    /// A file of age identities, besides those that sops would find
-    #[arg(long, value_name = "FILE")]
-    identity: Vec<PathBuf>,
+    #[command(flatten)]
+    keys: super::session::Keys,
 }
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
@@ -43,7 +40,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             ask(&place, ui)?;
         }
     }
-    let applied = put(args, &place, &planned)?;
+    let applied = put(args, &place, &planned, ui)?;
     tell(&applied, &place, ui);
     Ok(Exit::Done)
 }
@@ -70,11 +67,11 @@ fn ask(place: &Place, ui: &Ui) -> Result<(), Failure> {
 }
 
 /// Opens what is to be sealed, and applies.
-fn put(args: &Args, place: &Place, planned: &Planned) -> Result<Applied, Failure> {
+fn put(args: &Args, place: &Place, planned: &Planned, ui: &Ui) -> Result<Applied, Failure> {
     let session = &place.session;
     let stores = Stores::new(&session.workspace, &planned.compiled);
     // Where nothing changes, no key is needed.
-    let opened = if planned.plan.is_empty() { Opened::default() } else { open(args, place, planned, &stores)? };
+    let opened = if planned.plan.is_empty() { Opened::default() } else { open(args, place, planned, &stores, ui)? };
     let stamp = Stamp {
         time: session.world.now(),
         tool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -84,8 +81,8 @@ fn put(args: &Args, place: &Place, planned: &Planned) -> Result<Applied, Failure
     apply(&place.target, &planned.desired, planned.base.as_ref(), &reveal, &stamp).map_err(|error| failure(&error))
 }
 
-fn open(args: &Args, place: &Place, planned: &Planned, stores: &Stores<'_>) -> Result<Opened, Failure> {
-    let found = identities::find(&place.session.world, &args.identity).map_err(Failure::new)?;
+fn open(args: &Args, place: &Place, planned: &Planned, stores: &Stores<'_>, ui: &Ui) -> Result<Opened, Failure> {
+    let found = args.keys.find(&place.session.world, ui)?;
     stores.open(&planned.compiled, &found.identities).map_err(|failed| {
         let exit = if failed.iter().any(|f| f.integrity) { Exit::Integrity } else { Exit::Failed };
         let lines: Vec<String> = failed.iter().map(|f| format!("{}: {} ({})", f.path, f.reason, f.help)).collect();

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
+use super::session::Keys;
 use super::{Cli, Exit, Failure};
 use crate::providers::identities;
 use crate::providers::sops_file::{self, Setting};
@@ -67,7 +68,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         return Err(Failure::new(format!("`{}` is there already: nothing was written", folder.join(taken).display()))
             .help("choose an empty folder, or move the file away"));
     }
-    let (recipient, place) = identity(&world)?;
+    let (recipient, place) = identity(&world, ui)?;
     let time = world.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let kept: Vec<&str> = OPTIONAL.iter().copied().filter(|path| there(path)).collect();
     let mut files: Vec<(String, String)> = FILES
@@ -131,9 +132,9 @@ fn fill(path: &str, text: &str, id: Uuid, name: &str, recipient: &Recipient) -> 
 }
 
 /// The recipient of the operator's identity, made where there is none, and where the identity is.
-fn identity(world: &System) -> Result<(Recipient, String), Failure> {
-    let found = identities::find(world, &[]).map_err(Failure::new)?;
-    if let Some(recipient) = found.identities.recipients().next() {
+fn identity(world: &System, ui: &Ui) -> Result<(Recipient, String), Failure> {
+    let found = Keys::default().find(world, ui)?;
+    if let Some(recipient) = found.identities.recipients().find(|recipient| recipient.starts_with("age1")) {
         let recipient = recipient.parse().map_err(|_| Failure::new("the identity found has no usable recipient"))?;
         return Ok((recipient, "an identity that you have".into()));
     }

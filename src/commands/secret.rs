@@ -1,7 +1,6 @@
 //! `tieline secret`
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -11,7 +10,6 @@ use super::{Cli, Exit, Failure, Session, session};
 use crate::compile;
 use crate::compile::desired::secrets_path;
 use crate::model::connection::Connection;
-use crate::providers::identities;
 use crate::providers::sops_file::{self, Outcome, Setting};
 use crate::reporters::json::pretty;
 use crate::reporters::table;
@@ -51,9 +49,8 @@ struct Set {
     name: String,
     #[command(flatten)]
     layer: Choice,
-    /// A file of age identities, besides those that sops would find
-    #[arg(long, value_name = "FILE")]
-    identity: Vec<PathBuf>,
+    #[command(flatten)]
+    keys: session::Keys,
 }
 
 /// A layer, by what it is for.
@@ -112,7 +109,7 @@ fn set(args: &Set, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     if value.expose().is_empty() {
         return Err(Failure::new("the value is empty").help("an empty value is never encrypted: nothing was written"));
     }
-    let found = identities::find(&session.world, &args.identity).map_err(Failure::new)?;
+    let found = args.keys.find(&session.world, ui)?;
     let setting = Setting {
         text: chosen.layer.and_then(|l| l.secrets.as_ref()).map(|s| workspace.sources.get(s.file).text()),
         path: &path,

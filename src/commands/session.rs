@@ -8,6 +8,8 @@ use super::{Cli, Exit};
 use crate::compile::{self, Compiled};
 use crate::connectors::{Catalogue, Connector};
 use crate::diagnostic::{self, Diagnostic, has_errors, listed, nearest};
+use crate::providers::identities::{self, Found};
+use crate::sops::Ask;
 use crate::ui::Ui;
 use crate::value::Node;
 use crate::workspace::Workspace;
@@ -27,6 +29,25 @@ pub(super) struct Chosen {
     /// Only connections that are exposed under this name (`expose: [NAME]`): a bundle and a head of their own
     #[arg(long, value_name = "NAME")]
     pub(super) expose: Option<String>,
+}
+
+/// The operator's identities.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Keys {
+    /// A file of age identities or a private SSH key, besides those that sops would find
+    #[arg(long, value_name = "FILE")]
+    identity: Vec<PathBuf>,
+}
+
+impl Keys {
+    /// Looks for them; asks nobody yet.
+    ///
+    /// # Errors
+    /// A file that was named can't be used.
+    pub(super) fn find(&self, world: &dyn World, ui: &Ui) -> Result<Found, Failure> {
+        let ask: Arc<dyn Ask> = Arc::new(*ui);
+        identities::find(world, &self.identity, &ask).map_err(Failure::new)
+    }
 }
 
 /// Why a command did nothing.

@@ -1,10 +1,7 @@
 //! `tieline verify`
 
-use std::path::PathBuf;
-
 use super::deploy::{Place, Where, failed};
 use super::{Cli, Exit, Failure};
-use crate::providers::identities;
 use crate::reporters::human::plural;
 use crate::reporters::text::visible;
 use crate::targets::Target;
@@ -18,14 +15,13 @@ use crate::verify::verify;
 pub struct Args {
     #[command(flatten)]
     at: Where,
-    /// A file of age identities, besides those that sops would find
-    #[arg(long, value_name = "FILE")]
-    identity: Vec<PathBuf>,
+    #[command(flatten)]
+    keys: super::session::Keys,
 }
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let place = Place::open(&args.at, cli)?;
-    let found = identities::find(&place.session.world, &args.identity).map_err(Failure::new)?;
+    let found = args.keys.find(&place.session.world, ui)?;
     let keys = (!found.identities.is_empty()).then_some(&found.identities);
     let report = verify(&place.target, &place.scope, keys).map_err(|error| failed(&error))?;
     let Some(head) = &report.head else {

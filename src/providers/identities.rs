@@ -1,13 +1,20 @@
 //! The operator's age identities, found where sops finds them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::secret::Secret;
-use crate::sops::{Identities, IdentityError, Source, System, sources};
+use crate::sops::{Ask, Identities, Source, System, sources};
+use crate::world::program::Run;
 use crate::world::{ReadError, World, disk};
 
 /// A file of identities may have this many bytes.
 const MAX_BYTES: usize = 1 << 20;
+
+/// How long a command that prints identities may take: a person may have to touch something.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What was found, and where.
 #[derive(Default)]
@@ -21,8 +28,8 @@ pub struct Found {
 impl Found {
     /// What to do if none of them opens a file.
     pub fn help(&self) -> String {
-        let looked = "SOPS_AGE_KEY, SOPS_AGE_KEY_FILE, the file sops/age/keys.txt of your configuration folder, \
-                      and `--identity FILE`";
+        let looked = "SOPS_AGE_KEY, SOPS_AGE_KEY_FILE, the file sops/age/keys.txt of your configuration folder, your SSH \
+                      keys and `--identity FILE`; `tieline keygen` makes one";
         let mut help = format!("identities come from {looked}");
         for note in &self.notes {
             help.push_str("; ");
@@ -32,23 +39,27 @@ impl Found {
     }
 }
 
-/// Collects the identities of the process' environment, and those of `files`, which the operator named.
+/// Collects the identities of the process' environment, and those of `files`, which the operator named. Nobody is asked
+/// anything yet: passphrases and tokens are for the file that needs them.
 ///
 /// # Errors
-/// A named source that can't be used; the text names it and quotes nothing of it.
-pub fn find(world: &dyn World, files: &[PathBuf]) -> Result<Found, String> {
+/// A source of `files` that can't be used; the text names it and quotes nothing of it.
+pub fn find(world: &dyn World, files: &[PathBuf], ask: &Arc<dyn Ask>) -> Result<Found, String> {
     let mut found = Found::default();
     for path in files {
         let text = disk::read_private(path, MAX_BYTES).map_err(|e| format!("{}: {}", path.display(), reason(&e)))?;
-        add(&mut found, &text, &path.display().to_string(), true)?;
+        let place = path.display().to_string();
+        let identities =
+            Identities::parse_at(text.expose(), &place, ask).map_err(|error| format!("{place}: {error}"))?;
+        found.add(identities, &place);
     }
     let home = world.variable("HOME").map(PathBuf::from);
     for source in sources(|name| world.variable(name), home.as_deref(), System::here()) {
         match source {
-            Source::Text(text) => add(&mut found, &text, "SOPS_AGE_KEY", false)?,
-            Source::Unsupported(name) => found.notes.push(format!("{name} is set, which is not supported yet")),
+            Source::Text(text) => found.take(&text, "SOPS_AGE_KEY", ask),
+            Source::Command { variable, line } => found.command(variable, &line, ask),
             Source::File { path, named } => match disk::read_private(&path, MAX_BYTES) {
-                Ok(text) => add(&mut found, &text, &path.display().to_string(), false)?,
+                Ok(text) => found.take(&text, &path.display().to_string(), ask),
                 Err(ReadError::Missing) if !named => {}
                 Err(error) => found.notes.push(format!("{}: {}", path.display(), reason(&error))),
             },
@@ -57,28 +68,39 @@ pub fn find(world: &dyn World, files: &[PathBuf]) -> Result<Found, String> {
     Ok(found)
 }
 
-fn add(found: &mut Found, text: &Secret<String>, place: &str, must: bool) -> Result<(), String> {
-    match Identities::parse(text.expose()) {
-        Ok(identities) => {
-            found.notes.extend(
-                identities.unsupported().iter().map(|kind| format!("{place} holds a {kind}, not supported yet")),
-            );
-            found.identities.extend(identities);
-            Ok(())
+impl Found {
+    fn add(&mut self, identities: Identities, place: &str) {
+        let unsupported = identities.unsupported().iter();
+        self.notes.extend(unsupported.map(|kind| format!("{place} holds a {kind}, which is not supported yet")));
+        self.identities.extend(identities);
+    }
+
+    fn take(&mut self, text: &Secret<String>, place: &str, ask: &Arc<dyn Ask>) {
+        match Identities::parse_at(text.expose(), place, ask) {
+            Ok(identities) => self.add(identities, place),
+            Err(error) => self.notes.push(format!("{place}: {error}")),
         }
-        Err(error) => {
-            let reason = match error {
-                IdentityError::Passphrase => "it is under a passphrase, which is not supported yet".to_owned(),
-                IdentityError::Ssh => "it is an SSH key, which is not supported yet".to_owned(),
-                IdentityError::Line(line) => format!("line {line} is no age identity"),
+    }
+
+    /// A command is run when a file is not opened without it, once for each recipient, which it is told.
+    fn command(&mut self, variable: &'static str, line: &Secret<String>, ask: &Arc<dyn Ask>) {
+        let Some(words) = shlex::split(line.expose()).filter(|words| !words.is_empty()) else {
+            self.notes.push(format!("{variable} is no command line"));
+            return;
+        };
+        let (ask, known) = (Arc::clone(ask), Mutex::new(BTreeMap::new()));
+        self.identities.later(move |recipient| {
+            let mut known = known.lock().ok()?;
+            let run = || {
+                let variables = [("SOPS_AGE_RECIPIENT", recipient)];
+                let run = Run { line: &words, variables: &variables, limit: MAX_BYTES, timeout: TIMEOUT };
+                let identities = run.output().and_then(|text| {
+                    Identities::parse_at(text.expose(), variable, &ask).map_err(|error| error.to_string())
+                });
+                identities.map_err(|error| ask.tell(&format!("{variable}: {error}"))).ok().map(Arc::new)
             };
-            let told = format!("{place}: {reason}");
-            if must {
-                return Err(told);
-            }
-            found.notes.push(told);
-            Ok(())
-        }
+            known.entry(recipient.to_owned()).or_insert_with(run).clone()
+        });
     }
 }
 

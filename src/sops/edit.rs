@@ -13,7 +13,7 @@ use super::error::{ErrorKind, SopsError};
 use super::identities::Identities;
 use super::keys;
 use super::leaf::{DataKey, Type};
-use super::open::Encrypted;
+use super::open::{Encrypted, Numbers};
 use super::splice::{self, Wanted};
 use super::value::{Map, Value};
 use super::write::{check_timestamp, string};
@@ -24,6 +24,7 @@ pub struct Edit<'t> {
     file: &'t Encrypted<'t>,
     key: DataKey,
     data: Vec<Map>,
+    numbers: Numbers,
     actions: Vec<Action>,
 }
 
@@ -57,8 +58,8 @@ impl<'a> Encrypted<'a> {
         'a: 't,
     {
         let key = keys::data_key(&self.metadata, identities)?;
-        let data = self.open_with(&key)?;
-        Ok(Edit { file: self, key, data, actions: Vec::new() })
+        let (data, numbers) = self.verified(&key)?;
+        Ok(Edit { file: self, key, data, numbers, actions: Vec::new() })
     }
 }
 
@@ -164,7 +165,7 @@ impl Edit<'_> {
         {
             return Ok(Some(text));
         }
-        let text = emit::documents(&rewritten(&self.file.documents, &wanted))?;
+        let text = emit::documents(&rewritten(&self.file.documents, &wanted), self.file.format)?;
         self.seal(&text, lastmodified, random).map(Some)
     }
 
@@ -196,16 +197,14 @@ impl Edit<'_> {
         let same = |data: &[Map]| {
             data.len() == self.data.len() && data.iter().zip(&self.data).all(|(new, wanted)| new.same(wanted))
         };
-        let (data, digits) = {
-            let file = Encrypted::parse(text)?;
-            file.decrypt(&self.key)?
-        };
+        let format = self.file.format;
+        let (data, digits) = Encrypted::parse_as(text, format)?.decrypt(&self.key, self.numbers)?;
         if !same(&data) {
             return Err(ErrorKind::EditFailed.into());
         }
         let mac = digits.seal(&self.key, lastmodified, random).ok_or(ErrorKind::TooLarge)?;
-        let text = splice::block(text, lastmodified, &mac)?;
-        let data = Encrypted::parse(&text)?.open_with(&self.key)?;
+        let text = splice::block(text, format, lastmodified, &mac)?;
+        let data = Encrypted::parse_as(&text, format)?.open_with(&self.key)?;
         if same(&data) { Ok(text) } else { Err(ErrorKind::EditFailed.into()) }
     }
 }

@@ -10,7 +10,8 @@ use std::fmt::Write;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::document::{Comment, Document, Kind, Map, Node, Scalar};
+use super::document::{Comment, Document, Format, Kind, Map, Node, Scalar};
+use super::emit_json;
 use super::error::{ErrorKind, SopsError};
 use super::leaf::Enc;
 use super::typing::Typed;
@@ -24,8 +25,12 @@ const MAX_KEY: usize = 1000;
 ///
 /// # Errors
 ///
-/// [`ErrorKind::PathTooLong`] for a key that is too long to write, and plain scalars that have no type.
-pub(super) fn documents(documents: &[Document<'_>]) -> Result<String, SopsError> {
+/// [`ErrorKind::PathTooLong`] for a key that is too long to write, [`ErrorKind::ManyDocuments`], and plain scalars that
+/// have no type.
+pub(super) fn documents(documents: &[Document<'_>], format: Format) -> Result<String, SopsError> {
+    if format == Format::Json {
+        return emit_json::document(documents);
+    }
     let mut out = String::new();
     for (index, document) in documents.iter().enumerate() {
         if index > 0 {
@@ -37,6 +42,17 @@ pub(super) fn documents(documents: &[Document<'_>]) -> Result<String, SopsError>
         } else if document.root.entries.is_empty() {
             out.push_str("{}\n");
         }
+    }
+    Ok(out)
+}
+
+/// The lines of one entry that stands at the top of a document.
+pub(super) fn value_lines(value: &Node<'_>, indent: usize) -> Result<String, SopsError> {
+    let mut out = String::new();
+    match &value.kind {
+        Kind::List(_) => list(&mut out, value, indent, false)?,
+        Kind::Map(inner) => map(&mut out, inner, indent, false)?,
+        Kind::Scalar(_) => leaf(&mut out, value, indent)?,
     }
     Ok(out)
 }
@@ -131,12 +147,14 @@ fn leaf(out: &mut String, node: &Node<'_>, indent: usize) -> Result<(), SopsErro
         Kind::List(_) => out.push_str("[]"),
         Kind::Map(_) => out.push_str("{}"),
         Kind::Scalar(scalar) if is_literal(scalar) => {
-            out.push('|');
+            out.push_str(if scalar.text.ends_with('\n') { "|" } else { "|-" });
             for line in scalar.text.lines() {
                 out.push('\n');
-                // Where sops has them.
-                indented(out, indent + 2);
-                out.push_str(line);
+                if !line.is_empty() {
+                    // Where sops has them.
+                    indented(out, indent + 2);
+                    out.push_str(line);
+                }
             }
         }
         Kind::Scalar(value) => {
@@ -148,14 +166,22 @@ fn leaf(out: &mut String, node: &Node<'_>, indent: usize) -> Result<(), SopsErro
     Ok(())
 }
 
-/// Lines of base64 and the like, as armor is: nothing that a block scalar could misread.
+/// Lines as a key file or a certificate has them: nothing that a block scalar could misread.
 fn is_literal(scalar: &Scalar<'_>) -> bool {
-    let plain =
-        |line: &str| !line.is_empty() && !line.starts_with(' ') && line.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    scalar.style == Style::Block
-        && scalar.text.ends_with('\n')
+    let text = &*scalar.text;
+    let clean = |line: &str| {
+        !line.starts_with([' ', '\t'])
+            && !line.ends_with([' ', '\t'])
+            && line.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+    };
+    let body = text.strip_suffix('\n').unwrap_or(text);
+    scalar.style != Style::Plain
+        && (scalar.style == Style::Block || body.contains('\n'))
         && scalar.tag.is_none()
-        && scalar.text.split_terminator('\n').all(plain)
+        && !body.is_empty()
+        && !body.starts_with('\n')
+        && !body.ends_with('\n')
+        && body.split('\n').all(clean)
 }
 
 /// The canonical spelling of a scalar on one line.

@@ -25,6 +25,8 @@ pub struct SopsError {
 pub enum ErrorKind {
     /// The text is not YAML.
     Syntax(SyntaxErrorKind),
+    /// The text is not JSON.
+    NotJson,
     /// No document, or nothing but comments.
     Empty,
     /// Nested deeper than 64 levels, aliases expanded.
@@ -75,14 +77,25 @@ pub enum ErrorKind {
         /// The recipients that the file names.
         recipients: Vec<String>,
     },
-    /// The data key is held only by kinds of master key that are not supported, such as `pgp` or `key_groups`.
+    /// The file has key groups, and the identities open too few of them.
+    SharesMissing {
+        /// Groups that open.
+        have: usize,
+        /// Groups that it takes.
+        needed: usize,
+    },
+    /// The data key is held only by kinds of master key that are not supported, such as `pgp`.
     UnsupportedKeys(Vec<String>),
     /// An identity opens an `enc`, but what it holds is not a data key.
     BadDataKey,
     /// Not an age recipient.
     BadRecipient,
-    /// A recipient of a kind that is not supported: ssh, plugin, post-quantum.
+    /// An SSH key of a kind that age does not seal to.
     UnsupportedRecipient,
+    /// A post-quantum recipient.
+    PostQuantum,
+    /// The program of a recipient's plugin is not installed: its name behind `age-plugin-`.
+    NoPlugin(String),
     /// Nobody to encrypt for.
     NoRecipients,
     /// A timestamp that is not `YYYY-MM-DDTHH:MM:SSZ`.
@@ -101,6 +114,12 @@ pub enum ErrorKind {
     NotALeaf,
     /// The edited text did not read back as expected; nothing was changed.
     EditFailed,
+    /// JSON holds one document.
+    ManyDocuments,
+    /// A number that JSON has no text for: an infinity, NaN.
+    NotInJson,
+    /// The file has key groups, whose shares are not made here.
+    KeyGroups,
     /// age failed to wrap the data key.
     Age,
 }
@@ -144,6 +163,7 @@ impl fmt::Display for ErrorKind {
             Self::Syntax(SyntaxErrorKind::UnknownAnchor) => "not YAML: an alias without its anchor",
             Self::Syntax(SyntaxErrorKind::Unclosed) => "not YAML: a bracket or quote that never closes",
             Self::Syntax(_) => "not YAML",
+            Self::NotJson => "not JSON",
             Self::Empty => "the text has no document",
             Self::TooDeep => "nested too deeply",
             Self::TooLarge => "too many nodes",
@@ -173,7 +193,17 @@ impl fmt::Display for ErrorKind {
             }
             Self::BadDataKey => "the file's data key is damaged",
             Self::BadRecipient => "not an age recipient",
-            Self::UnsupportedRecipient => "a recipient of an unsupported kind: only X25519 (`age1…`) is",
+            Self::SharesMissing { have, needed } => {
+                return write!(
+                    f,
+                    "the file has key groups: your identities open {have} of them, and it takes {needed}"
+                );
+            }
+            Self::UnsupportedRecipient => {
+                "an SSH key of a kind that age does not seal to: only ssh-ed25519 and ssh-rsa of 2048 to 4096 bits"
+            }
+            Self::PostQuantum => "post-quantum recipients are not supported yet",
+            Self::NoPlugin(name) => return write!(f, "the program age-plugin-{name} is not installed"),
             Self::NoRecipients => "no recipients to encrypt for",
             Self::BadTimestamp => "not a timestamp of the form `YYYY-MM-DDTHH:MM:SSZ`",
             Self::ReservedKey => "the top-level key `sops` is reserved",
@@ -183,6 +213,9 @@ impl fmt::Display for ErrorKind {
             Self::NoSuchMap => "no map at this path",
             Self::NotALeaf => "a map or list where a single value is wanted",
             Self::EditFailed => "the edited text does not read back as expected",
+            Self::ManyDocuments => "the file has several documents, and JSON holds one",
+            Self::NotInJson => "JSON has no text for this number",
+            Self::KeyGroups => "the file has key groups: who can open it is not changed here",
             Self::Age => "age could not wrap the data key",
         })
     }

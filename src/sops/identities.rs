@@ -1,35 +1,107 @@
 //! Identities: who we are, and where sops would look for that.
 //!
-//! Texts come in, nothing is read here. [`sources`] says which texts and files the caller should bring.
+//! Texts come in, nothing is read here. [`sources`] says which texts and files the caller should bring. What needs a
+//! person (a passphrase, a touch on a token) is asked through [`Ask`], and only when a file needs it.
 
 use std::fmt;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
-use age::x25519;
+use age::secrecy::{ExposeSecret, SecretString};
+use age::{plugin, scrypt, ssh, x25519};
 use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 
-/// X25519 identities, ready to open files.
+/// The work that a file under a passphrase may ask for, 2^N: about four seconds and 1 GiB. What `age` makes has 18.
+const MAX_WORK_FACTOR: u8 = 20;
+
+/// A person who may be asked. Every answer may be `None`: there is nobody.
+pub trait Ask: Send + Sync {
+    /// A passphrase, not echoed. `what` says for which key.
+    fn passphrase(&self, what: &str) -> Option<Secret<String>>;
+    /// Tells something: "touch your token".
+    fn tell(&self, message: &str);
+    /// A yes or no.
+    fn confirm(&self, question: &str) -> Option<bool>;
+}
+
+/// Nobody is there.
+pub struct Nobody;
+
+impl Ask for Nobody {
+    fn passphrase(&self, _: &str) -> Option<Secret<String>> {
+        None
+    }
+
+    fn tell(&self, _: &str) {}
+
+    fn confirm(&self, _: &str) -> Option<bool> {
+        None
+    }
+}
+
+/// [`Ask`] as age wants it.
+#[derive(Clone)]
+pub(super) struct Asker(pub(super) Arc<dyn Ask>);
+
+impl age::Callbacks for Asker {
+    fn display_message(&self, message: &str) {
+        self.0.tell(message);
+    }
+
+    fn confirm(&self, message: &str, yes: &str, no: Option<&str>) -> Option<bool> {
+        self.0.confirm(&match no {
+            Some(no) => format!("{message} (yes: {yes}, no: {no})"),
+            None => format!("{message} ({yes})"),
+        })
+    }
+
+    fn request_public_string(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn request_passphrase(&self, description: &str) -> Option<SecretString> {
+        self.0.passphrase(description).map(|passphrase| passphrase.expose().clone().into())
+    }
+}
+
+/// Identities, ready to open files: X25519, SSH keys, those of plugins, and files of them under a passphrase.
 #[derive(Default)]
 pub struct Identities {
-    pub(super) keys: Vec<Key>,
+    keys: Vec<Key>,
+    locked: Vec<Locked>,
+    later: Vec<Box<Later>>,
     unsupported: Vec<String>,
 }
 
+/// Gives identities for a recipient when they are needed.
+type Later = dyn Fn(&str) -> Option<Arc<Identities>> + Send + Sync;
+
 pub(super) struct Key {
-    pub(super) identity: x25519::Identity,
-    /// Its recipient, to try the likely entry of a file first.
-    pub(super) recipient: String,
+    identity: Box<dyn age::Identity + Send + Sync>,
+    /// Its recipient, where that is known without asking: to try the likely entry of a file first.
+    recipient: Option<String>,
+}
+
+/// A file of identities under a passphrase: opened when nothing else fits, once.
+struct Locked {
+    text: Zeroizing<String>,
+    place: String,
+    asker: Asker,
+    opened: OnceLock<Vec<Key>>,
 }
 
 /// Why a text is no list of identities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdentityError {
-    /// The text is an age file under a passphrase.
-    Passphrase,
-    /// The text is an OpenSSH private key.
-    Ssh,
+    /// The text is an age file, but not under a passphrase.
+    NotPassphrase,
+    /// The text begins like a private SSH key and is none that can be used: the reason.
+    Ssh(String),
+    /// The program of a plugin is not installed.
+    Plugin(String),
     /// This line, counted from 1, is no identity.
     Line(usize),
 }
@@ -39,8 +111,9 @@ impl std::error::Error for IdentityError {}
 impl fmt::Display for IdentityError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Passphrase => f.write_str("identities under a passphrase are not supported"),
-            Self::Ssh => f.write_str("ssh keys are not supported as identities"),
+            Self::NotPassphrase => f.write_str("it is an age file that is sealed to somebody, not under a passphrase"),
+            Self::Ssh(reason) => write!(f, "an SSH key that can't be used: {reason}"),
+            Self::Plugin(name) => write!(f, "the program age-plugin-{name} is not installed"),
             Self::Line(line) => write!(f, "line {line} is not an age identity"),
         }
     }
@@ -48,62 +121,161 @@ impl fmt::Display for IdentityError {
 
 impl Identities {
     /// Reads the text of an identity file, or of `SOPS_AGE_KEY`: identities one to a line or separated by spaces,
-    /// empty lines and comments skipped.
+    /// empty lines and comments skipped; a private SSH key; or an age file of identities under a passphrase. Asks nobody.
     ///
     /// # Errors
     ///
     /// [`IdentityError`], which never quotes the text. Identities of kinds that are not supported are no error: see
     /// [`Identities::unsupported`].
     pub fn parse(text: &str) -> Result<Self, IdentityError> {
+        Self::parse_at(text, "the identity", &(Arc::new(Nobody) as Arc<dyn Ask>))
+    }
+
+    /// The same, and whom to ask for what a person knows. `place` names the text to that person.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Identities::parse`].
+    pub fn parse_at(text: &str, place: &str, ask: &Arc<dyn Ask>) -> Result<Self, IdentityError> {
+        let asker = Asker(Arc::clone(ask));
         let start = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
-        if start.starts_with("age-encryption.org/") || start.starts_with("-----BEGIN AGE ENCRYPTED FILE") {
-            return Err(IdentityError::Passphrase);
-        }
-        if start.starts_with("-----BEGIN ") {
-            return Err(IdentityError::Ssh);
-        }
         let mut identities = Self::default();
-        for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-            for word in line.split_whitespace().take_while(|word| !word.starts_with('#')) {
-                identities.add(word).ok_or(IdentityError::Line(index + 1))?;
-            }
+        if start.starts_with("age-encryption.org/") || start.starts_with("-----BEGIN AGE ENCRYPTED FILE") {
+            let decryptor = decryptor(start).filter(|d| d.is_scrypt());
+            decryptor.ok_or(IdentityError::NotPassphrase)?;
+            identities.locked.push(Locked {
+                text: Zeroizing::new(start.to_owned()),
+                place: place.to_owned(),
+                asker,
+                opened: OnceLock::new(),
+            });
+        } else if start.starts_with("-----BEGIN ") {
+            identities.keys.push(ssh_key(start, place, asker)?);
+        } else {
+            identities.lines(text, &asker)?;
         }
         Ok(identities)
     }
 
-    fn add(&mut self, word: &str) -> Option<()> {
-        for kind in ["AGE-PLUGIN-", "AGE-SECRET-KEY-PQ-1"] {
-            if word.starts_with(kind) {
-                self.unsupported.push(kind.trim_end_matches(['-', '1']).to_owned());
-                return Some(());
+    fn lines(&mut self, text: &str, asker: &Asker) -> Result<(), IdentityError> {
+        for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+            for word in line.split_whitespace().take_while(|word| !word.starts_with('#')) {
+                self.add(word, asker, index + 1)?;
             }
         }
-        let identity: x25519::Identity = word.parse().ok()?;
-        let recipient = identity.to_public().to_string();
-        self.keys.push(Key { identity, recipient });
-        Some(())
+        Ok(())
+    }
+
+    fn add(&mut self, word: &str, asker: &Asker, line: usize) -> Result<(), IdentityError> {
+        if word.starts_with("AGE-SECRET-KEY-PQ-1") {
+            self.unsupported.push("AGE-SECRET-KEY-PQ".to_owned());
+        } else if word.starts_with("AGE-PLUGIN-") {
+            let identity: plugin::Identity = word.parse().map_err(|_| IdentityError::Line(line))?;
+            let name = identity.plugin().to_owned();
+            let program = plugin::IdentityPluginV1::new(&name, &[identity], asker.clone());
+            let program = program.map_err(|_| IdentityError::Plugin(name))?;
+            self.keys.push(Key { identity: Box::new(program), recipient: None });
+        } else {
+            let identity: x25519::Identity = word.parse().map_err(|_| IdentityError::Line(line))?;
+            let recipient = Some(identity.to_public().to_string());
+            self.keys.push(Key { identity: Box::new(identity), recipient });
+        }
+        Ok(())
     }
 
     /// Adds those of another source.
     pub fn extend(&mut self, other: Self) {
         self.keys.extend(other.keys);
+        self.locked.extend(other.locked);
+        self.later.extend(other.later);
         self.unsupported.extend(other.unsupported);
     }
 
-    /// The recipients of these identities.
-    pub fn recipients(&self) -> impl Iterator<Item = &str> {
-        self.keys.iter().map(|key| key.recipient.as_str())
+    /// Adds a source that is asked when no other identity fits: it is told the recipient, and gives what it has.
+    pub fn later(&mut self, source: impl Fn(&str) -> Option<Arc<Self>> + Send + Sync + 'static) {
+        self.later.push(Box::new(source));
     }
 
-    /// The kinds of identities that were skipped: `AGE-PLUGIN`, `AGE-SECRET-KEY-PQ`.
+    /// What those sources have for a recipient.
+    pub(super) fn for_recipient(&self, recipient: &str) -> impl Iterator<Item = Arc<Self>> {
+        self.later.iter().filter_map(move |source| source(recipient))
+    }
+
+    /// The recipients of these identities, as far as they are known without asking anybody.
+    pub fn recipients(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().filter_map(|key| key.recipient.as_deref())
+    }
+
+    /// The kinds of identities that were skipped: `AGE-SECRET-KEY-PQ`.
     pub fn unsupported(&self) -> &[String] {
         &self.unsupported
     }
 
     /// Whether there is none that can open anything.
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.keys.is_empty() && self.locked.is_empty() && self.later.is_empty()
     }
+
+    /// Those that need no passphrase of a whole file.
+    pub(super) fn ready(&self) -> impl Iterator<Item = &dyn age::Identity> {
+        self.keys.iter().map(|key| &*key.identity as &dyn age::Identity)
+    }
+
+    /// Those of files under a passphrase, which is asked for now, once a file; a wrong one gives none.
+    pub(super) fn unlocked(&self) -> impl Iterator<Item = &dyn age::Identity> {
+        let opened = self.locked.iter().flat_map(|locked| locked.opened.get_or_init(|| locked.open()));
+        opened.map(|key| &*key.identity as &dyn age::Identity)
+    }
+}
+
+impl Locked {
+    fn open(&self) -> Vec<Key> {
+        let Some(passphrase) = self.asker.0.passphrase(&format!("passphrase of {}", self.place)) else {
+            return Vec::new();
+        };
+        let mut identity = scrypt::Identity::new(passphrase.expose().clone().into());
+        identity.set_max_work_factor(MAX_WORK_FACTOR);
+        let mut text = Secret::new(String::with_capacity(64 << 10));
+        let reader =
+            decryptor(&self.text).and_then(|d| d.decrypt(std::iter::once(&identity as &dyn age::Identity)).ok());
+        let read = reader.and_then(|reader| reader.take(64 << 10).read_to_string(text.expose_mut()).ok());
+        let mut identities = Identities::default();
+        if read.is_none() || identities.lines(text.expose(), &self.asker).is_err() {
+            self.asker.0.tell(&format!("{}: the passphrase does not open it", self.place));
+            return Vec::new();
+        }
+        identities.keys
+    }
+}
+
+fn decryptor(text: &str) -> Option<age::Decryptor<impl Read>> {
+    // Armored or not, with line ends as a person's tools left them.
+    let armor = text.trim().replace("\r\n", "\n");
+    age::Decryptor::new_buffered(age::armor::ArmoredReader::new(std::io::Cursor::new(armor.into_bytes()))).ok()
+}
+
+fn ssh_key(text: &str, place: &str, asker: Asker) -> Result<Key, IdentityError> {
+    let bad = |reason: &str| IdentityError::Ssh(reason.to_owned());
+    let identity = ssh::Identity::from_buffer(text.as_bytes(), Some(place.to_owned()))
+        .map_err(|_| bad("it is not an OpenSSH private key, or cut off"))?;
+    if let ssh::Identity::Unsupported(_) = &identity {
+        return Err(bad("only ssh-ed25519 and ssh-rsa keys in OpenSSH's format are"));
+    }
+    // Of a key under a passphrase the public half is in clear, but age keeps it to itself.
+    let recipient = match &identity {
+        ssh::Identity::Unencrypted(key) => {
+            ssh::Recipient::try_from(ssh::Identity::from(key.clone())).ok().map(|recipient| recipient.to_string())
+        }
+        _ => None,
+    };
+    Ok(Key { identity: Box::new(identity.with_callbacks(asker)), recipient })
+}
+
+/// Makes a new identity: the text `AGE-SECRET-KEY-1…`, and its recipient.
+pub fn keygen() -> (Secret<String>, super::Recipient) {
+    let identity = x25519::Identity::generate();
+    let recipient = super::Recipient::from(identity.to_public());
+    (Secret::new(identity.to_string().expose_secret().to_owned()), recipient)
 }
 
 /// A place where identities come from.
@@ -114,11 +286,16 @@ pub enum Source {
     File {
         /// Where it is.
         path: PathBuf,
-        /// Named by `SOPS_AGE_KEY_FILE`: its absence is an error, while that of a default place is not.
+        /// Named by a variable: its absence is an error, while that of a default place is not.
         named: bool,
     },
-    /// A variable that sops obeys and this module does not: commands and ssh keys.
-    Unsupported(&'static str),
+    /// A command line of `SOPS_AGE_KEY_CMD` or `SOPS_AGE_SSH_PRIVATE_KEY_CMD`: what it prints is an identity.
+    Command {
+        /// The variable.
+        variable: &'static str,
+        /// Split like a shell's line, and run by no shell.
+        line: Secret<String>,
+    },
 }
 
 /// Whose conventions decide where configuration lives.
@@ -148,13 +325,16 @@ impl System {
 /// The sources of identities, in sops' order. `env` looks a variable up; an empty one counts as absent.
 pub fn sources(env: impl Fn(&str) -> Option<String>, home: Option<&Path>, system: System) -> Vec<Source> {
     let env = |name| env(name).filter(|value| !value.is_empty());
-    let unsupported = |name| env(name).map(|value| drop(Zeroizing::new(value))).map(|()| Source::Unsupported(name));
+    let command = |variable| env(variable).map(|line| Source::Command { variable, line: Secret::new(line) });
     let mut sources = Vec::new();
-    sources.extend(unsupported("SOPS_AGE_SSH_PRIVATE_KEY_FILE"));
-    sources.extend(unsupported("SOPS_AGE_SSH_PRIVATE_KEY_CMD"));
+    let file = |path, named| Source::File { path, named };
+    sources.extend(env("SOPS_AGE_SSH_PRIVATE_KEY_FILE").map(|path| file(path.into(), true)));
+    sources.extend(command("SOPS_AGE_SSH_PRIVATE_KEY_CMD"));
+    let ssh = home.map(|home| home.join(".ssh"));
+    sources.extend(ssh.iter().flat_map(|ssh| ["id_ed25519", "id_rsa"].map(|key| file(ssh.join(key), false))));
     sources.extend(env("SOPS_AGE_KEY").map(|text| Source::Text(Secret::new(text))));
-    sources.extend(env("SOPS_AGE_KEY_FILE").map(|path| Source::File { path: path.into(), named: true }));
-    sources.extend(unsupported("SOPS_AGE_KEY_CMD"));
+    sources.extend(env("SOPS_AGE_KEY_FILE").map(|path| file(path.into(), true)));
+    sources.extend(command("SOPS_AGE_KEY_CMD"));
     let config = match system {
         System::Windows => env("AppData").map(PathBuf::from),
         System::Unix | System::MacOs => env("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| {
@@ -162,7 +342,7 @@ pub fn sources(env: impl Fn(&str) -> Option<String>, home: Option<&Path>, system
             home.map(|home| home.join(below))
         }),
     };
-    sources.extend(config.map(|config| Source::File { path: config.join("sops/age/keys.txt"), named: false }));
+    sources.extend(config.map(|config| file(config.join("sops/age/keys.txt"), false)));
     sources
 }
 
@@ -175,17 +355,19 @@ mod tests {
     #[test]
     fn lines_spaces_and_comments_are_read() {
         let ((a, a_public), (b, b_public)) = (keygen(), keygen());
-        let text = format!("# created: today\r\n{}   {} # mine\n\nAGE-PLUGIN-YUBIKEY-1QQ\n", a.expose(), b.expose());
+        let text = format!("# created: today\r\n{}   {} # mine\n\nAGE-SECRET-KEY-PQ-1QQ\n", a.expose(), b.expose());
         let identities = Identities::parse(&text).unwrap();
         assert_eq!(identities.recipients().collect::<Vec<_>>(), [a_public.as_str(), b_public.as_str()]);
-        assert_eq!(identities.unsupported(), ["AGE-PLUGIN"]);
+        assert_eq!(identities.unsupported(), ["AGE-SECRET-KEY-PQ"]);
     }
 
     #[test]
     fn what_is_no_identity_is_named_by_its_line_only() {
         assert_eq!(Identities::parse("\n\nhunter2").err(), Some(IdentityError::Line(3)));
-        assert_eq!(Identities::parse("-----BEGIN AGE ENCRYPTED FILE-----\n").err(), Some(IdentityError::Passphrase));
-        assert_eq!(Identities::parse("-----BEGIN OPENSSH PRIVATE KEY-----\n").err(), Some(IdentityError::Ssh));
+        let armor = Identities::parse("-----BEGIN AGE ENCRYPTED FILE-----\n").err();
+        assert_eq!(armor, Some(IdentityError::NotPassphrase));
+        let ssh = Identities::parse("-----BEGIN OPENSSH PRIVATE KEY-----\n").err();
+        assert!(matches!(ssh, Some(IdentityError::Ssh(_))));
         assert!(Identities::parse("").unwrap().is_empty());
     }
 
@@ -201,16 +383,23 @@ mod tests {
             let show = |source| match source {
                 Source::Text(text) => text.expose().clone(),
                 Source::File { path, named } => format!("{} {named}", path.display()),
-                Source::Unsupported(name) => name.to_owned(),
+                Source::Command { variable, .. } => variable.to_owned(),
             };
             sources(env, Some(Path::new("/home/ana")), system).into_iter().map(show).collect()
         };
         assert_eq!(
             names(&env, System::Unix),
-            ["KEY", "/keys true", "SOPS_AGE_KEY_CMD", "/home/ana/.config/sops/age/keys.txt false"]
+            [
+                "/home/ana/.ssh/id_ed25519 false",
+                "/home/ana/.ssh/id_rsa false",
+                "KEY",
+                "/keys true",
+                "SOPS_AGE_KEY_CMD",
+                "/home/ana/.config/sops/age/keys.txt false"
+            ]
         );
         let mac = "/home/ana/Library/Application Support/sops/age/keys.txt false";
-        assert_eq!(names(&|_| None, System::MacOs), [mac]);
-        assert!(names(&|_| None, System::Windows).is_empty());
+        assert_eq!(names(&|_| None, System::MacOs).last().map(String::as_str), Some(mac));
+        assert_eq!(names(&|_| None, System::Windows).len(), 2);
     }
 }

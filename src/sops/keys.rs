@@ -1,26 +1,34 @@
 //! Master keys: the data key, wrapped by age for each recipient.
 //!
-//! Each recipient has an age file of its own around the raw 32 bytes. age draws its own randomness here.
+//! Each recipient has an age file of its own around the raw 32 bytes; in a file with key groups around a share of them.
+//! age draws its own randomness here.
 
 use std::fmt;
 use std::io::Read;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use age::secrecy::ExposeSecret;
-use age::x25519;
+use age::{plugin, ssh, x25519};
 use zeroize::Zeroizing;
 
 use super::error::{ErrorKind, SopsError};
-use super::identities::Identities;
+use super::identities::{Asker, Identities, Nobody};
 use super::leaf::DataKey;
 use super::metadata::{Metadata, WrappedKey};
-use crate::secret::Secret;
+use super::shamir;
 
-/// An X25519 age recipient, `age1…`.
+/// An age recipient: X25519 (`age1…`), an SSH public key, or that of a plugin (`age1NAME1…`).
 #[derive(Clone)]
 pub struct Recipient {
     text: String,
-    key: x25519::Recipient,
+    key: Kind,
+}
+
+#[derive(Clone)]
+enum Kind {
+    X25519(x25519::Recipient),
+    Ssh(ssh::Recipient),
+    Plugin(plugin::Recipient),
 }
 
 impl Recipient {
@@ -29,37 +37,68 @@ impl Recipient {
         &self.text
     }
 
+    /// The plugin that seals to it: the program `age-plugin-NAME`.
+    pub fn plugin(&self) -> Option<&str> {
+        match &self.key {
+            Kind::Plugin(recipient) => Some(recipient.plugin()),
+            _ => None,
+        }
+    }
+
     /// Wraps the data key: an armored age file ending in one newline.
     pub(super) fn wrap(&self, key: &DataKey) -> Result<WrappedKey, SopsError> {
-        let enc = age::encrypt_and_armor(&self.key, key.bytes()).map_err(|_| ErrorKind::Age)?;
+        let enc = match &self.key {
+            Kind::X25519(recipient) => age::encrypt_and_armor(recipient, key.bytes()),
+            Kind::Ssh(recipient) => age::encrypt_and_armor(recipient, key.bytes()),
+            Kind::Plugin(recipient) => {
+                let name = recipient.plugin();
+                let program = plugin::RecipientPluginV1::new(name, &[recipient.clone()], &[], Asker(Arc::new(Nobody)));
+                let program = program.map_err(|_| ErrorKind::NoPlugin(name.to_owned()))?;
+                age::encrypt_and_armor(&program, key.bytes())
+            }
+        };
+        let enc = enc.map_err(|_| ErrorKind::Age)?;
         Ok(WrappedKey { recipient: self.text.clone(), enc: format!("{}\n", enc.trim_end()) })
+    }
+}
+
+impl From<x25519::Recipient> for Recipient {
+    fn from(key: x25519::Recipient) -> Self {
+        Self { text: key.to_string(), key: Kind::X25519(key) }
     }
 }
 
 impl FromStr for Recipient {
     type Err = SopsError;
 
-    /// Parses a recipient; spaces around it are dropped.
+    /// Parses a recipient; spaces around it are dropped. An SSH key may have a comment behind it, which stays.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::UnsupportedRecipient`] for the kinds that sops knows and this module does not, and
-    /// [`ErrorKind::BadRecipient`].
+    /// [`ErrorKind::PostQuantum`] and [`ErrorKind::UnsupportedRecipient`] for kinds that age knows and this module does
+    /// not, and [`ErrorKind::BadRecipient`].
     fn from_str(text: &str) -> Result<Self, SopsError> {
         let text = text.trim();
-        match text.parse() {
-            Ok(key) => Ok(Self { text: text.to_owned(), key }),
-            Err(_) => Err(SopsError::new(match text {
-                _ if text.starts_with("ssh-") || text.starts_with("age1pq1") || text.starts_with("age1tag") => {
-                    ErrorKind::UnsupportedRecipient
-                }
-                // A plugin's recipient: `age1name1…`.
-                _ if text.strip_prefix("age1").is_some_and(|rest| rest.contains('1')) => {
+        // A line break would let a key's comment carry what it likes into the files that name it.
+        if text.chars().any(char::is_control) {
+            return Err(ErrorKind::BadRecipient.into());
+        }
+        let key = if text.starts_with("age1pq1") || text.starts_with("age1tagpq1") {
+            return Err(ErrorKind::PostQuantum.into());
+        } else if text.starts_with("ssh-") || text.starts_with("ecdsa-") || text.starts_with("sk-") {
+            text.parse().map(Kind::Ssh).map_err(|error| match error {
+                ssh::ParseRecipientKeyError::Unsupported(_) | ssh::ParseRecipientKeyError::Ignore => {
                     ErrorKind::UnsupportedRecipient
                 }
                 _ => ErrorKind::BadRecipient,
-            })),
-        }
+            })
+        } else if text.strip_prefix("age1").is_some_and(|rest| rest.contains('1')) {
+            // A plugin's recipient: `age1name1…`.
+            text.parse().map(Kind::Plugin).map_err(|_| ErrorKind::BadRecipient)
+        } else {
+            text.parse().map(Kind::X25519).map_err(|_| ErrorKind::BadRecipient)
+        };
+        Ok(Self { text: text.to_owned(), key: key? })
     }
 }
 
@@ -83,63 +122,99 @@ impl PartialEq for Recipient {
 
 impl Eq for Recipient {}
 
-/// Makes a new identity: the text `AGE-SECRET-KEY-1…`, and its recipient.
-pub fn keygen() -> (Secret<String>, Recipient) {
-    let identity = x25519::Identity::generate();
-    let key = identity.to_public();
-    (Secret::new(identity.to_string().expose_secret().to_owned()), Recipient { text: key.to_string(), key })
-}
-
-/// Finds the data key: tries every identity on every age entry, likely ones first.
+/// Finds the data key: tries every identity on every age entry, likely ones first; those under a passphrase last.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::UnsupportedKeys`] if no age entry exists but others do, [`ErrorKind::BadDataKey`], and
-/// [`ErrorKind::NoIdentity`].
+/// [`ErrorKind::UnsupportedKeys`] if no age entry exists but others do, [`ErrorKind::BadDataKey`],
+/// [`ErrorKind::NoIdentity`], and [`ErrorKind::SharesMissing`].
 pub(super) fn data_key(metadata: &Metadata, identities: &Identities) -> Result<DataKey, SopsError> {
-    if metadata.recipients.is_empty() && !metadata.unsupported.is_empty() {
-        return Err(ErrorKind::UnsupportedKeys(metadata.unsupported.clone()).into());
+    // Master keys at the top win over groups, as with sops.
+    if metadata.groups.is_empty() || !metadata.recipients.is_empty() {
+        if metadata.recipients.is_empty() && !metadata.unsupported.is_empty() {
+            return Err(ErrorKind::UnsupportedKeys(metadata.unsupported.clone()).into());
+        }
+        let content = first(&metadata.recipients, identities)?;
+        let content = content.ok_or_else(|| no_identity(metadata.recipients.iter()))?;
+        return whole(&content);
     }
-    let claimed = |entry: &&WrappedKey| identities.keys.iter().any(|key| key.recipient == entry.recipient);
-    let likely = metadata.recipients.iter().filter(claimed);
-    let others = metadata.recipients.iter().filter(|entry| !claimed(entry));
+    let mut shares = Vec::new();
+    for group in &metadata.groups {
+        shares.extend(first(group, identities)?);
+    }
+    if let ([_], [share]) = (&*metadata.groups, &*shares) {
+        return whole(share);
+    }
+    let needed = metadata.threshold.unwrap_or(metadata.groups.len());
+    match shares.len() {
+        0 => Err(no_identity(metadata.groups.iter().flatten())),
+        have if have < needed => Err(ErrorKind::SharesMissing { have, needed }.into()),
+        _ => match shamir::combine(&shares[..needed]) {
+            Some(key) => Ok(DataKey::new(key)),
+            None => Err(ErrorKind::BadDataKey.into()),
+        },
+    }
+}
+
+fn whole(content: &[u8]) -> Result<DataKey, SopsError> {
+    match <[u8; 32]>::try_from(content) {
+        Ok(bytes) => Ok(DataKey::new(Zeroizing::new(bytes))),
+        Err(_) => Err(ErrorKind::BadDataKey.into()),
+    }
+}
+
+fn no_identity<'m>(entries: impl Iterator<Item = &'m WrappedKey>) -> SopsError {
+    ErrorKind::NoIdentity { recipients: entries.map(|entry| entry.recipient.clone()).collect() }.into()
+}
+
+/// What the first entry that an identity fits holds; `None` if none does.
+fn first(entries: &[WrappedKey], identities: &Identities) -> Result<Option<Zeroizing<Vec<u8>>>, SopsError> {
+    let ours: Vec<&str> = identities.recipients().collect();
+    // An SSH key may have a comment behind it.
+    let claimed = |entry: &&WrappedKey| ours.iter().any(|key| entry.recipient.trim().starts_with(key));
+    let likely = || entries.iter().filter(claimed);
+    let others = || entries.iter().filter(|entry| !claimed(entry));
     let mut damaged = false;
-    for entry in likely.chain(others) {
-        match unwrap(&entry.enc, identities) {
-            Unwrapped::Key(key) => return Ok(*key),
+    for entry in likely().chain(others()) {
+        match unwrap(&entry.enc, identities.ready()) {
+            Unwrapped::Content(content) => return Ok(Some(content)),
             Unwrapped::Damaged => damaged = true,
             Unwrapped::Locked => {}
         }
     }
-    if damaged {
-        return Err(ErrorKind::BadDataKey.into());
+    for entry in entries {
+        if let Unwrapped::Content(content) = unwrap(&entry.enc, identities.unlocked()) {
+            return Ok(Some(content));
+        }
+        for later in identities.for_recipient(&entry.recipient) {
+            if let Unwrapped::Content(content) = unwrap(&entry.enc, later.ready().chain(later.unlocked())) {
+                return Ok(Some(content));
+            }
+        }
     }
-    let recipients = metadata.recipients.iter().map(|entry| entry.recipient.clone()).collect();
-    Err(ErrorKind::NoIdentity { recipients }.into())
+    if damaged { Err(ErrorKind::BadDataKey.into()) } else { Ok(None) }
 }
 
 enum Unwrapped {
-    Key(Box<DataKey>),
+    Content(Zeroizing<Vec<u8>>),
     /// An identity fits, the content does not.
     Damaged,
     Locked,
 }
 
-fn unwrap(enc: &str, identities: &Identities) -> Unwrapped {
+fn unwrap<'i>(enc: &str, identities: impl Iterator<Item = &'i dyn age::Identity>) -> Unwrapped {
     // Line ends and newlines around the armor are lost and won by hand editing; age itself is strict about them.
     let armor = enc.trim().replace("\r\n", "\n");
     let Ok(decryptor) = age::Decryptor::new_buffered(age::armor::ArmoredReader::new(armor.as_bytes())) else {
         return Unwrapped::Locked;
     };
-    let Ok(reader) = decryptor.decrypt(identities.keys.iter().map(|key| &key.identity as &dyn age::Identity)) else {
+    let Ok(reader) = decryptor.decrypt(identities) else {
         return Unwrapped::Locked;
     };
     let mut content = Zeroizing::new(Vec::with_capacity(64));
-    if reader.take(33).read_to_end(&mut content).is_err() {
-        return Unwrapped::Damaged;
-    }
-    match <[u8; 32]>::try_from(content.as_slice()) {
-        Ok(bytes) => Unwrapped::Key(Box::new(DataKey::new(Zeroizing::new(bytes)))),
-        Err(_) => Unwrapped::Damaged,
+    // A share is one byte longer than a key; nothing else is.
+    match reader.take(shamir::SHARE as u64 + 1).read_to_end(&mut content) {
+        Ok(32..=shamir::SHARE) => Unwrapped::Content(content),
+        _ => Unwrapped::Damaged,
     }
 }

@@ -3,7 +3,7 @@
 //! Takes the map under `sops` of a file's first document. It is in clear and, but for `lastmodified`, authenticated by
 //! nothing: what it says about recipients is a claim.
 
-use super::document::{Entry, Kind, Map};
+use super::document::{Entry, Item, Kind, Map};
 use super::error::{ErrorKind, SopsError};
 use super::rule::Rule;
 use super::time::Time;
@@ -14,8 +14,12 @@ use super::typing::Typed;
 pub struct Metadata {
     /// The age recipients, in order.
     pub recipients: Vec<WrappedKey>,
-    /// Other kinds of master key that hold the data key: `pgp`, `kms`, `key_groups` ….
+    /// Other kinds of master key that hold the data key: `pgp`, `kms` ….
     pub unsupported: Vec<String>,
+    /// The age recipients of each key group, each of which holds a share of the data key.
+    pub groups: Vec<Vec<WrappedKey>>,
+    /// How many groups it takes; `None` means all.
+    pub threshold: Option<usize>,
     /// As written, an RFC 3339 timestamp.
     pub lastmodified: String,
     /// The release of sops whose format the file claims.
@@ -46,7 +50,10 @@ pub struct WrappedKey {
     pub enc: String,
 }
 
-const OTHER_KEYS: [&str; 7] = ["kms", "gcp_kms", "azure_kv", "hc_vault", "hckms", "pgp", "key_groups"];
+const OTHER_KEYS: [&str; 6] = ["kms", "gcp_kms", "azure_kv", "hc_vault", "hckms", "pgp"];
+
+/// Groups that a file may have: x is one byte, and none is 0.
+const MAX_GROUPS: usize = 255;
 
 /// Reads the block.
 ///
@@ -90,6 +97,8 @@ pub(super) fn read(entry: &Entry<'_>) -> Result<Metadata, SopsError> {
     };
     Ok(Metadata {
         recipients: recipients(block)?,
+        groups: groups(block)?,
+        threshold: threshold(block)?,
         unsupported: OTHER_KEYS.iter().filter(|key| is_set(block, key)).map(|key| (*key).to_owned()).collect(),
         canonical: time.seconds(),
         lastmodified,
@@ -98,6 +107,35 @@ pub(super) fn read(entry: &Entry<'_>) -> Result<Metadata, SopsError> {
         mac_only_encrypted,
         mac: field(block, "mac")?.unwrap_or_default(),
     })
+}
+
+fn groups(block: &Map<'_>) -> Result<Vec<Vec<WrappedKey>>, SopsError> {
+    let Some(entry) = block.get("key_groups").filter(|_| is_set(block, "key_groups")) else { return Ok(Vec::new()) };
+    let bad = || SopsError::at(ErrorKind::BadBlock("key_groups"), &entry.value.range);
+    let Kind::List(items) = &entry.value.kind else { return Err(bad()) };
+    if items.len() > MAX_GROUPS {
+        return Err(bad());
+    }
+    let group = |item: &Item<'_>| match &item.value.kind {
+        Kind::Map(map) => recipients(map),
+        _ => Err(bad()),
+    };
+    items.iter().map(group).collect()
+}
+
+fn threshold(block: &Map<'_>) -> Result<Option<usize>, SopsError> {
+    let Some(entry) = block.get("shamir_threshold") else { return Ok(None) };
+    let typed = match &entry.value.kind {
+        Kind::Scalar(scalar) => scalar.resolve().ok(),
+        _ => None,
+    };
+    match typed {
+        Some(Typed::Null) => Ok(None),
+        Some(Typed::Int(number)) if (0..=MAX_GROUPS as i64).contains(&number) => {
+            Ok(usize::try_from(number).ok().filter(|number| *number > 0))
+        }
+        _ => Err(SopsError::at(ErrorKind::BadBlock("shamir_threshold"), &entry.value.range)),
+    }
 }
 
 fn recipients(block: &Map<'_>) -> Result<Vec<WrappedKey>, SopsError> {

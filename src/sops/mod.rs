@@ -1,4 +1,4 @@
-//! The sops document format: YAML whose leaves are encrypted, with age master keys.
+//! The sops document format: YAML or JSON whose leaves are encrypted, with age master keys.
 //!
 //! Takes texts, identities, a time and randomness; gives data, or texts. It touches no file, variable or clock, and
 //! knows nothing of the rest of this crate but YAML events and [`crate::secret::Secret`]: it could be a crate of its
@@ -16,35 +16,45 @@
 //! to say.
 //!
 //! Read and edited: YAML with any rule, several documents, comments, all types. Written: what every release from 3.8.1
-//! on opens, 3.9 on with `mac_only_encrypted`. Master keys: age with X25519; files that other kinds share open too, as
-//! long as one X25519 recipient is among them outside of `key_groups`.
+//! on opens, 3.9 on with `mac_only_encrypted`. Master keys: age with X25519, SSH keys and plugins, also in key groups;
+//! files that other kinds share open too, as long as age opens enough.
 
+mod clear;
 mod document;
 mod edit;
 mod emit;
+mod emit_json;
 mod error;
 mod identities;
+mod json;
 mod keys;
 mod leaf;
 mod mac;
 mod metadata;
 mod open;
+mod replace;
+mod rewrap;
 mod rule;
+mod shamir;
 mod splice;
 mod time;
+mod transform;
 mod typing;
 mod value;
 mod walk;
 mod write;
+mod yaml;
 
+pub use clear::Clear;
+pub use document::Format;
 pub use edit::{Change, Edit};
 pub use error::{ErrorKind, SopsError};
-pub use identities::{Identities, IdentityError, Source, System, sources};
-pub use keys::{Recipient, keygen};
+pub use identities::{Ask, Identities, IdentityError, Nobody, Source, System, keygen, sources};
+pub use keys::Recipient;
 pub use leaf::{Enc, Type};
 pub use metadata::{Metadata, WrappedKey};
 pub use open::{Encrypted, Leaf, is_sops};
 pub use rule::Rule;
 pub use value::{Map, Value};
 pub use walk::{Path, Step};
-pub use write::{Settings, encrypt};
+pub use write::{Random, Settings, encrypt, encrypt_text};

@@ -4,10 +4,9 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-use super::document::{self, Document};
+use super::document::{self, Document, Format};
 use super::error::{ErrorKind, SopsError};
 use super::identities::Identities;
-use super::keys;
 use super::leaf::{DataKey, Enc, PREFIX, Type};
 use super::mac::{Digits, Mac};
 use super::metadata::{self, Metadata};
@@ -15,11 +14,13 @@ use super::rule::Selector;
 use super::typing::Typed;
 use super::value::{Map, Value};
 use super::walk::{Path, Place, walk};
+use super::{json, keys};
 use crate::secret::Secret;
 
 /// A file encrypted with sops, parsed but not opened.
 pub struct Encrypted<'a> {
     pub(super) text: &'a str,
+    pub(super) format: Format,
     pub(super) documents: Vec<Document<'a>>,
     pub(super) metadata: Metadata,
     pub(super) selector: Selector,
@@ -48,24 +49,33 @@ pub struct Leaf<'t> {
 
 /// Whether a text has a sops block with a version and a MAC in its first document. Needs no key, and says nothing
 /// about whether the file opens.
-pub fn is_sops(text: &str) -> bool {
-    let Ok(documents) = document::parse(text) else { return false };
+pub fn is_sops(text: &str, format: Format) -> bool {
+    let Ok(documents) = document::parse(text, format) else { return false };
     let block = documents.first().and_then(|first| first.block.as_ref());
     block.is_some_and(|block| metadata::read(block).is_ok_and(|metadata| !metadata.mac.is_empty()))
 }
 
 impl<'a> Encrypted<'a> {
-    /// Parses an encrypted YAML text; JSON is YAML too, but for how it types numbers. The caller bounds its length.
+    /// Parses an encrypted YAML text. The caller bounds its length.
     ///
     /// # Errors
     ///
     /// Everything that keeps the text from being a sops file, before any key is asked for.
     pub fn parse(text: &'a str) -> Result<Self, SopsError> {
-        let documents = document::parse(text)?;
+        Self::parse_as(text, Format::Yaml)
+    }
+
+    /// Parses an encrypted text of either format.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Encrypted::parse`].
+    pub fn parse_as(text: &'a str, format: Format) -> Result<Self, SopsError> {
+        let documents = document::parse(text, format)?;
         let block = documents.first().and_then(|first| first.block.as_ref()).ok_or(ErrorKind::NoBlock)?;
         let metadata = metadata::read(block)?;
         let selector = Selector::new(&metadata.rule)?;
-        Ok(Self { text, documents, metadata, selector })
+        Ok(Self { text, format, documents, metadata, selector })
     }
 
     /// What the block says.
@@ -114,21 +124,43 @@ impl<'a> Encrypted<'a> {
     }
 
     pub(super) fn open_with(&self, key: &DataKey) -> Result<Vec<Map>, SopsError> {
+        self.verified(key).map(|(data, _)| data)
+    }
+
+    /// The data, and which reading of its numbers the MAC was made of.
+    pub(super) fn verified(&self, key: &DataKey) -> Result<(Vec<Map>, Numbers), SopsError> {
         if self.metadata.mac.is_empty() {
             return Err(ErrorKind::MacMissing.into());
         }
-        let (data, digits) = self.decrypt(key)?;
-        match digits.matches(key, &self.metadata.mac, &self.metadata.canonical) {
-            Some(true) => Ok(data),
-            Some(false) => Err(ErrorKind::MacMismatch.into()),
-            None => Err(ErrorKind::MacDoesNotDecrypt.into()),
+        let readings: &[Numbers] = match self.format {
+            Format::Yaml => &[Numbers::AsWritten],
+            Format::Json => &[Numbers::AsWritten, Numbers::Floats],
+        };
+        let mut failed = ErrorKind::MacMismatch;
+        for numbers in readings {
+            let (data, digits) = self.decrypt(key, *numbers)?;
+            match digits.matches(key, &self.metadata.mac, &self.metadata.canonical) {
+                Some(true) => return Ok((data, *numbers)),
+                Some(false) => {}
+                None => failed = ErrorKind::MacDoesNotDecrypt,
+            }
         }
+        Err(failed.into())
     }
 
     /// The data, and the MAC that it has; what the block says of the MAC is not looked at.
-    pub(super) fn decrypt(&self, key: &DataKey) -> Result<(Vec<Map>, Digits), SopsError> {
+    pub(super) fn decrypt(&self, key: &DataKey, numbers: Numbers) -> Result<(Vec<Map>, Digits), SopsError> {
+        let mut floats;
+        let documents = match numbers {
+            Numbers::AsWritten => &self.documents,
+            Numbers::Floats => {
+                floats = self.documents.clone();
+                floats.iter_mut().for_each(|document| json::as_floats(&mut document.root));
+                &floats
+            }
+        };
         let mut mac = Mac::new(self.metadata.mac_only_encrypted);
-        let data = walk(&self.documents, &self.selector, |place, node, scalar| {
+        let data = walk(documents, &self.selector, |place, node, scalar| {
             let value = if place.demanded && !scalar.text.is_empty() {
                 sealed(key, place, scalar)
             } else {
@@ -144,8 +176,21 @@ impl<'a> Encrypted<'a> {
     }
 }
 
+/// How the integers of a JSON text are taken. Which it was, its MAC tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// As integers: sops 3.13.2 and newer, and YAML.
+    AsWritten,
+    /// As floats: every release before.
+    Floats,
+}
+
 /// A leaf that must be an ENC text; `None` for a comment, which is the element of a list.
-fn sealed(key: &DataKey, place: &Place<'_>, scalar: &document::Scalar<'_>) -> Result<Option<Value>, ErrorKind> {
+pub(super) fn sealed(
+    key: &DataKey,
+    place: &Place<'_>,
+    scalar: &document::Scalar<'_>,
+) -> Result<Option<Value>, ErrorKind> {
     match scalar.resolve()? {
         Typed::Null => return Ok(Some(Value::Null)),
         Typed::Str => {}
@@ -160,7 +205,7 @@ fn sealed(key: &DataKey, place: &Place<'_>, scalar: &document::Scalar<'_>) -> Re
     Value::from_plaintext(enc.kind, bytes).map(Some).ok_or(ErrorKind::BadPlaintext(enc.kind))
 }
 
-fn plain(typed: Typed, text: &str) -> Value {
+pub(super) fn plain(typed: Typed, text: &str) -> Value {
     match typed {
         Typed::Null => Value::Null,
         Typed::Bool(bool) => Value::from(bool),

@@ -5,11 +5,11 @@
 
 use std::ops::Range;
 
-use super::document::{self, Entry, Kind, Map, Node, Scalar};
-use super::emit;
+use super::document::{self, Entry, Format, Kind, Map, Node, Scalar};
 use super::error::{ErrorKind, SopsError};
 use super::leaf::Enc;
 use super::open::Encrypted;
+use super::{emit, emit_json};
 use crate::yaml::events::Style;
 
 type Cut = (Range<usize>, String);
@@ -32,7 +32,7 @@ pub(super) struct Wanted<'p> {
 
 /// Applies changes to the first document.
 pub(super) fn values(file: &Encrypted<'_>, wanted: &[Wanted<'_>]) -> Option<String> {
-    let text = file.text;
+    let (text, format) = (file.text, file.format);
     let document = file.documents.first()?;
     let mut cuts = Vec::with_capacity(wanted.len());
     for Wanted { path, text: new } in wanted {
@@ -42,11 +42,13 @@ pub(super) fn values(file: &Encrypted<'_>, wanted: &[Wanted<'_>]) -> Option<Stri
             map = map.get(key)?.value.as_map()?;
         }
         cuts.push(match (map.get(last), new) {
-            (Some(entry), Some(new)) => replace(text, entry, map.flow, new)?,
+            (Some(entry), Some(new)) => replace(text, entry, map.flow, new, format)?,
+            (Some(entry), None) if format == Format::Json => remove_json(text, entry)?,
             (Some(entry), None) => remove(text, entry, map.flow)?,
+            (None, Some(new)) if format == Format::Json => add_json(text, map, last, new)?,
             (None, Some(new)) => {
                 let block = document.block.as_ref().filter(|_| above.is_empty());
-                add(text, map, block, &format!("{}: {}", emit::quoted(last), spelled(new, false)))?
+                add(text, map, block, &format!("{}: {}", emit::quoted(last), spelled(new, false, format)))?
             }
             (None, None) => continue,
         });
@@ -55,12 +57,12 @@ pub(super) fn values(file: &Encrypted<'_>, wanted: &[Wanted<'_>]) -> Option<Stri
 }
 
 /// Replaces `lastmodified` and `mac` in the block of every document.
-pub(super) fn block(text: &str, lastmodified: &str, mac: &str) -> Result<String, SopsError> {
+pub(super) fn block(text: &str, format: Format, lastmodified: &str, mac: &str) -> Result<String, SopsError> {
     let mut cuts = Vec::new();
-    for (index, document) in document::parse(text)?.iter().enumerate() {
+    for (index, document) in document::parse(text, format)?.iter().enumerate() {
         let Some(block) = document.block.as_ref().and_then(|block| block.value.as_map()) else { continue };
         let time = emit::double_quoted(lastmodified);
-        for (key, new) in [("lastmodified", time), ("mac", spelled(mac, block.flow))] {
+        for (key, new) in [("lastmodified", time), ("mac", spelled(mac, block.flow, format))] {
             match block.get(key).map(|entry| (&entry.value.kind, &entry.value.range)) {
                 Some((Kind::Scalar(scalar), range)) if scalar.style != Style::Block => {
                     cuts.push((whole(scalar, range), new));
@@ -75,8 +77,9 @@ pub(super) fn block(text: &str, lastmodified: &str, mac: &str) -> Result<String,
 }
 
 /// An ENC text may stand bare in block style; its commas and brackets forbid that in flow style.
-fn spelled(text: &str, flow: bool) -> String {
+fn spelled(text: &str, flow: bool, format: Format) -> String {
     match Enc::parse(text) {
+        _ if format == Format::Json => emit_json::quoted(text),
         Some(_) if !flow => text.to_owned(),
         Some(_) => emit::double_quoted(text),
         None => emit::quoted(text).into_owned(),
@@ -95,10 +98,10 @@ fn behind_colon(text: &str, entry: &Entry<'_>) -> Option<usize> {
     rest[..gap].trim().is_empty().then_some(entry.key_range.end + gap + 1)
 }
 
-fn replace(text: &str, entry: &Entry<'_>, flow: bool, new: &str) -> Option<Cut> {
+fn replace(text: &str, entry: &Entry<'_>, flow: bool, new: &str, format: Format) -> Option<Cut> {
     let Kind::Scalar(scalar) = &entry.value.kind else { return None };
     let range = &entry.value.range;
-    let new = spelled(new, flow);
+    let new = spelled(new, flow, format);
     if scalar.style == Style::Block {
         // The range is that of the lines; the `|` before them goes too.
         let end = text.get(..range.end)?.trim_end_matches(['\n', '\r']).len();
@@ -131,6 +134,48 @@ fn add(text: &str, map: &Map<'_>, block: Option<&Entry<'_>>, line: &str) -> Opti
     // A text without a last newline gets one.
     let broken = if at > 0 && !text.get(..at)?.ends_with('\n') { newline(text) } else { "" };
     Some((at..at, format!("{broken}{}{line}{}", " ".repeat(indent.min(1000)), newline(text))))
+}
+
+/// An entry behind the last of an object, laid out like that one.
+fn add_json(text: &str, map: &Map<'_>, key: &str, new: &str) -> Option<Cut> {
+    let last = map.entries.last()?;
+    let before = text.get(..last.key_range.start)?;
+    let gap = &before[before.trim_end().len()..];
+    let colon = text.get(last.key_range.end..last.value.range.start)?;
+    let at = last.value.range.end;
+    Some((at..at, format!(",{gap}{}{colon}{}", emit_json::quoted(key), emit_json::quoted(new))))
+}
+
+/// An entry with the comma behind it, or the one before it.
+fn remove_json(text: &str, entry: &Entry<'_>) -> Option<Cut> {
+    let (before, after) = (text.get(..entry.key_range.start)?, text.get(entry.value.range.end..)?);
+    let rest = after.trim_start();
+    if let Some(next) = rest.strip_prefix(',') {
+        let end = text.len() - next.trim_start().len();
+        return Some((entry.key_range.start..end, String::new()));
+    }
+    let start = before.trim_end().strip_suffix(',').map_or(entry.key_range.start, str::len);
+    Some((start..entry.value.range.end, String::new()))
+}
+
+/// The recipients in the block of every document.
+pub(super) fn recipients(file: &Encrypted<'_>, entries: &Node<'_>) -> Option<String> {
+    if file.format == Format::Json {
+        return None;
+    }
+    let mut cuts = Vec::new();
+    for document in &file.documents {
+        let Some(block) = document.block.as_ref().and_then(|block| block.value.as_map()) else { continue };
+        let age = block.get("age").filter(|_| !block.flow)?;
+        if !matches!(&age.value.kind, Kind::List(items) if !items.is_empty()) {
+            return None;
+        }
+        let colon = behind_colon(file.text, age)?;
+        let indent = age.key_range.start - line_start(file.text, age.key_range.start);
+        let lines = emit::value_lines(entries, indent + 4).ok()?;
+        cuts.push((colon..line_end(file.text, end_of(file.text, age)), format!("\n{lines}")));
+    }
+    join(file.text, cuts)
 }
 
 fn newline(text: &str) -> &'static str {

@@ -50,7 +50,8 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// Where the walk stands.
+/// Where a walk stands.
+#[derive(Default)]
 pub(super) struct Place<'t> {
     pub(super) document: usize,
     pub(super) path: Path<'t>,
@@ -76,8 +77,7 @@ pub(super) fn walk<'t, F>(
 where
     F: FnMut(&Place<'t>, &'t Node<'t>, &'t Scalar<'t>) -> Result<Option<Value>, SopsError>,
 {
-    let place = Place { document: 0, path: Path::default(), aad: String::new(), key_range: None, demanded: false };
-    let mut walk = Walk { selector, leaf, place };
+    let mut walk = Walk { selector, leaf, place: Place::default() };
     let mut data = Vec::with_capacity(documents.len());
     for (index, document) in documents.iter().enumerate() {
         walk.place.document = index;

@@ -1,27 +1,38 @@
-//! Data -> encrypted text: a new file, in the profile that every sops from 3.8.1 on opens.
+//! Data or a text in clear -> encrypted text, in the profile that every sops from 3.8.1 on opens.
 //!
-//! Takes a map, the rule, the recipients, the time and randomness; gives YAML with the block last. What the profile
-//! leaves out (timestamps, comments, merge keys, a plain negative zero) is refused rather than written wrongly.
+//! Takes documents, the rule, the recipients, the time and randomness; gives them with the block last. What the profile
+//! leaves out (timestamps, comments in lists, merge keys, a plain negative zero) is refused rather than written wrongly.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::document::{BLOCK, Document, Entry, Item, Kind, MAX_DEPTH, MAX_NODES, Map as Tree, Node, Scalar};
+use super::clear::of_value;
+use super::document::{
+    self, BLOCK, Comment, Document, Entry, Format, Item, Kind, MAX_DEPTH, MAX_NODES, Map as Tree, Node, Scalar,
+};
 use super::emit;
 use super::error::{ErrorKind, SopsError};
 use super::keys::Recipient;
-use super::leaf::{DataKey, Type};
+use super::leaf::{DataKey, Enc, Type};
 use super::mac::Mac;
+use super::metadata::WrappedKey;
+use super::open::{Encrypted, plain};
 use super::rule::{Rule, Selector};
 use super::time::Time;
+use super::transform::{Transform, comment_aad, list_comments, transform, wipe};
+use super::typing::Typed;
 use super::value::{Map, Value};
-use super::walk::{MAX_PATH, Path, Step};
+use super::walk::{MAX_PATH, Path, Place, Step};
 use crate::yaml::events::Style;
 
 /// The release whose format is claimed: the oldest that knows all of what is written.
 const VERSION: &str = "3.9.0";
+
+/// Integers beyond this are floats to JSON readers, and hashed as such.
+const JSON_INTEGERS: i64 = 1 << 53;
 
 /// How a new file is to be encrypted.
 #[derive(Clone, Copy, Debug)]
@@ -36,41 +47,118 @@ pub struct Settings<'a> {
     pub lastmodified: &'a str,
 }
 
-/// Encrypts a document under a new data key. `random` fills its argument with random bytes, for the data key and each
-/// leaf's IV; age draws its own.
+impl Settings<'_> {
+    fn check(&self) -> Result<(), SopsError> {
+        check_timestamp(self.lastmodified)?;
+        if self.recipients.is_empty() {
+            return Err(ErrorKind::NoRecipients.into());
+        }
+        if matches!(self.rule, Rule::EncryptedCommentRegex(_) | Rule::UnencryptedCommentRegex(_)) {
+            return Err(ErrorKind::CommentRule.into());
+        }
+        Ok(())
+    }
+}
+
+/// Fills its argument with random bytes.
+pub type Random<'r> = dyn FnMut(&mut [u8]) + 'r;
+
+/// Encrypts data under a new data key, as YAML. `random` gives the data key and each leaf's IV; age draws its own.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::NoRecipients`], [`ErrorKind::BadTimestamp`], a rule that cannot be written, and data that some sops
 /// release would misread, each with its path.
-pub fn encrypt(data: &Map, settings: &Settings<'_>, random: &mut dyn FnMut(&mut [u8])) -> Result<String, SopsError> {
-    check_timestamp(settings.lastmodified)?;
-    if settings.recipients.is_empty() {
-        return Err(ErrorKind::NoRecipients.into());
+pub fn encrypt(data: &Map, settings: &Settings<'_>, random: &mut Random<'_>) -> Result<String, SopsError> {
+    let mut builder = Builder::default();
+    let root = builder.map(data);
+    let mut documents = [Document { root: root.unwrap_or_default(), block: None }];
+    let sealed = match builder.failed {
+        Some(error) => Err(error),
+        None => seal_documents(&documents, Format::Yaml, settings, random),
+    };
+    wipe(&mut documents);
+    sealed
+}
+
+/// Encrypts a text as it stands: comments, order and documents stay, values get their canonical spelling. Comments in
+/// lists are left out; the number says how many.
+///
+/// # Errors
+///
+/// Those of [`encrypt`], and what keeps the text from being read. [`ErrorKind::ReservedKey`] if it is encrypted already.
+pub fn encrypt_text(
+    text: &str,
+    format: Format,
+    settings: &Settings<'_>,
+    random: &mut Random<'_>,
+) -> Result<(String, usize), SopsError> {
+    let documents = document::parse(text, format)?;
+    if let Some(block) = documents.iter().find_map(|document| document.block.as_ref()) {
+        return Err(SopsError::at(ErrorKind::ReservedKey, &block.key_range));
     }
-    if matches!(settings.rule, Rule::EncryptedCommentRegex(_) | Rule::UnencryptedCommentRegex(_)) {
-        return Err(ErrorKind::CommentRule.into());
+    let left_out = list_comments(&documents);
+    Ok((seal_documents(&documents, format, settings, random)?, left_out))
+}
+
+impl Encrypted<'_> {
+    /// Seals everything anew under a new data key. Rule and documents stay; `lastmodified` is the time of writing.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Encrypted::open`] and [`encrypt`].
+    pub fn rotate(
+        &self,
+        identities: &super::Identities,
+        recipients: &[Recipient],
+        lastmodified: &str,
+        random: &mut Random<'_>,
+    ) -> Result<String, SopsError> {
+        let clear = self.clear(identities)?;
+        let settings = Settings {
+            rule: &self.metadata.rule,
+            mac_only_encrypted: self.metadata.mac_only_encrypted,
+            recipients,
+            lastmodified,
+        };
+        check_timestamp(lastmodified)?;
+        if recipients.is_empty() {
+            return Err(ErrorKind::NoRecipients.into());
+        }
+        sealed_anew(&clear.documents, self.format, &settings, false, random)
     }
-    if data.get(BLOCK).is_some() {
-        return Err(SopsError::new(ErrorKind::ReservedKey).with_path(BLOCK.to_owned()));
-    }
+}
+
+fn seal_documents(
+    documents: &[Document<'_>],
+    format: Format,
+    settings: &Settings<'_>,
+    random: &mut Random<'_>,
+) -> Result<String, SopsError> {
+    settings.check()?;
+    sealed_anew(documents, format, settings, true, random)
+}
+
+fn sealed_anew(
+    documents: &[Document<'_>],
+    format: Format,
+    settings: &Settings<'_>,
+    strict: bool,
+    random: &mut Random<'_>,
+) -> Result<String, SopsError> {
     let mut bytes = Zeroizing::new([0; 32]);
     random(&mut *bytes);
     let key = DataKey::new(bytes);
-    let mut sealer = Sealer {
-        key: &key,
-        random,
-        selector: Selector::new(settings.rule)?,
-        mac: Mac::new(settings.mac_only_encrypted),
-        path: Path::default(),
-        aad: String::new(),
-        // The block is part of what a reader counts.
-        nodes: 64 + 8 * settings.recipients.len(),
-    };
-    let root = sealer.map(data, false)?;
-    let mac = sealer.mac.finish().seal(&key, settings.lastmodified, sealer.random).ok_or(ErrorKind::TooLarge)?;
-    let block = Some(entry(BLOCK, block(settings, &key, mac)?));
-    emit::documents(&[Document { root, block }])
+    let selector = Selector::new(settings.rule)?;
+    let sealing = Sealing { key: &key, format, strict, stash: Stash::default() };
+    let (mut documents, mac) = sealing.run(documents, &selector, settings.mac_only_encrypted, random)?;
+    let mac = mac.finish().seal(&key, settings.lastmodified, random).ok_or(ErrorKind::TooLarge)?;
+    let wrapped = settings.recipients.iter().map(|recipient| recipient.wrap(&key)).collect::<Result<Vec<_>, _>>()?;
+    let block = entry(BLOCK, block(settings, wrapped, mac));
+    for document in &mut documents {
+        document.block = Some(block.clone());
+    }
+    emit::documents(&documents, format)
 }
 
 /// `YYYY-MM-DDTHH:MM:SSZ` and nothing else.
@@ -79,20 +167,10 @@ pub(super) fn check_timestamp(text: &str) -> Result<(), SopsError> {
     if canonical { Ok(()) } else { Err(ErrorKind::BadTimestamp.into()) }
 }
 
-fn block<'a>(settings: &Settings<'_>, key: &DataKey, mac: String) -> Result<Node<'a>, SopsError> {
-    let mut age = Vec::with_capacity(settings.recipients.len());
-    for recipient in settings.recipients {
-        let wrapped = recipient.wrap(key)?;
-        let enc = Scalar { text: Cow::Owned(wrapped.enc), style: Style::Block, tag: None };
-        let fields = vec![
-            entry("recipient", string(wrapped.recipient)),
-            entry("enc", Node { range: 0..0, kind: Kind::Scalar(enc) }),
-        ];
-        age.push(Item { comments: Vec::new(), value: map_node(fields) });
-    }
+fn block(settings: &Settings<'_>, wrapped: Vec<WrappedKey>, mac: String) -> Node<'static> {
     let (rule, text) = settings.rule.entry();
     let mut fields = vec![
-        entry("age", Node { range: 0..0, kind: Kind::List(age) }),
+        entry("age", age_entries(wrapped)),
         entry("lastmodified", string(settings.lastmodified.to_owned())),
         entry("mac", string(mac)),
         entry(rule, string(text.to_owned())),
@@ -101,10 +179,19 @@ fn block<'a>(settings: &Settings<'_>, key: &DataKey, mac: String) -> Result<Node
         fields.push(entry("mac_only_encrypted", scalar("true".to_owned(), Style::Plain)));
     }
     fields.push(entry("version", string(VERSION.to_owned())));
-    Ok(map_node(fields))
+    map_node(fields)
 }
 
-fn entry<'a>(key: &str, value: Node<'a>) -> Entry<'a> {
+/// The list under `age`.
+pub(super) fn age_entries(wrapped: Vec<WrappedKey>) -> Node<'static> {
+    let one = |WrappedKey { recipient, enc }| {
+        let fields = vec![entry("recipient", string(recipient)), entry("enc", scalar(enc, Style::Block))];
+        Item { comments: Vec::new(), value: map_node(fields) }
+    };
+    Node { range: 0..0, kind: Kind::List(wrapped.into_iter().map(one).collect()) }
+}
+
+pub(super) fn entry<'a>(key: &str, value: Node<'a>) -> Entry<'a> {
     Entry { comments: Vec::new(), key: Cow::Owned(key.to_owned()), key_range: 0..0, value }
 }
 
@@ -117,106 +204,202 @@ pub(super) fn string<'a>(text: String) -> Node<'a> {
 }
 
 fn scalar<'a>(text: String, style: Style) -> Node<'a> {
-    Node { range: 0..0, kind: Kind::Scalar(Scalar { text: Cow::Owned(text), style, tag: None }) }
+    Node { range: 0..0, kind: Kind::Scalar(Scalar::new(Cow::Owned(text), style, None)) }
 }
 
-/// Turns data into a tree of ENC texts and plain scalars, hashing as it goes.
-struct Sealer<'a> {
-    key: &'a DataKey,
-    random: &'a mut dyn FnMut(&mut [u8]),
-    selector: Selector,
-    mac: Mac,
+/// Data -> a tree in clear. What can't be a tree is kept as `failed`.
+#[derive(Default)]
+struct Builder<'a> {
     path: Path<'a>,
-    aad: String,
+    length: usize,
     nodes: usize,
+    failed: Option<SopsError>,
 }
 
-impl<'a> Sealer<'a> {
-    fn error(&self, kind: ErrorKind) -> SopsError {
-        SopsError::new(kind).with_path(self.path.to_string())
+impl<'a> Builder<'a> {
+    fn fail<T>(&mut self, kind: ErrorKind) -> Option<T> {
+        let error = SopsError::new(kind).with_path(self.path.to_string());
+        self.failed.get_or_insert(error);
+        None
     }
 
-    fn map(&mut self, map: &'a Map, matched: bool) -> Result<Tree<'a>, SopsError> {
+    fn map(&mut self, map: &'a Map) -> Option<Tree<'static>> {
         let mut seen = HashSet::with_capacity(map.len());
         let mut tree = Tree::default();
         for (key, value) in map.iter() {
-            let length = self.aad.len();
             self.path.0.push(Step::Key(key));
+            self.length += key.len() + 1;
             if !seen.insert(key) {
-                return Err(self.error(ErrorKind::DuplicateKey { first: 0..0 }));
+                return self.fail(ErrorKind::DuplicateKey { first: 0..0 });
             }
-            if key == "<<" {
-                return Err(self.error(ErrorKind::MergeKey));
+            if self.path.0.len() == 1 && key == BLOCK {
+                return self.fail(ErrorKind::ReservedKey);
             }
-            self.aad.push_str(key);
-            self.aad.push(':');
-            if self.aad.len() > MAX_PATH {
-                return Err(SopsError::new(ErrorKind::PathTooLong));
+            if self.length > MAX_PATH {
+                return self.fail(ErrorKind::PathTooLong);
             }
-            let matched = matched || self.selector.matches(Some(key), &[]);
-            let value = self.node(value, matched)?;
-            tree.entries.push(Entry { comments: Vec::new(), key: Cow::Borrowed(key), key_range: 0..0, value });
+            tree.entries.push(entry(key, self.node(value)?));
+            self.length -= key.len() + 1;
             self.path.0.pop();
-            self.aad.truncate(length);
         }
-        Ok(tree)
+        Some(tree)
     }
 
-    fn node(&mut self, value: &'a Value, matched: bool) -> Result<Node<'a>, SopsError> {
-        // What is written must be readable; the reader counts a key and its value.
+    fn node(&mut self, value: &'a Value) -> Option<Node<'static>> {
+        // What is written must be readable; the reader counts a key and its value, and the block.
         self.nodes += 2;
-        if self.nodes > MAX_NODES {
-            return Err(self.error(ErrorKind::TooLarge));
+        if self.nodes > MAX_NODES - 1000 {
+            return self.fail(ErrorKind::TooLarge);
         }
         if self.path.0.len() > MAX_DEPTH - 1 {
-            return Err(self.error(ErrorKind::TooDeep));
+            return self.fail(ErrorKind::TooDeep);
         }
-        match value {
-            Value::Map(map) => Ok(Node { range: 0..0, kind: Kind::Map(self.map(map, matched)?) }),
+        let kind = match value {
+            Value::Map(map) => Kind::Map(self.map(map)?),
             Value::List(list) => {
                 let mut items = Vec::with_capacity(list.len());
                 for (index, value) in list.iter().enumerate() {
                     self.path.0.push(Step::Index(index));
-                    items.push(Item { comments: Vec::new(), value: self.node(value, matched)? });
+                    items.push(Item { comments: Vec::new(), value: self.node(value)? });
                     self.path.0.pop();
                 }
-                Ok(Node { range: 0..0, kind: Kind::List(items) })
+                Kind::List(items)
             }
-            leaf => self.leaf(leaf, self.selector.demands(matched)),
-        }
+            Value::Time(_) => return self.fail(ErrorKind::Unwritable(Type::Time)),
+            Value::Bytes(_) => return self.fail(ErrorKind::Unwritable(Type::Str)),
+            leaf => Kind::Scalar(of_value(leaf)),
+        };
+        Some(Node { range: 0..0, kind })
+    }
+}
+
+/// ENC texts of a file that is sealed again, by what they hold: an unchanged value keeps its own.
+#[derive(Default)]
+pub(super) struct Stash(BTreeMap<[u8; 32], Vec<String>>);
+
+impl Stash {
+    /// Keeps a leaf of the old file. Those of one path, the elements of a list, keep their order.
+    pub(super) fn put(&mut self, aad: &str, kind: Type, bytes: &[u8], enc: &Enc<'_>) {
+        self.0.entry(Self::key(aad, kind, bytes)).or_default().insert(0, enc.text.to_owned());
     }
 
-    fn leaf(&mut self, value: &Value, encrypted: bool) -> Result<Node<'a>, SopsError> {
-        let kind = value.kind().unwrap_or(Type::Null);
+    fn take(&mut self, aad: &str, kind: Type, bytes: &[u8]) -> Option<String> {
+        self.0.get_mut(&Self::key(aad, kind, bytes))?.pop()
+    }
+
+    /// A digest, so that no plaintext is kept.
+    fn key(aad: &str, kind: Type, bytes: &[u8]) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(aad.len().to_le_bytes());
+        hash.update(aad);
+        hash.update(kind.name());
+        hash.update([0]);
+        hash.update(bytes);
+        hash.finalize().into()
+    }
+}
+
+/// Documents in clear -> sealed ones.
+pub(super) struct Sealing<'k> {
+    pub(super) key: &'k DataKey,
+    pub(super) format: Format,
+    /// Refuse what not every release reads back; else only what nobody does.
+    pub(super) strict: bool,
+    pub(super) stash: Stash,
+}
+
+impl Sealing<'_> {
+    /// The sealed documents without a block, and the MAC of what they hold.
+    pub(super) fn run(
+        self,
+        documents: &[Document<'_>],
+        selector: &Selector,
+        mac_only_encrypted: bool,
+        random: &mut Random<'_>,
+    ) -> Result<(Vec<Document<'static>>, Mac), SopsError> {
+        let mut sealer = Sealer { sealing: self, mac: Mac::new(mac_only_encrypted), random };
+        let documents = transform(documents, selector, &mut sealer)?;
+        Ok((documents, sealer.mac))
+    }
+
+    /// Whether some release would misread it.
+    fn check(&self, place: &Place<'_>, value: &Value) -> Result<(), ErrorKind> {
+        let merge = place.path.0.iter().any(|step| *step == Step::Key("<<"));
         let negative_zero = |float: f64| float == 0.0 && float.is_sign_negative();
-        let unwritable = match value {
-            Value::Time(_) | Value::Bytes(_) => true,
-            Value::Float(float) => !encrypted && negative_zero(*float.expose()),
-            _ => false,
-        };
-        if unwritable {
-            return Err(self.error(ErrorKind::Unwritable(kind)));
-        }
-        let Self { key, random, mac, aad, .. } = self;
-        let sealed = value.with_bytes(|bytes| {
-            mac.add(bytes, encrypted);
-            // The empty string is never encrypted.
-            (encrypted && !bytes.is_empty()).then(|| key.seal(bytes, kind, aad.as_bytes(), random))
-        });
-        match sealed.flatten() {
-            Some(enc) => enc.map(string).ok_or_else(|| self.error(ErrorKind::TooLarge)),
-            None => Ok(plain(value)),
+        match value {
+            _ if merge && self.strict => Err(ErrorKind::MergeKey),
+            Value::Time(_) if self.strict => Err(ErrorKind::Unwritable(Type::Time)),
+            Value::Bytes(_) if self.strict => Err(ErrorKind::Unwritable(Type::Str)),
+            Value::Float(float) if !place.demanded && negative_zero(*float.expose()) => {
+                Err(ErrorKind::Unwritable(Type::Float))
+            }
+            Value::Float(float) if self.format == Format::Json && !place.demanded && !float.expose().is_finite() => {
+                Err(ErrorKind::NotInJson)
+            }
+            Value::Int(int) if self.format == Format::Json && self.strict && !place.demanded => {
+                if int.expose().unsigned_abs() > JSON_INTEGERS.unsigned_abs() {
+                    return Err(ErrorKind::Unwritable(Type::Int));
+                }
+                Ok(())
+            }
+            _ => Ok(()),
         }
     }
 }
 
-/// A leaf in clear, spelled so that every reader types and hashes it alike.
-fn plain<'a>(value: &Value) -> Node<'a> {
-    match value {
-        Value::Bool(bool) => scalar(bool.expose().to_string(), Style::Plain),
-        Value::Int(int) => scalar(int.expose().to_string(), Style::Plain),
-        Value::Float(float) => scalar(emit::float_spelled(*float.expose()), Style::Plain),
-        Value::Str(text) => string(text.expose().clone()),
-        _ => scalar(String::new(), Style::Plain),
+struct Sealer<'s, 'k, 'r> {
+    sealing: Sealing<'k>,
+    mac: Mac,
+    random: &'s mut Random<'r>,
+}
+
+impl Transform for Sealer<'_, '_, '_> {
+    fn scalar(&mut self, place: &Place<'_>, scalar: &Scalar<'_>) -> Result<Option<Scalar<'static>>, ErrorKind> {
+        let value = plain(scalar.resolve()?, &scalar.text);
+        let Self { sealing, mac, random } = self;
+        let (aad, kind) = (&*place.aad, value.kind().unwrap_or(Type::Null));
+        let done = value.with_bytes(|bytes| {
+            mac.add(bytes, place.demanded);
+            // The empty string is never encrypted.
+            if !place.demanded || bytes.is_empty() {
+                return None;
+            }
+            if let Some(kept) = sealing.stash.take(aad, kind, bytes) {
+                return Some(Ok(kept));
+            }
+            let sealed = sealing
+                .check(place, &value)
+                .and_then(|()| sealing.key.seal(bytes, kind, aad.as_bytes(), *random).ok_or(ErrorKind::TooLarge));
+            Some(sealed)
+        });
+        match done.flatten() {
+            Some(sealed) => Ok(Some(Scalar::new(Cow::Owned(sealed?), Style::Quoted, None))),
+            None => {
+                sealing.check(place, &value)?;
+                Ok(Some(in_clear(scalar, &value)))
+            }
+        }
     }
+
+    fn comment(&mut self, place: &Place<'_>, comment: &Comment<'_>) -> Result<Option<String>, ErrorKind> {
+        let Self { sealing, random, .. } = self;
+        if !place.demanded || comment.text.is_empty() {
+            return Ok(Some(comment.text.to_string()));
+        }
+        let (aad, bytes) = (comment_aad(place), comment.text.as_bytes());
+        if let Some(kept) = sealing.stash.take(aad, Type::Comment, bytes) {
+            return Ok(Some(kept));
+        }
+        sealing.key.seal(bytes, Type::Comment, aad.as_bytes(), *random).map(Some).ok_or(ErrorKind::TooLarge)
+    }
+}
+
+/// A leaf in clear, to be spelled so that every reader types and hashes it alike.
+fn in_clear(scalar: &Scalar<'_>, value: &Value) -> Scalar<'static> {
+    let mut clear = of_value(value);
+    // A whole float of JSON has no point, which nobody there misses.
+    if let (Some(Typed::Float(_)), Value::Float(_)) = (&scalar.typed, value) {
+        clear.text = Cow::Owned(scalar.text.to_string());
+    }
+    clear
 }

@@ -6,6 +6,7 @@
 
 pub mod disk;
 pub mod git;
+pub mod program;
 mod system;
 
 pub use system::System;

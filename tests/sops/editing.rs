@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 use tieline::secret::Secret;
-use tieline::sops::{Change, Encrypted, ErrorKind, Identities, Map, Rule, Settings, Value, encrypt};
+use tieline::sops::{Change, Encrypted, ErrorKind, Format, Identities, Map, Rule, Settings, Value, encrypt};
 
-use super::vectors::{cases, read};
+use super::vectors::{cases, read, sealed};
 use super::{TIME, key, random};
 
 fn secret(text: &str) -> Secret<String> {
@@ -134,9 +134,9 @@ fn what_cannot_be_set_is_refused_by_path() {
 fn files_of_every_layout_can_be_edited() {
     for case in cases() {
         let name = case.file_name().unwrap().to_str().unwrap();
-        let text = read(&case, "encrypted.yaml");
+        let (text, format) = sealed(&case);
         let identities = Identities::parse(&read(&case, "identity.txt")).unwrap();
-        let Ok(file) = Encrypted::parse(&text) else { continue };
+        let Ok(file) = Encrypted::parse_as(&text, format) else { continue };
         if file.open(&identities).is_err() {
             continue;
         }
@@ -147,21 +147,21 @@ fn files_of_every_layout_can_be_edited() {
         }
         edit.set(&["tieline_new"], secret("added")).unwrap();
         let new = edit.finish(TIME, &mut random).unwrap_or_else(|error| panic!("{name}: {error}")).unwrap();
-        let file = Encrypted::parse(&new).unwrap();
+        let file = Encrypted::parse_as(&new, format).unwrap();
         let data = file.open(&identities).unwrap();
         assert_eq!(string(&data[0], &["tieline_new"]), Some("added"), "{name}");
         if let Some(key) = &first {
             assert_eq!(string(&data[0], &[key]), Some("a changed\nvalue"), "{name}");
         }
-        let kept = kept(&text, &new);
+        let kept = kept(&text, &new, format);
         assert!(kept.1 - kept.0 <= 1, "{name}: {kept:?}");
         assert_eq!(text.matches('#').count(), new.matches('#').count(), "{name}");
     }
 }
 
 /// How many ENC texts of leaves were kept, and how many there were.
-fn kept(old: &str, new: &str) -> (usize, usize) {
-    let file = Encrypted::parse(old).unwrap();
+fn kept(old: &str, new: &str, format: Format) -> (usize, usize) {
+    let file = Encrypted::parse_as(old, format).unwrap();
     let leaves = file.leaves().unwrap();
     let texts = || leaves.iter().filter_map(|leaf| leaf.enc);
     (texts().filter(|enc| new.contains(enc.text)).count(), texts().count())

@@ -3,10 +3,10 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tieline::sops::{Encrypted, Map, Rule, Settings, Value, encrypt, is_sops};
+use tieline::sops::{Encrypted, Format, Map, Rule, Settings, Value, encrypt, is_sops};
 
 use super::data::Data;
-use super::vectors::{cases, read};
+use super::vectors::{cases, read, sealed};
 use super::{TIME, key, random};
 
 fn text() -> impl Strategy<Value = String> {
@@ -76,7 +76,7 @@ proptest! {
         let settings = Settings { rule: &rule, mac_only_encrypted, recipients: &recipients, lastmodified: TIME };
         let map = map(&entries);
         let text = encrypt(&map, &settings, &mut random).unwrap();
-        prop_assert!(is_sops(&text));
+        prop_assert!(is_sops(&text, Format::Yaml));
         let file = Encrypted::parse(&text).unwrap();
         prop_assert!(file.leaves().unwrap().iter().all(|leaf| !leaf.demanded || leaf.empty || leaf.enc.is_some()));
         let opened = file.open(&identities).unwrap();
@@ -94,16 +94,16 @@ proptest! {
     #[test]
     fn arbitrary_text_never_panics(text in "\\PC*|[-a-c:&*?!|>{}\\[\\],#\"' \n\t]{0,60}") {
         let _ = Encrypted::parse(&text).map(|file| file.leaves().map(|leaves| leaves.len()));
-        let _ = is_sops(&text);
+        let _ = is_sops(&text, Format::Yaml);
     }
 
     #[test]
     fn a_mutated_file_never_panics_and_if_it_opens_it_can_be_edited(
-        case in 0..63_usize, at: prop::sample::Index, length in 0..6_usize,
+        case in 0..71_usize, at: prop::sample::Index, length in 0..6_usize,
         with in "[-a-z:&*?!|>{}\\[\\],#\"' \n\t=A-Z0-9]{0,6}",
     ) {
         let case = &cases()[case];
-        let text = read(case, "encrypted.yaml");
+        let (text, format) = sealed(case);
         prop_assume!(text.len() < 60_000);
         let mut start = at.index(text.len());
         while !text.is_char_boundary(start) { start -= 1; }
@@ -111,7 +111,7 @@ proptest! {
         while !text.is_char_boundary(end) { end += 1; }
         let mutated = format!("{}{with}{}", &text[..start], &text[end..]);
         let identities = tieline::sops::Identities::parse(&read(case, "identity.txt")).unwrap();
-        if let Ok(file) = Encrypted::parse(&mutated) {
+        if let Ok(file) = Encrypted::parse_as(&mutated, format) {
             let _ = file.leaves();
             if let Ok(mut edit) = file.edit(&identities) {
                 let keys: Vec<_> = edit.data()[0].iter().map(|(key, _)| key.to_owned()).collect();

@@ -83,16 +83,18 @@ fn who_could_open_a_file_is_said_when_we_cannot() {
     let error = open("age: [{recipient: age1abc, enc: junk}, {recipient: ssh-rsa AAA, enc: ''}]");
     assert_eq!(message(&error), "no identity opens the file; its recipients are age1abc, ssh-rsa AAA");
     let error = open("age: null, pgp: [{fp: x}], key_groups: [{}], kms: []");
-    assert_eq!(error.kind, ErrorKind::UnsupportedKeys(vec!["pgp".into(), "key_groups".into()]));
+    assert_eq!(error.kind, ErrorKind::NoIdentity { recipients: vec![] });
     message(&error);
 }
 
 #[test]
 fn recipients_of_other_kinds_are_named_as_such() {
     let kind = |text: &str| text.parse::<Recipient>().err().map(|error| error.kind);
-    assert_eq!(kind("ssh-ed25519 AAAA"), Some(ErrorKind::UnsupportedRecipient));
-    assert_eq!(kind("age1pq1xyz"), Some(ErrorKind::UnsupportedRecipient));
-    assert_eq!(kind("age1yubikey1qqq"), Some(ErrorKind::UnsupportedRecipient));
+    assert_eq!(kind("ssh-ed25519 AAAA"), Some(ErrorKind::BadRecipient));
+    let ecdsa = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBA== ana";
+    assert_eq!(kind(ecdsa), Some(ErrorKind::UnsupportedRecipient));
+    assert_eq!(kind("age1pq1xyz"), Some(ErrorKind::PostQuantum));
+    assert_eq!(kind("age1yubikey1qqq"), Some(ErrorKind::BadRecipient));
     assert_eq!(kind("age1hunter"), Some(ErrorKind::BadRecipient));
     let (_, recipient, _) = key();
     assert_eq!(kind(&format!(" {recipient}\n")), None);

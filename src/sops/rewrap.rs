@@ -1,0 +1,53 @@
+//! Who can open a file: the data key wrapped anew, for others.
+//!
+//! Values, `mac` and `lastmodified` stay as they are, byte for byte; so does the data key, which who was removed may have
+//! kept. To mean it, [`Encrypted::rotate`].
+
+use super::document::Entry;
+use super::emit;
+use super::error::{ErrorKind, SopsError};
+use super::identities::Identities;
+use super::keys::{self, Recipient};
+use super::open::Encrypted;
+use super::splice;
+use super::write::{age_entries, entry};
+
+impl Encrypted<'_> {
+    /// The file, sealed to these recipients and no others. The MAC is verified first, so that nobody seals on what was
+    /// tampered with.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Encrypted::open`], [`ErrorKind::NoRecipients`], and [`ErrorKind::KeyGroups`].
+    pub fn rewrap(&self, identities: &Identities, recipients: &[Recipient]) -> Result<String, SopsError> {
+        if recipients.is_empty() {
+            return Err(ErrorKind::NoRecipients.into());
+        }
+        if !self.metadata.groups.is_empty() {
+            return Err(ErrorKind::KeyGroups.into());
+        }
+        let key = keys::data_key(&self.metadata, identities)?;
+        self.open_with(&key)?;
+        let wrapped = recipients.iter().map(|recipient| recipient.wrap(&key)).collect::<Result<Vec<_>, _>>()?;
+        let entries = age_entries(wrapped);
+        let kept = |text: String| {
+            let file = Encrypted::parse_as(&text, self.format).ok()?;
+            let now = file.metadata.recipients.iter().map(|entry| entry.recipient.as_str());
+            let same = now.eq(recipients.iter().map(Recipient::as_str)) && file.metadata.mac == self.metadata.mac;
+            // What was written is what was read: the MAC holds for it.
+            (same && file.open_with(&key).is_ok()).then_some(text)
+        };
+        if let Some(text) = splice::recipients(self, &entries).and_then(kept) {
+            return Ok(text);
+        }
+        let mut documents = self.documents.clone();
+        for block in documents.iter_mut().filter_map(|document| document.block.as_mut()) {
+            let super::document::Kind::Map(block) = &mut block.value.kind else { continue };
+            match block.entries.iter_mut().find(|entry| entry.key == "age") {
+                Some(age) => age.value = entries.clone(),
+                None => block.entries.insert(0, Entry { ..entry("age", entries.clone()) }),
+            }
+        }
+        kept(emit::documents(&documents, self.format)?).ok_or_else(|| ErrorKind::EditFailed.into())
+    }
+}
