@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::document::{Document, Kind, Map, Node};
+use super::emit::float_spelled;
 use super::error::{ErrorKind, SopsError};
 use super::typing::Typed;
-use super::value::float_text;
 
 /// Writes the only document.
 ///
@@ -88,7 +88,7 @@ fn node(out: &mut String, value: &Node<'_>, depth: usize) -> Result<(), SopsErro
                 Typed::Float(float) if !float.is_finite() => {
                     return Err(SopsError::at(ErrorKind::NotInJson, &value.range));
                 }
-                Typed::Float(float) => out.push_str(&float_text(float)),
+                Typed::Float(float) => out.push_str(&float_spelled(float)),
                 Typed::Time(time) => out.push_str(&quoted(&time.text())),
                 Typed::Bytes(bytes) => out.push_str(&quoted(&String::from_utf8_lossy(&bytes))),
                 Typed::Str => out.push_str(&quoted(&scalar.text)),

@@ -10,6 +10,8 @@ use std::sync::{Arc, OnceLock};
 
 use age::secrecy::{ExposeSecret, SecretString};
 use age::{plugin, scrypt, ssh, x25519};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use crate::secret::Secret;
@@ -85,12 +87,19 @@ pub(super) struct Key {
     recipient: Option<String>,
 }
 
-/// A file of identities under a passphrase: opened when nothing else fits, once.
+/// A file of identities, or an SSH key, under a passphrase: opened when nothing else fits, once.
 struct Locked {
-    text: Zeroizing<String>,
+    content: Content,
     place: String,
     asker: Asker,
     opened: OnceLock<Vec<Key>>,
+}
+
+enum Content {
+    /// The text of an age file.
+    Age(Zeroizing<String>),
+    /// The key, and its recipient: nobody is asked for files that are sealed to others.
+    Ssh(Box<ssh::Identity>, String),
 }
 
 /// Why a text is no list of identities.
@@ -143,18 +152,24 @@ impl Identities {
         if start.starts_with("age-encryption.org/") || start.starts_with("-----BEGIN AGE ENCRYPTED FILE") {
             let decryptor = decryptor(start).filter(|d| d.is_scrypt());
             decryptor.ok_or(IdentityError::NotPassphrase)?;
-            identities.locked.push(Locked {
-                text: Zeroizing::new(start.to_owned()),
-                place: place.to_owned(),
-                asker,
-                opened: OnceLock::new(),
-            });
+            identities.lock(Content::Age(Zeroizing::new(start.to_owned())), place, asker);
         } else if start.starts_with("-----BEGIN ") {
-            identities.keys.push(ssh_key(start, place, asker)?);
+            let key = ssh_key(start)?;
+            match (&key, public_half(start)) {
+                (ssh::Identity::Unencrypted(_), recipient) => {
+                    identities.keys.push(Key { identity: Box::new(key), recipient });
+                }
+                (_, Some(recipient)) => identities.lock(Content::Ssh(Box::new(key), recipient), place, asker),
+                (_, None) => return Err(IdentityError::Ssh("it is not in OpenSSH's format".to_owned())),
+            }
         } else {
             identities.lines(text, &asker)?;
         }
         Ok(identities)
+    }
+
+    fn lock(&mut self, content: Content, place: &str, asker: Asker) {
+        self.locked.push(Locked { content, place: place.to_owned(), asker, opened: OnceLock::new() });
     }
 
     fn lines(&mut self, text: &str, asker: &Asker) -> Result<(), IdentityError> {
@@ -221,9 +236,14 @@ impl Identities {
         self.keys.iter().map(|key| &*key.identity as &dyn age::Identity)
     }
 
-    /// Those of files under a passphrase, which is asked for now, once a file; a wrong one gives none.
-    pub(super) fn unlocked(&self) -> impl Iterator<Item = &dyn age::Identity> {
-        let opened = self.locked.iter().flat_map(|locked| locked.opened.get_or_init(|| locked.open()));
+    /// Those under a passphrase that may open what is sealed to `recipient`. The passphrase is asked for now, once; a
+    /// wrong one gives none.
+    pub(super) fn unlocked(&self, recipient: &str) -> impl Iterator<Item = &dyn age::Identity> {
+        let fitting = self.locked.iter().filter(move |locked| match &locked.content {
+            Content::Age(_) => true,
+            Content::Ssh(_, own) => recipient.trim().starts_with(own.as_str()),
+        });
+        let opened = fitting.flat_map(|locked| locked.opened.get_or_init(|| locked.open()));
         opened.map(|key| &*key.identity as &dyn age::Identity)
     }
 }
@@ -233,19 +253,32 @@ impl Locked {
         let Some(passphrase) = self.asker.0.passphrase(&format!("passphrase of {}", self.place)) else {
             return Vec::new();
         };
+        let keys = match &self.content {
+            Content::Age(text) => self.open_age(text, &passphrase),
+            Content::Ssh(key, recipient) => open_ssh(key, recipient, &passphrase).map(|key| vec![key]),
+        };
+        keys.unwrap_or_else(|| {
+            self.asker.0.tell(&format!("{}: the passphrase does not open it", self.place));
+            Vec::new()
+        })
+    }
+
+    fn open_age(&self, text: &str, passphrase: &Secret<String>) -> Option<Vec<Key>> {
         let mut identity = scrypt::Identity::new(passphrase.expose().clone().into());
         identity.set_max_work_factor(MAX_WORK_FACTOR);
-        let mut text = Secret::new(String::with_capacity(64 << 10));
-        let reader =
-            decryptor(&self.text).and_then(|d| d.decrypt(std::iter::once(&identity as &dyn age::Identity)).ok());
-        let read = reader.and_then(|reader| reader.take(64 << 10).read_to_string(text.expose_mut()).ok());
+        let mut text_in_clear = Secret::new(String::with_capacity(64 << 10));
+        let reader = decryptor(text)?.decrypt(std::iter::once(&identity as &dyn age::Identity)).ok()?;
+        reader.take(64 << 10).read_to_string(text_in_clear.expose_mut()).ok()?;
         let mut identities = Identities::default();
-        if read.is_none() || identities.lines(text.expose(), &self.asker).is_err() {
-            self.asker.0.tell(&format!("{}: the passphrase does not open it", self.place));
-            return Vec::new();
-        }
-        identities.keys
+        identities.lines(text_in_clear.expose(), &self.asker).ok()?;
+        Some(identities.keys)
     }
+}
+
+fn open_ssh(key: &ssh::Identity, recipient: &str, passphrase: &Secret<String>) -> Option<Key> {
+    let ssh::Identity::Encrypted(key) = key else { return None };
+    let key = key.decrypt(passphrase.expose().clone().into()).ok()?;
+    Some(Key { identity: Box::new(ssh::Identity::from(key)), recipient: Some(recipient.to_owned()) })
 }
 
 fn decryptor(text: &str) -> Option<age::Decryptor<impl Read>> {
@@ -254,21 +287,34 @@ fn decryptor(text: &str) -> Option<age::Decryptor<impl Read>> {
     age::Decryptor::new_buffered(age::armor::ArmoredReader::new(std::io::Cursor::new(armor.into_bytes()))).ok()
 }
 
-fn ssh_key(text: &str, place: &str, asker: Asker) -> Result<Key, IdentityError> {
+fn ssh_key(text: &str) -> Result<ssh::Identity, IdentityError> {
     let bad = |reason: &str| IdentityError::Ssh(reason.to_owned());
-    let identity = ssh::Identity::from_buffer(text.as_bytes(), Some(place.to_owned()))
-        .map_err(|_| bad("it is not an OpenSSH private key, or cut off"))?;
-    if let ssh::Identity::Unsupported(_) = &identity {
-        return Err(bad("only ssh-ed25519 and ssh-rsa keys in OpenSSH's format are"));
+    match ssh::Identity::from_buffer(text.as_bytes(), None) {
+        Ok(ssh::Identity::Unsupported(_)) => Err(bad("only ssh-ed25519 and ssh-rsa keys in OpenSSH's format are")),
+        Ok(key) => Ok(key),
+        Err(_) => Err(bad("it is not an OpenSSH private key, or cut off")),
     }
-    // Of a key under a passphrase the public half is in clear, but age keeps it to itself.
-    let recipient = match &identity {
-        ssh::Identity::Unencrypted(key) => {
-            ssh::Recipient::try_from(ssh::Identity::from(key.clone())).ok().map(|recipient| recipient.to_string())
-        }
-        _ => None,
+}
+
+/// The public key that a private one carries in clear, also under a passphrase (OpenSSH's PROTOCOL.key).
+fn public_half(text: &str) -> Option<String> {
+    let body: String = text.lines().map(str::trim).skip(1).take_while(|line| !line.starts_with("-----")).collect();
+    let bytes = Zeroizing::new(STANDARD.decode(body).ok()?);
+    let mut rest = bytes.strip_prefix(b"openssh-key-v1\0")?;
+    let mut string = |skip: usize| {
+        let (length, behind) = rest.get(skip..)?.split_first_chunk::<4>()?;
+        let (string, behind) = behind.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        rest = behind;
+        Some(string)
     };
-    Ok(Key { identity: Box::new(identity.with_callbacks(asker)), recipient })
+    // The cipher, the key derivation and its options; then the number of keys.
+    for _ in 0..3 {
+        string(0)?;
+    }
+    let public = string(4)?;
+    let (length, kind) = public.split_first_chunk::<4>()?;
+    let kind = std::str::from_utf8(kind.get(..u32::from_be_bytes(*length) as usize)?).ok()?;
+    Some(format!("{kind} {}", STANDARD.encode(public)))
 }
 
 /// Makes a new identity: the text `AGE-SECRET-KEY-1…`, and its recipient.

@@ -183,11 +183,13 @@ fn first(entries: &[WrappedKey], identities: &Identities) -> Result<Option<Zeroi
         }
     }
     for entry in entries {
-        if let Unwrapped::Content(content) = unwrap(&entry.enc, identities.unlocked()) {
+        if let Unwrapped::Content(content) = unwrap(&entry.enc, identities.unlocked(&entry.recipient)) {
             return Ok(Some(content));
         }
         for later in identities.for_recipient(&entry.recipient) {
-            if let Unwrapped::Content(content) = unwrap(&entry.enc, later.ready().chain(later.unlocked())) {
+            if let Unwrapped::Content(content) =
+                unwrap(&entry.enc, later.ready().chain(later.unlocked(&entry.recipient)))
+            {
                 return Ok(Some(content));
             }
         }

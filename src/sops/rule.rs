@@ -107,10 +107,15 @@ impl Selector {
         match &self.test {
             Test::Suffix(suffix) => key.is_some_and(|key| key.ends_with(suffix)),
             Test::Key(regex) => key.is_some_and(|key| regex.is_match(key)),
-            // A comment that matches stays plain under either rule, so an encrypted one did not match.
-            Test::Comment(regex) => {
-                comments.iter().any(|c| leaf::Enc::parse(&c.text).is_none() && regex.is_match(&c.text))
-            }
+            Test::Comment(_) => comments.iter().any(|comment| self.names(&comment.text)),
+        }
+    }
+
+    /// Whether a comment is one that the rule goes by. It stays plain under either rule, so an encrypted one is none.
+    pub(super) fn names(&self, comment: &str) -> bool {
+        match &self.test {
+            Test::Comment(regex) => leaf::Enc::parse(comment).is_none() && regex.is_match(comment),
+            _ => false,
         }
     }
 

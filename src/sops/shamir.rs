@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn any_two_shares_of_a_line_give_its_value_at_zero() {
         let share = |x: u8| {
-            let mut share: Vec<u8> = (0..32).map(|i| i ^ multiply(i.wrapping_mul(7) ^ 0x5a, x)).collect();
+            let mut share: Vec<u8> = (0..32u8).map(|i| i ^ multiply(i.wrapping_mul(7) ^ 0x5a, x)).collect();
             share.push(x);
             Zeroizing::new(share)
         };

@@ -87,9 +87,13 @@ impl<'p> Walk<'_, 'p> {
     }
 
     fn comments(&mut self, comments: &[Comment<'_>], matched: bool) -> Result<Vec<Comment<'static>>, SopsError> {
-        self.place.demanded = self.selector.demands(matched);
         let mut done = Vec::with_capacity(comments.len());
+        let mut matched = matched;
         for comment in comments {
+            // What a rule by comment goes by stays plain; it holds for the lines behind it.
+            let named = self.selector.names(&comment.text);
+            matched |= named;
+            self.place.demanded = !named && self.selector.demands(matched);
             let text = self.with.comment(&self.place, comment).map_err(|kind| SopsError::at(kind, &comment.range))?;
             done.extend(text.map(|text| Comment { text: Cow::Owned(text), range: 0..0 }));
         }

@@ -4,6 +4,7 @@ mod editing;
 mod peer_sops;
 mod properties;
 mod refusals;
+mod texts;
 mod vectors;
 
 use tieline::sops::{Identities, Recipient, keygen};
