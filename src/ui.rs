@@ -69,6 +69,12 @@ impl Ui {
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 
+    /// Prints bytes as they are: the value that was asked for.
+    pub fn bytes(&self, bytes: &[u8]) {
+        let mut out = io::stdout().lock();
+        let _ = out.write_all(bytes).and_then(|()| out.flush());
+    }
+
     /// Says something to the person, a line.
     pub fn say(&self, text: &str) {
         let mut err = io::stderr().lock();

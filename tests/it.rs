@@ -18,6 +18,7 @@ mod secret;
 mod shell;
 
 mod sops;
+mod sops_command;
 #[allow(dead_code, reason = "a toolbox")]
 mod support;
 mod tenancy;

@@ -12,6 +12,7 @@ mod fmt;
 mod format;
 mod graph;
 mod init;
+mod keygen;
 mod list;
 mod mv;
 mod plan;
@@ -20,6 +21,7 @@ mod rule;
 mod secret;
 mod session;
 mod show;
+mod sops;
 mod swap;
 mod validate;
 mod verify;
@@ -79,6 +81,10 @@ pub enum Command {
     Connector(connector::Args),
     /// Set and list secrets
     Secret(secret::Args),
+    /// Read and write any sops file that is sealed with age
+    Sops(sops::Args),
+    /// Make an age identity
+    Keygen(keygen::Args),
     /// Show what an apply would change; needs no key
     Plan(plan::Args),
     /// Seal an environment and put it in force
@@ -125,6 +131,8 @@ pub fn run(cli: &Cli, ui: &Ui) -> Exit {
         Command::Graph(args) => graph::run(args, cli, ui),
         Command::Connector(args) => connector::run(args, cli, ui),
         Command::Secret(args) => secret::run(args, cli, ui),
+        Command::Sops(args) => sops::run(args, cli, ui),
+        Command::Keygen(args) => keygen::run(args, cli, ui),
         Command::Plan(args) => plan::run(args, cli, ui),
         Command::Apply(args) => apply::run(args, cli, ui),
         Command::Verify(args) => verify::run(args, cli, ui),

@@ -1,14 +1,16 @@
 //! The operator's age identities, found where sops finds them.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::secret::Secret;
-use crate::sops::{Ask, Identities, Source, System, sources};
+use crate::sops::{Ask, Identities, Recipient, Source, System, keygen, sources};
+use crate::world::disk::{self, Access};
 use crate::world::program::Run;
-use crate::world::{ReadError, World, disk};
+use crate::world::{ReadError, World};
 
 /// A file of identities may have this many bytes.
 const MAX_BYTES: usize = 1 << 20;
@@ -117,8 +119,23 @@ fn reason(error: &ReadError) -> String {
 pub fn default_file(world: &dyn World) -> Option<PathBuf> {
     let home = world.variable("HOME").map(PathBuf::from);
     let nothing_set = |name: &str| if name.starts_with("SOPS_") { None } else { world.variable(name) };
-    sources(nothing_set, home.as_deref().map(Path::new), System::here()).into_iter().find_map(|source| match source {
-        Source::File { path, .. } => Some(path),
+    let sources = sources(nothing_set, home.as_deref().map(Path::new), System::here());
+    // Not among the SSH keys, which come first.
+    sources.into_iter().rev().find_map(|source| match source {
+        Source::File { path, .. } if path.ends_with("sops/age/keys.txt") => Some(path),
         _ => None,
     })
+}
+
+/// Makes an identity in a file that must not exist yet, and that only the owner may read; gives its recipient.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`], or the operating system's.
+pub fn create(world: &dyn World, file: &Path) -> io::Result<Recipient> {
+    let (secret, recipient) = keygen();
+    let created = world.now().strftime("%Y-%m-%dT%H:%M:%SZ");
+    let text = format!("# created: {created}\n# public key: {recipient}\n{}\n", secret.expose());
+    let text = Secret::new(text);
+    disk::create(file, text.expose().as_bytes(), Access::Private)?;
+    Ok(recipient)
 }

@@ -178,7 +178,7 @@ pub fn sealed(data: &Map, setting: &Setting<'_>) -> Result<String, Unopened> {
 }
 
 /// The operating system's randomness. Without it nothing may be sealed.
-fn random(buffer: &mut [u8]) {
+pub fn random(buffer: &mut [u8]) {
     #[allow(clippy::expect_used, reason = "a guessable key would be worse than an abort")]
     getrandom::fill(buffer).expect("the operating system gives randomness");
 }

@@ -2,17 +2,18 @@
 
 use std::borrow::Cow;
 
-use super::document::{Comment, Document, Format, Scalar};
+use super::document::{Comment, Document, Format, Item, Kind, Map as Tree, Node, Scalar};
 use super::emit;
 use super::error::{ErrorKind, SopsError};
 use super::identities::Identities;
-use super::keys;
 use super::leaf::{DataKey, Enc, Type};
 use super::open::{Encrypted, sealed};
 use super::transform::{Transform, comment_aad, transform, wipe};
 use super::typing::Typed;
 use super::value::{Map, Value};
-use super::walk::Place;
+use super::walk::{Place, Step};
+use super::write::entry;
+use super::{json, keys};
 use crate::secret::Secret;
 use crate::yaml::events::Style;
 
@@ -32,6 +33,28 @@ impl Clear {
     /// The data alone.
     pub fn data(&self) -> &[Map] {
         &self.data
+    }
+
+    /// Puts a JSON value at a path of the first document. Maps on the way are made where they are missing; an index of a
+    /// list is one that is there, or the one behind the last.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotJson`], [`ErrorKind::NoSuchMap`], [`ErrorKind::ReservedKey`].
+    pub fn set(&mut self, path: &[Step<'_>], json: &str) -> Result<(), SopsError> {
+        // Wrapped, since a document is an object.
+        let wrapped = Secret::new(format!("{{\"value\": {json}}}"));
+        let mut parsed = json::document(wrapped.expose())?;
+        let (Some(entry), 1) = (parsed.root.entries.pop(), parsed.root.entries.len() + 1) else {
+            return Err(ErrorKind::NotJson.into());
+        };
+        if path.first() == Some(&Step::Key("sops")) {
+            return Err(ErrorKind::ReservedKey.into());
+        }
+        let place = || super::walk::Path(path.to_vec()).to_string();
+        let root = self.documents.first_mut().map(|document| &mut document.root);
+        let put = root.and_then(|root| put_in(root, path, owned(&entry.value)));
+        put.ok_or_else(|| SopsError::new(ErrorKind::NoSuchMap).with_path(place()))
     }
 
     /// The text to show or edit. JSON has no comments, and holds one document.
@@ -101,4 +124,51 @@ pub(super) fn of_value(value: &Value) -> Scalar<'static> {
         Value::Bytes(bytes) => plain(String::from("binary"), Typed::Bytes(bytes.expose().clone())),
         Value::Null | Value::List(_) | Value::Map(_) => plain(String::new(), Typed::Null),
     }
+}
+
+/// The same tree with texts of its own.
+fn owned(node: &Node<'_>) -> Node<'static> {
+    let kind = match &node.kind {
+        Kind::Scalar(scalar) => {
+            let text = Cow::Owned(scalar.text.to_string());
+            Kind::Scalar(Scalar { typed: scalar.typed.clone(), ..Scalar::new(text, scalar.style, None) })
+        }
+        Kind::List(items) => {
+            let item = |item: &Item<'_>| Item { comments: Vec::new(), value: owned(&item.value) };
+            Kind::List(items.iter().map(item).collect())
+        }
+        Kind::Map(map) => {
+            let entries = map.entries.iter().map(|old| entry(&old.key, owned(&old.value)));
+            Kind::Map(Tree { entries: entries.collect(), ..Tree::default() })
+        }
+    };
+    Node { range: 0..0, kind }
+}
+
+fn put_in(map: &mut Tree<'static>, path: &[Step<'_>], value: Node<'static>) -> Option<()> {
+    let (Step::Key(key), below) = path.split_first()? else { return None };
+    let index = match map.entries.iter().position(|entry| entry.key == *key) {
+        Some(index) => index,
+        None => {
+            map.entries.push(entry(key, Node { range: 0..0, kind: Kind::Map(Tree::default()) }));
+            map.entries.len() - 1
+        }
+    };
+    put(&mut map.entries[index].value, below, value)
+}
+
+fn put(node: &mut Node<'static>, path: &[Step<'_>], value: Node<'static>) -> Option<()> {
+    match (path.split_first(), &mut node.kind) {
+        (None, _) => *node = value,
+        (Some((Step::Key(_), _)), Kind::Map(map)) => return put_in(map, path, value),
+        (Some((Step::Index(index), below)), Kind::List(items)) => {
+            if *index == items.len() && below.is_empty() {
+                items.push(Item { comments: Vec::new(), value });
+            } else {
+                return put(&mut items.get_mut(*index)?.value, below, value);
+            }
+        }
+        _ => return None,
+    }
+    Some(())
 }

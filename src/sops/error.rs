@@ -120,6 +120,8 @@ pub enum ErrorKind {
     NotInJson,
     /// The file has key groups, whose shares are not made here.
     KeyGroups,
+    /// A key of `.sops.yaml` that can't be read, or that this module does not know to follow.
+    BadConfig(&'static str),
     /// age failed to wrap the data key.
     Age,
 }
@@ -216,6 +218,7 @@ impl fmt::Display for ErrorKind {
             Self::ManyDocuments => "the file has several documents, and JSON holds one",
             Self::NotInJson => "JSON has no text for this number",
             Self::KeyGroups => "the file has key groups: who can open it is not changed here",
+            Self::BadConfig(key) => return write!(f, ".sops.yaml: `{key}` can't be read, or is not supported"),
             Self::Age => "age could not wrap the data key",
         })
     }

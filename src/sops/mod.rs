@@ -20,6 +20,7 @@
 //! files that other kinds share open too, as long as age opens enough.
 
 mod clear;
+pub mod config;
 mod document;
 mod edit;
 mod emit;

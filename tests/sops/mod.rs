@@ -1,11 +1,11 @@
 //! The sops document format, seen from outside.
-mod data;
+pub(crate) mod data;
 mod editing;
 mod peer_sops;
 mod properties;
 mod refusals;
 mod texts;
-mod vectors;
+pub(crate) mod vectors;
 
 use tieline::sops::{Identities, Recipient, keygen};
 

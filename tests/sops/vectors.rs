@@ -22,7 +22,7 @@ pub(crate) fn read(case: &Path, name: &str) -> String {
 }
 
 /// A key of `case.toml` whose value is a string.
-fn setting(case: &Path, key: &str) -> String {
+pub(crate) fn setting(case: &Path, key: &str) -> String {
     let toml = read(case, "case.toml");
     let line = toml.lines().find_map(|line| line.strip_prefix(key)?.trim_start().strip_prefix("= \"")).unwrap();
     line.trim_end_matches('"').to_owned()
@@ -37,7 +37,7 @@ pub(crate) fn sealed(case: &Path) -> (String, Format) {
 }
 
 /// Its text before it was sealed.
-fn in_clear(case: &Path) -> (String, Format) {
+pub(crate) fn in_clear(case: &Path) -> (String, Format) {
     match sealed(case).1 {
         Format::Json => (read(case, "plain.json"), Format::Json),
         Format::Yaml => (read(case, "plain.yaml"), Format::Yaml),

@@ -1,0 +1,169 @@
+//! What the five commands share: the file, who seals and who opens it.
+
+use std::path::{Path, PathBuf};
+
+use crate::commands::session::Keys;
+use crate::commands::{Cli, Exit, Failure};
+use crate::providers::identities::Found;
+use crate::providers::sops_file::unopened;
+use crate::secret::Secret;
+use crate::sops::config::{Creation, creation};
+use crate::sops::{Encrypted, Format, Recipient, SopsError};
+use crate::ui::Ui;
+use crate::world::disk::{self, Access};
+use crate::world::{ReadError, System, World};
+
+/// A file may have this many bytes.
+const MAX_BYTES: usize = 64 << 20;
+
+/// The file, and what it is written in.
+#[derive(Debug, clap::Args)]
+pub(super) struct Input {
+    /// The file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// What the file is written in; else its name tells
+    #[arg(long, value_name = "FORMAT", alias = "input-type")]
+    format: Option<Written>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(super) enum Written {
+    /// YAML
+    Yaml,
+    /// JSON
+    Json,
+}
+
+impl From<Written> for Format {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Yaml => Self::Yaml,
+            Written::Json => Self::Json,
+        }
+    }
+}
+
+/// Who a file is sealed to.
+#[derive(Debug, clap::Args)]
+pub(super) struct To {
+    /// A recipient, or several with commas between; else SOPS_AGE_RECIPIENTS, else what .sops.yaml says
+    #[arg(long, value_name = "RECIPIENT")]
+    age: Vec<String>,
+}
+
+/// A file as read.
+pub(super) struct Read {
+    /// Where it is.
+    pub(super) path: PathBuf,
+    /// As it was typed.
+    pub(super) shown: String,
+    /// What it is written in.
+    pub(super) format: Format,
+    /// What it holds.
+    pub(super) text: Secret<String>,
+}
+
+impl Input {
+    pub(super) fn read(&self, cli: &Cli) -> Result<Read, Failure> {
+        let path = cli.directory.as_deref().unwrap_or(Path::new("")).join(&self.file);
+        let shown = self.file.display().to_string();
+        let failure = |reason: String| Failure::new(format!("{shown}: {reason}"));
+        let text = disk::read_private(&path, MAX_BYTES).map_err(|error| match error {
+            ReadError::Missing => failure("there is no such file".into()).exit(Exit::Usage),
+            ReadError::NotAFile => failure("not a regular file".into()),
+            ReadError::TooLarge => failure("more than 64 MiB".into()),
+            ReadError::Failed(reason) => failure(reason),
+        })?;
+        let by_name = match path.extension().and_then(|end| end.to_str()) {
+            Some("yaml" | "yml") => Some(Format::Yaml),
+            Some("json") => Some(Format::Json),
+            _ => None,
+        };
+        let format = self.format.map(Format::from).or(by_name).ok_or_else(|| {
+            Failure::usage(format!("{shown}: the name does not tell what the file is written in"))
+                .help("`--format yaml` or `--format json`")
+        })?;
+        Ok(Read { path, shown, format, text })
+    }
+}
+
+impl Read {
+    pub(super) fn encrypted(&self) -> Result<Encrypted<'_>, Failure> {
+        Encrypted::parse_as(self.text.expose(), self.format).map_err(|error| self.failure(&error, None))
+    }
+
+    /// Why nothing was done, with the line it is about.
+    pub(super) fn failure(&self, error: &SopsError, found: Option<&Found>) -> Failure {
+        let line = error.range.as_ref().and_then(|range| self.text.expose().get(..range.start));
+        let line = line.map_or(String::new(), |before| format!(":{}", before.matches('\n').count() + 1));
+        let told = unopened(&self.shown, error);
+        let failure = Failure::new(format!("{}{line}: {}; nothing of it was used", self.shown, told.reason));
+        match (told.integrity, found) {
+            (true, _) => failure.exit(Exit::Integrity).help(told.help),
+            (false, Some(found)) => failure.help(format!("{}; {}", told.help, found.help())),
+            (false, None) => failure.help("the file is as it was"),
+        }
+    }
+
+    /// Puts another text in the file's place, at once or not at all.
+    pub(super) fn replace(&self, text: &str) -> Result<(), Failure> {
+        disk::replace(&self.path, text.as_bytes(), Access::Shared)
+            .map_err(|error| Failure::new(format!("can't write {}: {error}", self.shown)))
+    }
+}
+
+/// The identities of the operator.
+pub(super) fn identities(keys: &Keys, ui: &Ui) -> Result<Found, Failure> {
+    keys.find(&System::new("."), ui)
+}
+
+/// The time as sops writes it.
+pub(super) fn now() -> String {
+    System::new(".").now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// The operating system's randomness.
+pub(super) fn random(buffer: &mut [u8]) {
+    crate::providers::sops_file::random(buffer);
+}
+
+impl To {
+    /// What was asked for, or what `.sops.yaml` says of the file.
+    pub(super) fn creation(&self, file: &Read) -> Result<Creation, Failure> {
+        let named = match self.age.is_empty() {
+            true => System::new(".").variable("SOPS_AGE_RECIPIENTS").into_iter().collect(),
+            false => self.age.clone(),
+        };
+        let named = named.iter().flat_map(|text| text.split(',')).map(|text| text.trim().to_owned());
+        let named: Vec<String> = named.filter(|text| !text.is_empty()).collect();
+        let mut creation = configured(file)?.unwrap_or_default();
+        if !named.is_empty() {
+            creation.recipients = named;
+        }
+        Ok(creation)
+    }
+}
+
+/// The recipients of a creation rule, of which there must be some.
+pub(super) fn recipients(creation: &Creation) -> Result<Vec<Recipient>, Failure> {
+    if creation.recipients.is_empty() {
+        return Err(Failure::usage("nobody is named to seal it to")
+            .help("`--age RECIPIENT`, SOPS_AGE_RECIPIENTS, or a creation rule in .sops.yaml that fits the file"));
+    }
+    let one = |text: &String| text.parse().map_err(|error| Failure::usage(format!("`{text}`: {error}")));
+    creation.recipients.iter().map(one).collect()
+}
+
+/// What the nearest `.sops.yaml` above the file says of it. SOPS_CONFIG may name another.
+fn configured(file: &Read) -> Result<Option<Creation>, Failure> {
+    let path = disk::absolute(&file.path);
+    let named = System::new(".").variable("SOPS_CONFIG").map(|named| disk::absolute(Path::new(&named)));
+    let above = || path.ancestors().skip(1).take(100).map(|folder| folder.join(".sops.yaml")).find(|c| disk::exists(c));
+    let Some(config) = named.or_else(above) else { return Ok(None) };
+    let shown = config.display();
+    let text = disk::read_private(&config, 1 << 20).map_err(|_| Failure::new(format!("{shown} can't be read")))?;
+    let folder = config.parent().unwrap_or(Path::new(""));
+    let relative = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+    creation(text.expose(), &relative).map_err(|error| Failure::new(format!("{shown}: {error}")))
+}

@@ -1,0 +1,56 @@
+//! `tieline sops rotate`
+
+use super::file::{Input, identities, now, random};
+use crate::commands::session::Keys;
+use crate::commands::{Cli, Exit, Failure};
+use crate::sops::Recipient;
+use crate::ui::Ui;
+
+/// Seals every value anew under a new data key.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    input: Input,
+    #[command(flatten)]
+    keys: Keys,
+    /// Seal it to this recipient too
+    #[arg(long, value_name = "RECIPIENT")]
+    add_age: Vec<Recipient>,
+    /// Seal it to this one no more
+    #[arg(long, value_name = "RECIPIENT")]
+    rm_age: Vec<String>,
+    /// Write it in the file's place
+    #[arg(short, long)]
+    in_place: bool,
+}
+
+pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
+    let file = args.input.read(cli)?;
+    let encrypted = file.encrypted()?;
+    let metadata = encrypted.metadata();
+    if !metadata.groups.is_empty() || !metadata.unsupported.is_empty() {
+        return Err(Failure::new(format!(
+            "{}: others than age recipients hold its data key, alone or in groups",
+            file.shown
+        ))
+        .help("rotate it with sops, which can seal to them"));
+    }
+    let mut recipients: Vec<Recipient> = Vec::new();
+    for entry in
+        metadata.recipients.iter().filter(|entry| !args.rm_age.iter().any(|gone| gone.trim() == entry.recipient))
+    {
+        recipients
+            .push(entry.recipient.parse().map_err(|error| Failure::new(format!("`{}`: {error}", entry.recipient)))?);
+    }
+    recipients.extend(args.add_age.iter().cloned());
+    let found = identities(&args.keys, ui)?;
+    let text = encrypted
+        .rotate(&found.identities, &recipients, &now(), &mut random)
+        .map_err(|error| file.failure(&error, Some(&found)))?;
+    if args.in_place {
+        file.replace(&text)?;
+    } else {
+        ui.machine(&text);
+    }
+    Ok(Exit::Done)
+}
