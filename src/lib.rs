@@ -11,7 +11,7 @@
 //!    [`validate`] holds one against the other, [`rules`] say what is allowed and mostly should not be.
 //! 6. [`compile`] is all of that, for one environment or for all; [`edit`] changes files, and has the result compiled
 //!    before a byte is written.
-//! 7. [`providers`] open secrets, [`bundle`] seals the result, [`plan`] compares it with what is deployed, [`targets`] hold it, [`apply`] puts it
+//! 7. [`secrets`] keeps sealed files, [`providers`] open them, [`bundle`] seals the result, [`plan`] compares it with what is deployed, [`targets`] hold it, [`apply`] puts it
 //!    in force, [`verify`] looks whether it is whole.
 //! 8. [`reporters`] turn what was found into text, [`ui`] prints it, [`commands`] are what people type.
 //!
@@ -41,6 +41,7 @@ pub mod validate;
 pub mod rules;
 pub mod compile;
 pub mod edit;
+pub mod secrets;
 
 // Sealing and deploying.
 pub mod bundle;

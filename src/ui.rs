@@ -28,6 +28,8 @@ pub struct Ui {
     talk: Look,
     /// A CI system looks for commands in what is printed.
     ci: bool,
+    /// That system is GitHub Actions.
+    github: bool,
 }
 
 impl Ui {
@@ -50,7 +52,8 @@ impl Ui {
         };
         let systems = ["CI", "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "TEAMCITY_VERSION"];
         let ci = systems.iter().any(|name| variable(name).is_some());
-        Self { out: look(io::stdout().is_terminal()), talk: look(io::stderr().is_terminal()), ci }
+        let github = variable("GITHUB_ACTIONS").as_deref() == Some("true");
+        Self { out: look(io::stdout().is_terminal()), talk: look(io::stderr().is_terminal()), ci, github }
     }
 
     /// How stdout looks.
@@ -73,6 +76,22 @@ impl Ui {
     pub fn bytes(&self, bytes: &[u8]) {
         let mut out = io::stdout().lock();
         let _ = out.write_all(bytes).and_then(|()| out.flush());
+    }
+
+    /// Whether stdout is a terminal.
+    pub fn is_shown(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// Asks GitHub's runner to hide a value that is about to be printed, each of its lines, since it compares lines. Short
+    /// ones are left: hiding every `1` would hide nothing and garble the log.
+    pub fn mask(&self, value: &Secret<String>) {
+        if self.github {
+            let mut err = io::stderr().lock();
+            for line in value.expose().lines().map(str::trim).filter(|line| line.chars().count() >= 4) {
+                let _ = writeln!(err, "::add-mask::{}", line.replace('%', "%25"));
+            }
+        }
     }
 
     /// Says something to the person, a line.
@@ -110,6 +129,17 @@ impl Ui {
         let _ = write!(err, "{question} Type `yes` to go on: ").and_then(|()| err.flush());
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+    }
+
+    /// Asks whether to go on: Enter is a yes, `no` a no; so is nobody being there.
+    pub fn go_on(&self, question: &str, no: &str) -> bool {
+        if !self.is_interactive() {
+            return false;
+        }
+        let mut err = io::stderr().lock();
+        let _ = write!(err, "{question}").and_then(|()| err.flush());
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer).is_ok_and(|bytes| bytes > 0) && answer.trim() != no
     }
 
     /// A secret from the terminal, not echoed, even where stdin is something else; `None` where there is none.

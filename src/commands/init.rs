@@ -7,10 +7,10 @@ use uuid::Uuid;
 use super::session::Keys;
 use super::{Cli, Exit, Failure};
 use crate::providers::identities;
-use crate::providers::sops_file::{self, Setting};
-use crate::sops::{self, Map, Recipient, Value};
+use crate::secrets::change::{Sealing, sealed};
+use crate::secrets::{nameless, scope};
+use crate::sops::{self, Recipient, Value};
 use crate::ui::Ui;
-use crate::workspace::secrets::SCOPE;
 use crate::world::disk::{self, Access};
 use crate::world::{System, World};
 
@@ -79,15 +79,11 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     for environment in ["dev", "prod"] {
         let layer = format!("environments/{environment}");
         let path = format!("{layer}/secrets.sops.yaml");
-        let scope = sops_file::scope(id, &layer);
-        let mut data = Map::new();
-        for name in SECRETS {
-            data.push((*name).to_owned(), Value::from(PLACEHOLDER));
-        }
-        data.push(SCOPE.to_owned(), Value::from(scope.as_str()));
+        let scope = scope(id, &layer);
         let recipients = std::slice::from_ref(&recipient);
-        let setting = Setting { text: None, path: &path, scope: &scope, recipients, time: &time };
-        let text = sops_file::sealed(&data, &setting).map_err(|e| Failure::new(e.reason))?;
+        let values = SECRETS.iter().map(|name| ((*name).to_owned(), Value::from(PLACEHOLDER)));
+        let sealing = Sealing { text: None, path: &path, scope: &scope, recipients, time: &time, name_of: &nameless };
+        let text = sealed(values, &sealing).map_err(|e| Failure::new(e.reason))?;
         files.push((path, text));
     }
     for (path, text) in &files {

@@ -16,6 +16,7 @@ mod keygen;
 mod list;
 mod mv;
 mod plan;
+mod recipients;
 mod render;
 mod rule;
 mod secret;
@@ -79,8 +80,10 @@ pub enum Command {
     Graph(graph::Args),
     /// List the connectors, and show what one asks for
     Connector(connector::Args),
-    /// Set and list secrets
+    /// Set, show, change and list secrets
     Secret(secret::Args),
+    /// Say who can open secrets, and seal the files to them
+    Recipients(recipients::Args),
     /// Read and write any sops file that is sealed with age
     Sops(sops::Args),
     /// Make an age identity
@@ -131,6 +134,7 @@ pub fn run(cli: &Cli, ui: &Ui) -> Exit {
         Command::Graph(args) => graph::run(args, cli, ui),
         Command::Connector(args) => connector::run(args, cli, ui),
         Command::Secret(args) => secret::run(args, cli, ui),
+        Command::Recipients(args) => recipients::run(args, cli, ui),
         Command::Sops(args) => sops::run(args, cli, ui),
         Command::Keygen(args) => keygen::run(args, cli, ui),
         Command::Plan(args) => plan::run(args, cli, ui),

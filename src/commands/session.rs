@@ -9,12 +9,14 @@ use crate::compile::{self, Compiled};
 use crate::connectors::{Catalogue, Connector};
 use crate::diagnostic::{self, Diagnostic, has_errors, listed, nearest};
 use crate::providers::identities::{self, Found};
+use crate::secrets::sopsrc;
 use crate::sops::Ask;
 use crate::ui::Ui;
 use crate::value::Node;
 use crate::workspace::Workspace;
 use crate::workspace::discover::is_segment;
 use crate::workspace::layers::At;
+use crate::world::disk::{self, Access};
 use crate::world::{System, World};
 
 /// An environment, with a profile where one is asked for.
@@ -257,9 +259,44 @@ impl Session {
         })
     }
 
+    /// The time as sops writes it: whole seconds, `Z`.
+    pub fn timestamp(&self) -> String {
+        self.world.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+
+    /// Puts `.sops.yaml` in step with the recipients of every layer, if it is ours.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn keep_sopsrc(&self, ui: &Ui) -> Result<(), Failure> {
+        let there = self.world.read(sopsrc::FILE, 1 << 20).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let Some(wanted) = sopsrc::text(&self.workspace) else { return Ok(()) };
+        match there {
+            Some(there) if !sopsrc::is_ours(&there) || there == wanted => return Ok(()),
+            Some(_) => {}
+            None if disk::exists(&self.world.root().join(sopsrc::FILE)) => return Ok(()),
+            None => {}
+        }
+        disk::replace(&self.world.root().join(sopsrc::FILE), wanted.as_bytes(), Access::Shared)
+            .map_err(|error| Failure::new(format!("can't write {}: {error}", sopsrc::FILE)))?;
+        ui.say(&format!("{} says the same to stock sops", sopsrc::FILE));
+        Ok(())
+    }
+
     /// A variable of the process' environment.
     pub fn variable(&self, name: &str) -> Option<String> {
         self.world.variable(name)
+    }
+}
+
+/// The failure of something that is not there: a near name, or those that are known.
+pub(super) fn absent<'n>(what: &str, name: &str, known: impl Iterator<Item = &'n str>) -> Failure {
+    let known: Vec<&str> = known.collect();
+    let failure = Failure::usage(format!("there is no {what} of the name `{name}`"));
+    match nearest(name, known.iter().copied()) {
+        Some(near) => failure.help(format!("did you mean `{near}`?")),
+        None if known.is_empty() => failure.help("there is none at all"),
+        None => failure.help(format!("there are {}", listed(known, 12))),
     }
 }
 

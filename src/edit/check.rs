@@ -11,9 +11,11 @@ use crate::workspace::{NoWorkspace, Workspace};
 use crate::world::{Found, Kind, ReadError, World};
 
 /// A world with some files replaced.
-struct Overlaid<'w> {
-    world: &'w dyn World,
-    files: &'w BTreeMap<String, Option<String>>,
+pub struct Overlaid<'w> {
+    /// The world below.
+    pub world: &'w dyn World,
+    /// Path -> text; `None` where a file is gone.
+    pub files: &'w BTreeMap<String, Option<String>>,
 }
 
 impl World for Overlaid<'_> {

@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod format;
+mod lists;
 pub mod references;
 pub mod skeleton;
 

@@ -9,6 +9,7 @@ pub mod sops_file;
 use std::collections::BTreeMap;
 
 use crate::secret::Secret;
+use crate::secrets::Unopened;
 use crate::sops::Identities;
 use crate::workspace::{Layer, Workspace};
 
@@ -42,17 +43,4 @@ impl Opened {
         let value = self.layers.get(layer)?.get(name)?;
         Some(Secret::new(value.expose().clone()))
     }
-}
-
-/// A secrets file that could not be opened.
-#[derive(Debug)]
-pub struct Unopened {
-    /// Its path.
-    pub path: String,
-    /// Why; never a value.
-    pub reason: String,
-    /// What to do.
-    pub help: String,
-    /// The file was changed or moved by somebody who had no key.
-    pub integrity: bool,
 }

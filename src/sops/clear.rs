@@ -7,11 +7,12 @@ use super::emit;
 use super::error::{ErrorKind, SopsError};
 use super::identities::Identities;
 use super::leaf::{DataKey, Enc, Type};
-use super::open::{Encrypted, sealed};
+use super::open::{Encrypted, plain, sealed};
+use super::rule::{Rule, Selector};
 use super::transform::{Transform, comment_aad, transform, wipe};
 use super::typing::Typed;
 use super::value::{Map, Value};
-use super::walk::{Place, Step};
+use super::walk::{Place, Step, walk};
 use super::write::entry;
 use super::{json, keys};
 use crate::secret::Secret;
@@ -33,6 +34,13 @@ impl Clear {
     /// The data alone.
     pub fn data(&self) -> &[Map] {
         &self.data
+    }
+
+    /// Takes a key out of the first document.
+    pub fn remove(&mut self, key: &str) {
+        for document in self.documents.iter_mut().take(1) {
+            document.root.entries.retain(|entry| entry.key != key);
+        }
     }
 
     /// Puts a JSON value at a path of the first document. Maps on the way are made where they are missing; an index of a
@@ -171,4 +179,30 @@ fn put(node: &mut Node<'static>, path: &[Step<'_>], value: Node<'static>) -> Opt
         _ => return None,
     }
     Some(())
+}
+
+/// An entry at the top of a text in clear.
+pub struct PlainEntry {
+    /// Its key.
+    pub key: String,
+    /// The bytes of the key.
+    pub key_range: std::ops::Range<usize>,
+    /// Its value.
+    pub value: Value,
+}
+
+/// The entries at the top of a YAML text in clear.
+///
+/// # Errors
+///
+/// What keeps the text from being read, as with [`super::encrypt_text`]. No error holds a value.
+pub fn entries(text: &str) -> Result<Vec<PlainEntry>, SopsError> {
+    let mut documents = super::document::parse(text, Format::Yaml)?;
+    let selector = Selector::new(&Rule::default())?;
+    let data = walk(&documents, &selector, |place, node, scalar| {
+        scalar.resolve().map(|typed| Some(plain(typed, &scalar.text))).map_err(|kind| place.error(kind, node))
+    })?;
+    let keys = documents.drain(..).flat_map(|document| document.root.entries).map(|entry| entry.key_range);
+    let values = data.into_iter().flatten();
+    Ok(keys.zip(values).map(|(key_range, (key, value))| PlainEntry { key, key_range, value }).collect())
 }

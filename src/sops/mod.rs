@@ -46,7 +46,7 @@ mod walk;
 mod write;
 mod yaml;
 
-pub use clear::Clear;
+pub use clear::{Clear, PlainEntry, entries};
 pub use document::Format;
 pub use edit::{Change, Edit};
 pub use error::{ErrorKind, SopsError};

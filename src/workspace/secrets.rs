@@ -254,3 +254,44 @@ fn check_recipients(
             .help("the next `tieline secret set` in this environment seals the file to the configured recipients"),
     );
 }
+
+/// Secrets in clear, by name.
+pub type Plain = BTreeMap<String, crate::secret::Secret<String>>;
+
+/// Reads `NAME: value` lines that a person wrote: YAML, one flat map of names to strings.
+///
+/// # Errors
+/// Every fault with its line; never a value.
+pub fn plain(text: &str) -> Result<Plain, Vec<String>> {
+    let line = |at: usize| text.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
+    let mut plain = Plain::new();
+    let entries = match crate::sops::entries(text) {
+        Ok(entries) => entries,
+        Err(error) if error.kind == ErrorKind::Empty => return Ok(plain),
+        Err(error) => {
+            let at = error.range.as_ref().map_or(1, |range| line(range.start));
+            let fault =
+                format!("line {at}: {}: write `NAME: value`, in quotes what has `: ` or ` #` in it", error.kind);
+            return Err(vec![fault]);
+        }
+    };
+    let mut faults = Vec::new();
+    for entry in entries {
+        let (at, name) = (line(entry.key_range.start), entry.key);
+        if !is_name(&name) || name == SCOPE {
+            faults.push(format!(
+                "line {at}: `{}` can't be the name of a secret: letters, digits and `_`",
+                visible(&name)
+            ));
+            continue;
+        }
+        match entry.value {
+            crate::sops::Value::Str(value) if !value.expose().is_empty() => _ = plain.insert(name, value),
+            crate::sops::Value::Str(_) | crate::sops::Value::Null => {
+                faults.push(format!("line {at}: `{name}` is empty, and empty values are never encrypted"));
+            }
+            _ => faults.push(format!("line {at}: `{name}` is no string: quote its value")),
+        }
+    }
+    if faults.is_empty() { Ok(plain) } else { Err(faults) }
+}

@@ -9,6 +9,7 @@ use super::discover::is_segment;
 use super::policy::{self, Policy, RuleSetting};
 use crate::diagnostic::{Diagnostic, code};
 use crate::fields::Fields;
+use crate::sops::{ErrorKind, Recipient};
 use crate::source::Sources;
 use crate::span::{Span, Spanned};
 use crate::value::{Map, Node, Value};
@@ -192,11 +193,16 @@ fn check_public_key(key: &str, span: Span, diagnostics: &mut Vec<Diagnostic>) {
             Diagnostic::error(code::INVALID_PUBLIC_KEY, span, "this is a private key")
                 .help("it is compromised once committed: make a new one, and write the public key (age1…) here"),
         );
-    } else if key.parse::<age::x25519::Recipient>().is_err() {
-        diagnostics.push(
-            Diagnostic::error(code::INVALID_PUBLIC_KEY, span, "this is no age public key")
-                .help("it starts with `age1`; `age-keygen -y KEYFILE` prints it. SSH keys are not supported yet"),
-        );
+        return;
+    }
+    if let Err(error) = key.parse::<Recipient>() {
+        let message = match error.kind {
+            ErrorKind::BadRecipient => "this is no age public key and no SSH public key".to_owned(),
+            kind => kind.to_string(),
+        };
+        diagnostics.push(Diagnostic::error(code::INVALID_PUBLIC_KEY, span, message).help(
+            "`age1…`, which `tieline keygen` and `age-keygen -y KEYFILE` print, or the line of an id_ed25519.pub",
+        ));
     }
 }
 

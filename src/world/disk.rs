@@ -94,6 +94,27 @@ pub fn change(
     Ok(())
 }
 
+/// Held while files below a folder are changed by others of our kind. Nothing is left behind by it, not even by a crash.
+pub struct Lock(#[allow(dead_code, reason = "held")] Option<fs::File>);
+
+/// Waits until no other holds the lock of `folder`.
+///
+/// # Errors
+/// The operating system's.
+pub fn lock(folder: &Path) -> io::Result<Lock> {
+    #[cfg(unix)]
+    {
+        let file = fs::File::open(folder)?;
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)?;
+        Ok(Lock(Some(file)))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = folder;
+        Ok(Lock(None))
+    }
+}
+
 /// Makes a rename in `folder` outlive a power cut.
 ///
 /// # Errors

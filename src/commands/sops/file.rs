@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::commands::session::Keys;
 use crate::commands::{Cli, Exit, Failure};
 use crate::providers::identities::Found;
-use crate::providers::sops_file::unopened;
 use crate::secret::Secret;
+use crate::secrets::{nameless, unopened};
 use crate::sops::config::{Creation, creation};
 use crate::sops::{Encrypted, Format, Recipient, SopsError};
 use crate::ui::Ui;
@@ -97,7 +97,7 @@ impl Read {
     pub(super) fn failure(&self, error: &SopsError, found: Option<&Found>) -> Failure {
         let line = error.range.as_ref().and_then(|range| self.text.expose().get(..range.start));
         let line = line.map_or(String::new(), |before| format!(":{}", before.matches('\n').count() + 1));
-        let told = unopened(&self.shown, error);
+        let told = unopened(&self.shown, error, &nameless);
         let failure = Failure::new(format!("{}{line}: {}; nothing of it was used", self.shown, told.reason));
         match (told.integrity, found) {
             (true, _) => failure.exit(Exit::Integrity).help(told.help),
@@ -125,7 +125,7 @@ pub(super) fn now() -> String {
 
 /// The operating system's randomness.
 pub(super) fn random(buffer: &mut [u8]) {
-    crate::providers::sops_file::random(buffer);
+    crate::secrets::random(buffer);
 }
 
 impl To {

@@ -1,0 +1,95 @@
+//! `tieline secret adopt`
+
+use std::path::PathBuf;
+
+use super::place::{Choice, Place};
+use crate::commands::session::Keys;
+use crate::commands::{Cli, Exit, Failure, Session};
+use crate::diagnostic::listed;
+use crate::secrets::{adopt, place};
+use crate::sops::Format;
+use crate::ui::Ui;
+use crate::world::disk;
+
+/// Takes a sops file into an environment: opens it, checks it, says what is in it by name, and ties it to its place.
+///
+/// Without FILE, the environment's own secrets file: one that stock sops made, or that was moved or renamed.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A sops file in YAML or JSON: one flat map of names to strings
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    choice: Choice,
+    #[command(flatten)]
+    keys: Keys,
+    /// Take it without asking, also one that was sealed for another place
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
+    let session = Session::open(cli)?;
+    let target = Place::of(&session, &args.choice)?;
+    let found = args.keys.find(&session.world, ui)?;
+    let foreign = match &args.file {
+        Some(file) => {
+            let shown = file.display().to_string();
+            let path = cli.directory.as_deref().map_or_else(|| file.clone(), |directory| directory.join(file));
+            let text = disk::read_private(&path, 4 << 20)
+                .map_err(|_| Failure::new(format!("{shown}: it can't be read as text of at most 4 MiB")))?;
+            let json = path.extension().is_some_and(|end| end == "json");
+            let format = if json { Format::Json } else { Format::Yaml };
+            let name_of = |key: &str| crate::secrets::recipients::name_of(&session.workspace, key);
+            let foreign = adopt::open(&shown, text.expose(), format, &found.identities, &name_of);
+            foreign.map_err(|error| super::place::refused(&error, &found))?
+        }
+        None => {
+            let Some(text) = target.read()? else {
+                return Err(Failure::usage(format!("there is no {}", target.file))
+                    .help("name the file to take in: `tieline secret adopt FILE -e ENV`"));
+            };
+            let name_of = |key: &str| crate::secrets::recipients::name_of(&session.workspace, key);
+            let foreign = adopt::open(&target.file, &text, Format::Yaml, &found.identities, &name_of);
+            foreign.map_err(|error| super::place::refused(&error, &found))?
+        }
+    };
+    let shown = args.file.as_ref().map_or_else(|| target.file.clone(), |file| file.display().to_string());
+    let names = listed(foreign.values.iter().map(|(name, _)| name.as_str()), 40);
+    ui.say(&format!("{shown} opens, and its MAC is right: {} secrets: {names}", foreign.values.len()));
+    match &foreign.scope {
+        Some(scope) => ui.say(&format!("  it was sealed for {}", place(scope))),
+        None => ui.say("  it does not say what it was sealed for"),
+    }
+    if !args.yes {
+        if !ui.is_interactive() {
+            return Err(Failure::usage("there is nobody to ask").help("`--yes` takes it without asking"));
+        }
+        if !ui.confirm(&format!("Take it in as the secrets of {}?", target.path)) {
+            return Err(Failure::new("nothing was changed"));
+        }
+    }
+    let names: Vec<String> = foreign.values.iter().map(|(name, _)| name.clone()).collect();
+    target.keep(&found, |sealing| match (&args.file, sealing.text) {
+        (None, Some(text)) => adopt::in_place(sealing, text, &found.identities).map(|(text, _)| (text, ())),
+        _ => adopt::into(sealing, foreign, &found.identities).map(|text| (text, ())),
+    })?;
+    ui.say(&format!("{} holds them, sealed to {} and tied to its place", target.file, recipients(&target)?));
+    if args.file.is_some() {
+        ui.say(&format!("  {shown} is as it was: remove it once `tieline validate` is content"));
+    }
+    let session = Session::open(cli)?;
+    let unused: Vec<&String> = names
+        .iter()
+        .filter(|name| super::users::Users::of(&session, &target.path, name).connections.is_empty())
+        .collect();
+    if !unused.is_empty() {
+        ui.say(&format!("  no connection uses {}", listed(unused.iter().map(|name| name.as_str()), 40)));
+    }
+    session.keep_sopsrc(ui)?;
+    Ok(Exit::Done)
+}
+
+fn recipients(place: &Place<'_>) -> Result<String, Failure> {
+    Ok(listed(place.recipients()?.iter().map(|named| named.name.as_str()), 12))
+}

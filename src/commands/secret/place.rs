@@ -1,0 +1,166 @@
+//! The layer that a secret goes into, and its file, kept under a lock.
+
+use std::sync::Arc;
+
+use crate::commands::session::absent;
+use crate::commands::{Exit, Failure, Session};
+use crate::providers::identities::Found;
+use crate::secrets::change::Sealing;
+use crate::secrets::recipients::{self, Named, keys, name_of};
+use crate::secrets::{Unopened, scope};
+use crate::sops::Recipient;
+use crate::workspace::Layer;
+use crate::workspace::discover::is_segment;
+use crate::workspace::layers::At;
+use crate::world::disk::{self, Access};
+use crate::world::{ReadError, World};
+
+/// A secrets file may have this many bytes.
+const MAX_FILE: usize = 4 << 20;
+
+/// A layer, by what it is for.
+#[derive(Clone, Debug, clap::Args)]
+pub(in crate::commands) struct Choice {
+    /// The environment whose file it is about
+    #[arg(short, long, value_name = "ENV", required_unless_present = "customer")]
+    pub(in crate::commands) environment: Option<String>,
+    /// The customer whose file it is about; with an environment, what is for that one alone
+    #[arg(long, value_name = "CUSTOMER")]
+    pub(in crate::commands) customer: Option<String>,
+    /// The profile whose file it is about
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::commands) profile: Option<String>,
+}
+
+/// A layer that a secret goes into, which may have no file yet.
+pub(in crate::commands) struct Place<'w> {
+    /// The layer's folder.
+    pub(in crate::commands) path: String,
+    /// Its secrets file.
+    pub(in crate::commands) file: String,
+    /// The layer, where there is one.
+    pub(in crate::commands) layer: Option<&'w Layer>,
+    stack: Vec<&'w Layer>,
+    session: &'w Session,
+}
+
+impl<'s> Place<'s> {
+    /// Finds it.
+    pub(in crate::commands) fn of(session: &'s Session, choice: &Choice) -> Result<Self, Failure> {
+        let workspace = &session.workspace;
+        let environment = choice.environment.as_ref().map(|name| session.environment(name)).transpose()?;
+        let customer = choice.customer.as_ref().map(|name| session.customer(name)).transpose()?;
+        let environments = match &customer {
+            Some(customer) => &workspace.customers[customer].environments,
+            None => &workspace.environments,
+        };
+        let below = |environment: &Arc<str>| workspace.stack(&At::plain(environment));
+        let above = customer.as_ref().map(|name| &workspace.customers[name]);
+        let (mut path, mut layer, mut stack) = match (&customer, &environment) {
+            (Some(customer), Some(environment)) => {
+                let path = format!("customers/{customer}/environments/{environment}");
+                let stack = below(environment).into_iter().chain(above).collect();
+                (path, environments.get(environment), stack)
+            }
+            (Some(customer), None) => (format!("customers/{customer}"), above, vec![&workspace.root]),
+            (None, Some(environment)) => {
+                let mut stack = below(environment);
+                stack.pop();
+                (format!("environments/{environment}"), environments.get(environment), stack)
+            }
+            (None, None) => return Err(Failure::usage("name an environment or a customer")),
+        };
+        stack.extend(layer);
+        if let Some(profile) = &choice.profile {
+            if !is_segment(profile) || (customer.is_some() && environment.is_some()) {
+                return Err(Failure::usage(format!("there can be no profile `{profile}` here"))
+                    .help("a profile belongs to an environment or to a customer; its name is one segment of an id"));
+            }
+            path = format!("{path}/profiles/{profile}");
+            layer = layer.and_then(|layer| layer.profiles.get(&**profile));
+            stack.extend(layer);
+        }
+        Ok(Self { file: format!("{path}/secrets.sops.yaml"), path, layer, stack, session })
+    }
+
+    /// That of a layer which exists.
+    pub(in crate::commands) fn at(session: &'s Session, layer: &'s Layer, stack: Vec<&'s Layer>) -> Self {
+        let file = layer.file("secrets.sops.yaml");
+        Self { path: layer.path.to_string(), file, layer: Some(layer), stack, session }
+    }
+
+    /// Whom its secrets are sealed to.
+    pub(in crate::commands) fn recipients(&self) -> Result<Vec<Named>, Failure> {
+        let named = recipients::of(&self.stack).map_err(|name| {
+            Failure::new(format!("the recipient `{name}` has no usable key")).help("`tieline validate` tells more")
+        })?;
+        if named.is_empty() {
+            return Err(Failure::new(format!(
+                "`{}` has no recipients: the value would be sealed to nobody",
+                self.path
+            ))
+            .help("name a key and a recipient in tieline.yaml: `keys: {me: age1…}`, `recipients: [me]`"));
+        }
+        Ok(named)
+    }
+
+    /// The file as it stands now.
+    pub(in crate::commands) fn read(&self) -> Result<Option<String>, Failure> {
+        let failed = |reason: &str| Failure::new(format!("{}: {reason}", self.file));
+        match self.session.world.read(&self.file, MAX_FILE) {
+            Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| failed("not UTF-8")),
+            Err(ReadError::Missing) => Ok(None),
+            Err(ReadError::NotAFile) => Err(failed("not a regular file")),
+            Err(ReadError::TooLarge) => Err(failed("more than 4 MiB")),
+            Err(ReadError::Failed(reason)) => Err(failed(&reason)),
+        }
+    }
+
+    /// Changes the file: `change` is given how it is to be sealed, and gives its new text, or `None` where nothing changes.
+    /// Of several at once, each sees what the one before it wrote.
+    pub(in crate::commands) fn keep<T>(
+        &self,
+        found: &Found,
+        change: impl FnOnce(&Sealing<'_>) -> Result<(Option<String>, T), Unopened>,
+    ) -> Result<T, Failure> {
+        let id = self.session.workspace.root.settings.id.ok_or_else(|| {
+            Failure::new("the workspace has no valid `id`").help("`tieline validate` tells what is wrong")
+        })?;
+        let recipients: Vec<Recipient> = keys(&self.recipients()?);
+        let root = self.session.world.root();
+        let _lock = disk::lock(root).map_err(|error| Failure::new(format!("can't lock the workspace: {error}")))?;
+        let text = self.read()?;
+        let sealing = Sealing {
+            text: text.as_deref(),
+            path: &self.file,
+            scope: &scope(id, &self.path),
+            recipients: &recipients,
+            time: &self.session.timestamp(),
+            name_of: &|key| name_of(&self.session.workspace, key),
+        };
+        let (new, told) = change(&sealing).map_err(|error| refused(&error, found))?;
+        if let Some(new) = new {
+            // A layer may begin with its first secret.
+            let write = if text.is_none() { disk::create } else { disk::replace };
+            write(&root.join(&self.file), new.as_bytes(), Access::Shared)
+                .map_err(|error| Failure::new(format!("can't write {}: {error}", self.file)))?;
+        }
+        Ok(told)
+    }
+
+    /// The failure of a secret that is not there.
+    pub(in crate::commands) fn missing(&self, name: &str) -> Failure {
+        let known = self.layer.and_then(|layer| layer.secrets.as_ref()).into_iter().flat_map(|s| s.names.keys());
+        absent(&format!("secret in {}", self.path), name, known.map(|name| &**name))
+    }
+}
+
+/// Why a file was not opened.
+pub(in crate::commands) fn refused(error: &Unopened, found: &Found) -> Failure {
+    let failure = Failure::new(format!("{}: {}", error.path, error.reason));
+    if error.integrity {
+        failure.exit(Exit::Integrity).help(error.help.clone())
+    } else {
+        failure.help(format!("{}; {}", error.help, found.help()))
+    }
+}

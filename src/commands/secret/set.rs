@@ -1,0 +1,53 @@
+//! `tieline secret set`
+
+use super::place::{Choice, Place};
+use super::users::Users;
+use super::value::{From, check_name};
+use crate::commands::session::Keys;
+use crate::commands::{Cli, Exit, Failure, Session};
+use crate::secrets::change::{Outcome, change};
+use crate::ui::Ui;
+
+/// Sets a secret, and says which connections and consumers will see it.
+///
+/// The value's line changes, and nothing else of the file but its seal. An identity that opens the file is needed also
+/// to add a value: the seal covers all of them.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The secret's name: letters, digits and `_`
+    #[arg(value_name = "NAME")]
+    name: String,
+    #[command(flatten)]
+    choice: Choice,
+    #[command(flatten)]
+    from: From,
+    #[command(flatten)]
+    keys: Keys,
+}
+
+pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
+    check_name(&args.name)?;
+    let session = Session::open(cli)?;
+    let place = Place::of(&session, &args.choice)?;
+    place.recipients()?;
+    let value = args.from.read(&format!("value of {} in {}: ", args.name, place.path), ui)?;
+    let found = args.keys.find(&session.world, ui)?;
+    let outcome = place.keep(&found, |sealing| {
+        let (text, outcomes) = change(sealing, vec![(args.name.clone(), Some(value))], &found.identities)?;
+        Ok((text, outcomes[0]))
+    })?;
+    let (name, file) = (&args.name, &place.file);
+    match outcome {
+        Outcome::Replaced => ui.say(&format!("{name} replaced in {file}")),
+        Outcome::Added => ui.say(&format!("{name} added to {file}")),
+        Outcome::Unchanged | Outcome::Removed => {
+            ui.say(&format!("{name} is that already in {file}"));
+            return Ok(Exit::Done);
+        }
+    }
+    // What stands there now, not what stood there before.
+    let session = Session::open(cli)?;
+    Users::of(&session, &place.path, name).tell(ui);
+    session.keep_sopsrc(ui)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,69 @@
+//! Where a value comes from: never from an argument, which every process on the machine can read.
+
+use std::path::PathBuf;
+
+use crate::commands::Failure;
+use crate::secret::Secret;
+use crate::secrets::generate::Recipe;
+use crate::ui::Ui;
+use crate::workspace::secrets::SCOPE;
+use crate::workspace::settings::is_name;
+use crate::world::ReadError;
+use crate::world::disk;
+
+/// A secret may have this many bytes.
+const MAX_BYTES: usize = 256 << 10;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct From {
+    /// Take the value from a file, without one line break at its end
+    #[arg(long, value_name = "FILE", group = "value")]
+    from_file: Option<PathBuf>,
+    /// Make a value up that nobody has seen: 32 letters and digits, or `--generate=64,hex`
+    #[arg(long, value_name = "LENGTH,ALPHABET", group = "value", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    generate: Option<String>,
+}
+
+impl From {
+    /// The value.
+    pub(super) fn read(&self, prompt: &str, ui: &Ui) -> Result<Secret<String>, Failure> {
+        let value = match (&self.from_file, &self.generate) {
+            (Some(file), _) => from_file(file)?,
+            (_, Some(recipe)) => Recipe::parse(recipe).map_err(Failure::usage)?.make(),
+            _ => ui
+                .read_secret(prompt, MAX_BYTES)
+                .map_err(|error| Failure::new(format!("can't read the value: {error}")))?,
+        };
+        if value.expose().is_empty() {
+            return Err(
+                Failure::new("the value is empty").help("an empty value is never encrypted: nothing was written")
+            );
+        }
+        Ok(value)
+    }
+}
+
+fn from_file(file: &std::path::Path) -> Result<Secret<String>, Failure> {
+    let failed = |reason: &str| Failure::new(format!("{}: {reason}", file.display()));
+    let mut value = disk::read_private(file, MAX_BYTES).map_err(|error| match error {
+        ReadError::Missing => failed("there is no such file"),
+        ReadError::NotAFile => failed("not a regular file"),
+        ReadError::TooLarge => failed("more than 262144 bytes"),
+        ReadError::Failed(reason) => failed(&reason),
+    })?;
+    let cut = value.expose().strip_suffix('\n').map(|v| v.strip_suffix('\r').unwrap_or(v).len());
+    // A key's last line break is part of it; that of a password is its editor's.
+    if let Some(length) = cut.filter(|length| !value.expose()[..*length].contains('\n')) {
+        value.expose_mut().truncate(length);
+    }
+    Ok(value)
+}
+
+/// A name that a secret can have.
+pub(super) fn check_name(name: &str) -> Result<(), Failure> {
+    if is_name(name) && name != SCOPE {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("`{name}` can't be the name of a secret"))
+        .help("letters, digits and `_`, not starting with a digit; the value is never an argument"))
+}
