@@ -8,12 +8,22 @@ use crate::bundle::object::Reveal;
 use crate::compile::Compiled;
 use crate::compile::names::{AllNames, SourceKind};
 use crate::providers::Opened;
+use crate::providers::gate::Gate;
 use crate::secret::Secret;
 use crate::secrets::Unopened;
 use crate::sops::Identities;
 use crate::template::{self, Scope};
 use crate::value::Value;
 use crate::workspace::{Layer, Workspace};
+use crate::world::World;
+
+/// What stores of secrets are asked with.
+pub struct Outside<'o> {
+    /// What the operator allows.
+    pub gate: &'o Gate,
+    /// The process' environment, and files.
+    pub world: &'o dyn World,
+}
 
 /// What secrets of an environment can be named, and where each comes from.
 pub struct Stores<'w> {
@@ -27,20 +37,36 @@ impl<'w> Stores<'w> {
         Self { workspace, names: AllNames::new(workspace, compiled) }
     }
 
-    /// Opens the secrets files that the environment's connections take values from, and no others.
+    /// Opens the secrets files and asks the stores that the environment's connections take values from, and no others.
     ///
     /// # Errors
-    /// Every file that does not open.
-    pub fn open(&self, compiled: &Compiled, identities: &Identities) -> Result<Opened, Vec<Unopened>> {
+    /// Every file that does not open, and every address that could not be had.
+    pub fn open(
+        &self,
+        compiled: &Compiled,
+        identities: &Identities,
+        outside: &Outside<'_>,
+    ) -> Result<Opened, Vec<Unopened>> {
         let mut layers: BTreeMap<&str, &Layer> = BTreeMap::new();
+        let mut uris: BTreeSet<&str> = BTreeSet::new();
         for connection in compiled.connections.values() {
             let Some(names) = self.names.of(connection) else { continue };
             let used: BTreeSet<&str> = template::secrets_in(&connection.instance).into_iter().collect();
-            let sources = used.into_iter().filter_map(|name| names.source(name));
-            let sealed = sources.filter(|source| matches!(source.kind, SourceKind::Sealed(_)));
-            layers.extend(sealed.map(|source| (&*source.layer.path, source.layer)));
+            for source in used.into_iter().filter_map(|name| names.source(name)) {
+                match source.kind {
+                    SourceKind::Sealed(_) => _ = layers.insert(&source.layer.path, source.layer),
+                    SourceKind::Store { uri, by_reference: false } => _ = uris.insert(uri),
+                    SourceKind::Store { .. } => {}
+                }
+            }
         }
-        Opened::open(self.workspace, &layers.into_values().collect::<Vec<_>>(), identities)
+        let opened = Opened::open(self.workspace, &layers.into_values().collect::<Vec<_>>(), identities);
+        let (mut opened, mut failed) = match opened {
+            Ok(opened) => (opened, Vec::new()),
+            Err(failed) => (Opened::default(), failed),
+        };
+        failed.extend(opened.ask(&uris, outside.gate, outside.world).err().into_iter().flatten());
+        if failed.is_empty() { Ok(opened) } else { Err(failed) }
     }
 
     /// The values of `compiled`'s secrets, one at a time.
@@ -64,17 +90,19 @@ impl Reveal for Unsealer<'_> {
         let Value::Secret(reference) = &node.value else { return Err("no secret stands there".into()) };
         let ground = self.scopes.get(&connection.customer).zip(self.names.of(connection));
         let (scope, names) = ground.ok_or("nobody knows its names")?;
-        for name in &reference.names {
-            if let Some(SourceKind::Store(_)) = names.source(name).map(|s| s.kind) {
-                return Err(format!(
-                    "`{name}` is bound to a secret store, which this version of tieline can't ask yet"
-                ));
-            }
+        if let (true, [name]) = (reference.is_plain(), &*reference.names)
+            && let Some(SourceKind::Store { uri, by_reference: true }) = names.source(name).map(|source| source.kind)
+        {
+            // The address itself, for a runtime that reads the store.
+            return Ok(Secret::new(uri.to_owned()));
         }
         let scope = scope.connection(&connection.id, &connection.connector.value);
         template::reveal(reference, &scope, &|name| {
             let source = names.source(name)?;
-            self.opened.value(&source.layer.path, name)
+            match source.kind {
+                SourceKind::Sealed(_) => self.opened.value(&source.layer.path, name),
+                SourceKind::Store { uri, .. } => self.opened.stored(uri),
+            }
         })
     }
 }

@@ -5,11 +5,12 @@ use super::{Cli, Exit, Failure};
 use crate::apply::{Applied, ApplyError, Stamp, apply};
 use crate::bundle::Commit;
 use crate::providers::Opened;
+use crate::providers::gate::Gate;
 use crate::reporters::human::plural;
 use crate::reporters::plan_human::plan_human;
 use crate::targets::Target;
 use crate::ui::Ui;
-use crate::unseal::Stores;
+use crate::unseal::{Outside, Stores};
 use crate::world::{World, git};
 
 /// Seal an environment and put it in force: all of it, or nothing.
@@ -27,6 +28,9 @@ pub struct Args {
     initial: bool,
     #[command(flatten)]
     keys: super::session::Keys,
+    /// Let addresses of secret stores be asked for that match, besides those of TIELINE_SECRETS_ALLOW
+    #[arg(long, value_name = "GLOB")]
+    secrets_allow: Vec<String>,
 }
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
@@ -83,7 +87,9 @@ fn put(args: &Args, place: &Place, planned: &Planned, ui: &Ui) -> Result<Applied
 
 fn open(args: &Args, place: &Place, planned: &Planned, stores: &Stores<'_>, ui: &Ui) -> Result<Opened, Failure> {
     let found = args.keys.find(&place.session.world, ui)?;
-    stores.open(&planned.compiled, &found.identities).map_err(|failed| {
+    let gate = Gate::new(&place.session.world, &args.secrets_allow);
+    let outside = Outside { gate: &gate, world: &place.session.world };
+    stores.open(&planned.compiled, &found.identities, &outside).map_err(|failed| {
         let exit = if failed.iter().any(|f| f.integrity) { Exit::Integrity } else { Exit::Failed };
         let lines: Vec<String> = failed.iter().map(|f| format!("{}: {} ({})", f.path, f.reason, f.help)).collect();
         let failure = Failure::new(format!("secrets can't be opened; nothing was changed\n  {}", lines.join("\n  ")));

@@ -80,6 +80,7 @@ pub fn compile(context: &Context<'_>, id: &Arc<str>) -> Outcome {
     let mut incomplete = evaluate(context, &mut connection, &mut notes.diagnostics);
     incomplete |= log_in(context, &mut connection, &mut notes.diagnostics);
     validate(context, &mut connection, incomplete, &mut notes.diagnostics);
+    by_reference(context, &connection.instance, &mut notes.diagnostics);
     let loaded = context.catalogue.get(&connection.connector.value).and_then(Result::ok);
     if let (Some(connector), State::Known { references, .. }) = (loaded.filter(|c| c.refers()), &mut outcome.state) {
         let places = connector.places(connection.choice("config", "variant"), connection.choice("auth", "mode"));
@@ -90,6 +91,24 @@ pub fn compile(context: &Context<'_>, id: &Arc<str>) -> Outcome {
     outcome.facts = connection.enabled.then(|| Facts::new(&connection, loaded));
     outcome.connection = Some(connection);
     outcome
+}
+
+/// A secret whose address is delivered stands alone: nothing can be made of a value that nobody reads.
+fn by_reference(context: &Context<'_>, node: &Node, told: &mut Vec<Diagnostic>) {
+    match &node.value {
+        Value::Map(map) => map.iter().for_each(|entry| by_reference(context, &entry.value, told)),
+        Value::List(items) => items.iter().for_each(|item| by_reference(context, item, told)),
+        Value::Secret(secret) if !secret.is_plain() => {
+            let names = secret.names.iter().filter(|name| context.names.by_reference(name));
+            told.extend(names.map(|name| {
+                let message = format!("`{name}` is delivered by reference, so nothing can be made of its value");
+                Diagnostic::error(code::SECRET_USE, node.span, message).help(format!(
+                    "write `${{{{ secrets.{name} }}}}` and nothing else, or bind it with `delivery: resolve`"
+                ))
+            }));
+        }
+        _ => {}
+    }
 }
 
 /// The lists that merge by a key in a connection whose lowest document this is.

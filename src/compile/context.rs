@@ -172,7 +172,10 @@ impl<'w> Context<'w> {
                 let name = name.split('.').next().unwrap_or(name);
                 self.names.variable(name) == other.names.variable(name)
             }
-            Some(("secrets", name)) => self.names.source(name).is_some() && other.names.source(name).is_some(),
+            Some(("secrets", name)) => {
+                let known = self.names.source(name).is_some() && other.names.source(name).is_some();
+                known && self.names.by_reference(name) == other.names.by_reference(name)
+            }
             Some(("connection", _)) => true,
             _ => false,
         })

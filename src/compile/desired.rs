@@ -215,12 +215,14 @@ fn secret(reference: &SecretRef, scope: &Scope<'_>, all: &Names<'_>) -> Json {
             SourceKind::Sealed(version) => {
                 json!({"name": name, "from": secrets_path(source.layer), "version": version})
             }
-            SourceKind::Store(uri) => json!({"name": name, "from": uri, "version": null}),
+            SourceKind::Store { uri, .. } => json!({"name": name, "from": uri, "version": null}),
         },
         None => json!({"name": name, "from": null, "version": null}),
     };
     let sources: Vec<Json> = reference.names.iter().map(|name| source(name)).collect();
-    let mut secret = json!({"names": reference.names, "sources": sources, "delivery": "resolve"});
+    let by_reference = reference.names.iter().any(|name| all.by_reference(name));
+    let delivery = if by_reference { "reference" } else { "resolve" };
+    let mut secret = json!({"names": reference.names, "sources": sources, "delivery": delivery});
     if !reference.is_plain() {
         // What stands around the secret makes the value too: a change of it must show.
         let around = json!({"template": reference.template, "inputs": scope.inputs(&reference.template)});

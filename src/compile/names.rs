@@ -28,8 +28,13 @@ pub struct Source<'w> {
 pub enum SourceKind<'w> {
     /// Its `secrets.sops.yaml`; the digest of the ENC text.
     Sealed(Option<&'w Digest>),
-    /// A secret store; the URI.
-    Store(&'w str),
+    /// A secret store.
+    Store {
+        /// The address of the secret.
+        uri: &'w str,
+        /// The address is delivered, not the value.
+        by_reference: bool,
+    },
 }
 
 /// The names of one environment.
@@ -63,7 +68,10 @@ impl<'w> Names<'w> {
             }
             for (name, binding) in &layer.settings.secrets {
                 match &binding.uri {
-                    Some(uri) => secrets.insert(&**name, Source { layer, kind: SourceKind::Store(uri) }),
+                    Some(uri) => {
+                        let kind = SourceKind::Store { uri, by_reference: binding.by_reference };
+                        secrets.insert(&**name, Source { layer, kind })
+                    }
                     None => secrets.remove(&**name),
                 };
             }
@@ -83,6 +91,11 @@ impl<'w> Names<'w> {
     /// Where a secret comes from: the highest layer that has it.
     pub fn source(&self, name: &str) -> Option<Source<'w>> {
         self.secrets.get(name).copied()
+    }
+
+    /// Whether a secret's address is delivered in the place of its value.
+    pub fn by_reference(&self, name: &str) -> bool {
+        matches!(self.source(name).map(|source| source.kind), Some(SourceKind::Store { by_reference: true, .. }))
     }
 
     /// The variable of this name.

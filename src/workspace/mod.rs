@@ -10,6 +10,7 @@ pub mod policy;
 mod read;
 pub mod secrets;
 pub mod settings;
+pub mod stores;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::discover::is_segment;
 use super::policy::{self, Policy, RuleSetting};
+use super::stores::Address;
 use crate::diagnostic::{Diagnostic, code};
 use crate::fields::Fields;
 use crate::sops::{ErrorKind, Recipient};
@@ -54,6 +55,8 @@ pub struct Binding {
     pub span: Span,
     /// The URI; `None` takes the name away.
     pub uri: Option<Box<str>>,
+    /// The URI itself is delivered, for a runtime that reads the store.
+    pub by_reference: bool,
 }
 
 const WORKSPACE: &[&str] = &["tieline", "id", "name", "keys", "recipients", "vars", "policy", "rules"];
@@ -211,40 +214,39 @@ fn bindings(fields: &mut Fields<'_>) -> BTreeMap<Box<str>, Binding> {
     let Some(map) = fields.map("secrets") else { return bindings };
     for entry in map.iter() {
         check_name(&entry.key, entry.key_span, "a secret", fields.diagnostics());
-        let uri = match &entry.value.value {
-            Value::Null => None,
-            _ if store(&entry.value).is_some() => store(&entry.value).map(Into::into),
-            _ => {
-                let message = format!("`{}` is not bound to a secret store", entry.key);
-                let told = Diagnostic::error(code::INVALID_VALUE, entry.value.span, message)
-                    .help("write a URI such as vault://mount/path#field; values go into secrets.sops.yaml");
-                fields.diagnostics().push(told);
-                // The name is known all the same: what uses it is not to blame.
-                Some("".into())
-            }
+        let from = entry.value.as_str().or_else(|| entry.value.get("from").and_then(Node::as_str));
+        let fault = match (&entry.value.value, from.map(Address::parse)) {
+            (Value::Null, _) | (_, Some(Ok(_))) => None,
+            (_, Some(Err(form))) => Some(form),
+            (_, None) => Some("write a URI such as vault://mount/path#field".to_owned()),
         };
-        if entry.value.as_map().is_some() {
-            delivery(&entry.value, fields.diagnostics());
+        if let Some(form) = fault {
+            let message = format!("`{}` is not bound to a secret store", entry.key);
+            let told = Diagnostic::error(code::INVALID_VALUE, entry.value.span, message)
+                .help(format!("{form}; values go into secrets.sops.yaml"));
+            fields.diagnostics().push(told);
         }
-        bindings.insert(entry.key.clone(), Binding { span: entry.key_span, uri });
+        let by_reference = entry.value.as_map().is_some() && delivery(&entry.value, fields.diagnostics());
+        let uri = match entry.value.value {
+            Value::Null => None,
+            // The name is known all the same: what uses it is not to blame.
+            _ => Some(from.unwrap_or("").into()),
+        };
+        bindings.insert(entry.key.clone(), Binding { span: entry.key_span, uri, by_reference });
     }
     bindings
 }
 
-/// Checks the long form of a binding.
-fn delivery(node: &Node, told: &mut Vec<Diagnostic>) {
-    let Some(mut fields) = Fields::new(node, "a binding", &["from", "delivery"], told) else { return };
-    if let Some(delivery) = fields.string("delivery").filter(|d| !matches!(d.value, "resolve" | "reference")) {
+/// Checks the long form of a binding; whether the address itself is to be delivered.
+fn delivery(node: &Node, told: &mut Vec<Diagnostic>) -> bool {
+    let Some(mut fields) = Fields::new(node, "a binding", &["from", "delivery"], told) else { return false };
+    let Some(delivery) = fields.string("delivery") else { return false };
+    if !matches!(delivery.value, "resolve" | "reference") {
         let message = "there is no such delivery";
         let told = Diagnostic::error(code::INVALID_VALUE, delivery.span, message).help("`resolve` or `reference`");
         fields.diagnostics().push(told);
     }
-}
-
-/// The URI of a store that a name is bound to.
-fn store(node: &Node) -> Option<&str> {
-    let uri = node.as_str().or_else(|| node.get("from").and_then(Node::as_str))?;
-    (uri.contains("://") || uri.starts_with("env:")).then_some(uri)
+    delivery.value == "reference"
 }
 
 fn target(fields: &mut Fields<'_>) -> Option<Spanned<Box<str>>> {
@@ -276,7 +278,11 @@ pub fn mask(node: &Node, sources: &Sources) {
         }
     }
     for entry in entries("secrets") {
-        if entry.value.value != Value::Null && store(&entry.value).is_none() {
+        let from = entry.value.as_str().or_else(|| entry.value.get("from").and_then(Node::as_str));
+        // With the form of an address it is one, if not a right one; else somebody may have written the value.
+        let address =
+            from.is_some_and(|uri| uri.contains("://") || uri.starts_with("env:") || uri.starts_with("file:"));
+        if entry.value.value != Value::Null && !address {
             sources.mask(entry.value.span);
         }
     }

@@ -6,6 +6,7 @@
 
 pub mod disk;
 pub mod git;
+pub mod http;
 pub mod program;
 pub mod scratch;
 mod system;

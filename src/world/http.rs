@@ -1,0 +1,200 @@
+//! HTTP to hosts that the operator named: secret stores. Bounded in time and size; follows nothing, believes no proxy.
+
+use std::io::Read;
+use std::time::Duration;
+
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Proxy};
+
+use crate::secret::Secret;
+
+/// One request may take this long.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// It is tried this often, where trying again may help.
+const TRIES: u32 = 3;
+/// Between tries, doubled each time.
+const BACKOFF: Duration = Duration::from_millis(200);
+/// A response may have this many bytes.
+const MAX_BODY: u64 = 4 << 20;
+
+/// What the operator says of connections.
+#[derive(Clone, Debug, Default)]
+pub struct Way {
+    /// Certificates to trust in place of the system's, in PEM.
+    pub certificates: Option<String>,
+    /// A proxy, as a URL; those of the environment are not looked at.
+    pub proxy: Option<String>,
+    /// Unencrypted HTTP is allowed to other hosts than this machine.
+    pub insecure: bool,
+}
+
+/// A request. Header values and body may be secret: nothing of them is ever in an error.
+pub struct Request<'r> {
+    /// `GET` or `POST`.
+    pub method: &'r str,
+    /// The URL: https, or http to this machine.
+    pub url: &'r str,
+    /// Headers.
+    pub headers: Vec<(String, Secret<String>)>,
+    /// The body of a `POST`.
+    pub body: &'r [u8],
+}
+
+/// What came back.
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// The body, whatever the status.
+    pub body: Secret<Vec<u8>>,
+}
+
+/// Sends a request; again after a while where the network or the server failed.
+///
+/// # Errors
+/// Words for people that hold nothing of what was sent or came back.
+pub fn send(way: &Way, request: &Request<'_>) -> Result<Response, String> {
+    allowed(way, request.url)?;
+    let agent = agent(way)?;
+    let mut wait = BACKOFF;
+    let mut last = String::new();
+    for attempt in 0..TRIES {
+        if attempt > 0 {
+            std::thread::sleep(wait);
+            wait *= 2;
+        }
+        match once(&agent, request) {
+            Ok(response) if !matches!(response.status, 429 | 500 | 502 | 503 | 504) => return Ok(response),
+            Ok(response) if attempt + 1 == TRIES => return Ok(response),
+            Ok(response) => last = format!("HTTP status {}", response.status),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn agent(way: &Way) -> Result<Agent, String> {
+    let roots = match &way.certificates {
+        None => RootCerts::PlatformVerifier,
+        Some(pem) => {
+            let certificates: Vec<Certificate<'static>> = ureq::tls::parse_pem(pem.as_bytes())
+                .filter_map(|item| match item {
+                    Ok(ureq::tls::PemItem::Certificate(certificate)) => Some(certificate.to_owned()),
+                    _ => None,
+                })
+                .collect();
+            if certificates.is_empty() {
+                return Err("the file of certificates holds none".to_owned());
+            }
+            RootCerts::new_with_certs(&certificates)
+        }
+    };
+    let proxy = way.proxy.as_deref().map(Proxy::new).transpose().map_err(|_| "the proxy is no URL".to_owned())?;
+    let config = Agent::config_builder()
+        .tls_config(TlsConfig::builder().root_certs(roots).build())
+        .proxy(proxy)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .http_status_as_error(false)
+        .timeout_global(Some(TIMEOUT))
+        .max_response_header_size(64 << 10)
+        .user_agent(concat!("tieline/", env!("CARGO_PKG_VERSION")))
+        .build();
+    Ok(config.into())
+}
+
+fn once(agent: &Agent, request: &Request<'_>) -> Result<Response, String> {
+    let told = |error: ureq::Error| reason(&error);
+    let sent = if request.method == "POST" {
+        let mut builder = agent.post(request.url);
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value.expose());
+        }
+        builder.send(request.body)
+    } else {
+        let mut builder = agent.get(request.url);
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value.expose());
+        }
+        builder.call()
+    };
+    let mut response = sent.map_err(told)?;
+    let status = response.status().as_u16();
+    if (300..400).contains(&status) {
+        return Err("the server answers with a redirect, which is not followed".to_owned());
+    }
+    let mut body = Secret::new(Vec::with_capacity(64 << 10));
+    let mut reader = response.body_mut().as_reader().take(MAX_BODY + 1);
+    reader.read_to_end(body.expose_mut()).map_err(|error| format!("the answer was cut off: {}", error.kind()))?;
+    if body.expose().len() as u64 > MAX_BODY {
+        return Err("the answer has more than 4 MiB".to_owned());
+    }
+    Ok(Response { status, body })
+}
+
+/// The kind of an error; its text might quote what was sent.
+fn reason(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::Timeout(_) => format!("no answer within {} s", TIMEOUT.as_secs()),
+        ureq::Error::HostNotFound => "there is no such host".to_owned(),
+        ureq::Error::ConnectionFailed => "nobody answers there".to_owned(),
+        ureq::Error::Io(error) => format!("the connection failed: {}", error.kind()),
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => "the server's certificate is not trusted".to_owned(),
+        ureq::Error::BadUri(_) => "the endpoint is no URL".to_owned(),
+        _ => "the request failed".to_owned(),
+    }
+}
+
+/// Whether a URL may be asked: encrypted, or on this machine; and never what hands out a machine's own credentials.
+fn allowed(way: &Way, url: &str) -> Result<(), String> {
+    let (scheme, rest) = url.split_once("://").ok_or("the endpoint is no URL")?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
+    if authority.contains('@') {
+        return Err("the endpoint holds a user: give credentials in their own variables".to_owned());
+    }
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(""),
+        None => authority.split(':').next().unwrap_or(""),
+    };
+    let host = host.to_ascii_lowercase();
+    let metadata = host.starts_with("169.254.") || host.starts_with("fe80:") || host.starts_with("fd00:ec2:");
+    if metadata || host.starts_with("metadata.") || host.is_empty() {
+        return Err("the endpoint is none of a secret store".to_owned());
+    }
+    let here = matches!(&*host, "localhost" | "::1") || host.starts_with("127.");
+    match scheme {
+        "https" => Ok(()),
+        "http" if here || way.insecure => Ok(()),
+        "http" => Err("the endpoint is not encrypted: https, or TIELINE_SECRETS_INSECURE_HTTP=1".to_owned()),
+        _ => Err("the endpoint is no URL".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a63_only_encrypted_endpoints_and_never_the_machines_own() {
+        let way = Way::default();
+        for good in
+            ["https://vault.example.com:8200/v1", "http://127.0.0.1:8200", "http://[::1]:1/x", "http://localhost"]
+        {
+            assert_eq!(allowed(&way, good), Ok(()), "{good}");
+        }
+        for bad in [
+            "http://vault.example.com",
+            "https://169.254.169.254/latest",
+            "http://[fe80::1]/",
+            "https://metadata.google.internal/",
+            "https://user:pw@vault.example.com",
+            "ftp://x",
+            "vault",
+            "https:///x",
+        ] {
+            assert!(allowed(&way, bad).is_err(), "{bad}");
+        }
+        let insecure = Way { insecure: true, ..way };
+        assert_eq!(allowed(&insecure, "http://vault.example.com"), Ok(()));
+        assert!(allowed(&insecure, "http://169.254.169.254").is_err());
+    }
+}
