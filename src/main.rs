@@ -5,9 +5,10 @@ use clap::error::ErrorKind;
 use std::process::ExitCode;
 use tieline::commands::{self, Cli, Exit};
 use tieline::ui::Ui;
-use tieline::world::{System, World};
+use tieline::world::{System, World, process};
 
 fn main() -> ExitCode {
+    process::close();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -16,7 +17,7 @@ fn main() -> ExitCode {
             return ExitCode::from(if asked { Exit::Done } else { Exit::Usage } as u8);
         }
     };
-    let process = System::new(".");
-    let ui = Ui::new(cli.color, &|name| process.variable(name));
+    let here = System::new(".");
+    let ui = Ui::new(cli.color, &|name| here.variable(name));
     ExitCode::from(commands::run(&cli, &ui) as u8)
 }

@@ -2,7 +2,9 @@
 
 mod add;
 mod apply;
+mod audit;
 mod change;
+mod codeowners;
 mod connector;
 mod delete;
 mod deploy;
@@ -14,6 +16,7 @@ mod graph;
 mod init;
 mod keygen;
 mod list;
+mod merge_driver;
 mod mv;
 mod plan;
 mod recipients;
@@ -84,8 +87,14 @@ pub enum Command {
     Secret(secret::Args),
     /// Say who can open secrets, and seal the files to them
     Recipients(recipients::Args),
+    /// Tell who can open what, what nobody uses, what is overdue
+    Audit(audit::Args),
+    /// Write CODEOWNERS rules for who may change what
+    Codeowners(codeowners::Args),
     /// Read and write any sops file that is sealed with age
     Sops(sops::Args),
+    /// Merge secrets files by their values, for Git
+    MergeDriver(merge_driver::Args),
     /// Make an age identity
     Keygen(keygen::Args),
     /// Show what an apply would change; needs no key
@@ -135,7 +144,10 @@ pub fn run(cli: &Cli, ui: &Ui) -> Exit {
         Command::Connector(args) => connector::run(args, cli, ui),
         Command::Secret(args) => secret::run(args, cli, ui),
         Command::Recipients(args) => recipients::run(args, cli, ui),
+        Command::Audit(args) => audit::run(args, cli, ui),
+        Command::Codeowners(args) => codeowners::run(args, cli, ui),
         Command::Sops(args) => sops::run(args, cli, ui),
+        Command::MergeDriver(args) => merge_driver::run(args, cli, ui),
         Command::Keygen(args) => keygen::run(args, cli, ui),
         Command::Plan(args) => plan::run(args, cli, ui),
         Command::Apply(args) => apply::run(args, cli, ui),

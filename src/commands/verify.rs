@@ -1,12 +1,17 @@
 //! `tieline verify`
 
 use super::deploy::{Place, Where, failed};
+use super::session::absent;
 use super::{Cli, Exit, Failure};
+use crate::bundle::Deployed;
+use crate::model::record::texts;
 use crate::reporters::human::plural;
 use crate::reporters::text::visible;
+use crate::sops::Encrypted;
 use crate::targets::Target;
 use crate::ui::Ui;
 use crate::verify::verify;
+use crate::workspace::Workspace;
 
 /// Check what is deployed: every object's digest, header, recipients and clear values, and its MAC where a key is at hand.
 ///
@@ -15,12 +20,18 @@ use crate::verify::verify;
 pub struct Args {
     #[command(flatten)]
     at: Where,
+    /// Show what this consumer's key opens, and what it should open and does not; or that of a named key
+    #[arg(long = "as", value_name = "CONSUMER")]
+    reader: Option<String>,
     #[command(flatten)]
     keys: super::session::Keys,
 }
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let place = Place::open(&args.at, cli)?;
+    if let Some(reader) = &args.reader {
+        return opens(reader, &place, ui);
+    }
     let found = args.keys.find(&place.session.world, ui)?;
     let keys = (!found.identities.is_empty()).then_some(&found.identities);
     let report = verify(&place.target, &place.scope, keys).map_err(|error| failed(&error))?;
@@ -44,4 +55,53 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         plural(objects)
     ));
     Ok(if problems == 0 { Exit::Done } else { Exit::Integrity })
+}
+
+/// What a consumer's key opens: by what each object says that it is sealed to, which needs no key.
+fn opens(reader: &str, place: &Place, ui: &Ui) -> Result<Exit, Failure> {
+    let keys = keys(reader, place, ui)?;
+    let deployed = place.deployed()?;
+    let Some(Deployed { manifest, .. }) = &deployed else {
+        return Err(Failure::new(format!("nothing deployed at {} yet", place.target.describe())));
+    };
+    let (mut opened, mut lacking) = (0, 0);
+    for (id, sealed) in &manifest.connections {
+        let bytes = place.target.read_object(&sealed.object).map_err(|error| failed(&error))?;
+        let text = String::from_utf8_lossy(&bytes);
+        let object =
+            Encrypted::parse(&text).map_err(|error| Failure::new(format!("{id}: {error}")).exit(Exit::Integrity))?;
+        let opens =
+            object.metadata().recipients.iter().any(|entry| keys.iter().any(|key| *key == entry.recipient.trim()));
+        let uses = texts(&sealed.record, "consumers").any(|consumer| consumer == reader);
+        opened += usize::from(opens);
+        match (opens, uses) {
+            (true, _) => ui.data(&format!("opens {}\n", visible(id))),
+            (false, true) => {
+                lacking += 1;
+                ui.data(&format!("uses {}, and can't open it\n", visible(id)));
+            }
+            (false, false) => {}
+        }
+    }
+    let of = manifest.connections.len();
+    ui.data(&format!("{} opens {opened} of {of} object{} of {}\n", visible(reader), plural(of), place.at));
+    Ok(if lacking == 0 { Exit::Done } else { Exit::Failed })
+}
+
+/// The public keys of a consumer, or the one that a name stands for.
+fn keys(reader: &str, place: &Place, ui: &Ui) -> Result<Vec<String>, Failure> {
+    let workspace = &place.session.workspace;
+    let stack = workspace.stack(&place.at);
+    let compiled = place.session.compile(&place.at, ui)?;
+    let key = |name: &str| Workspace::public_key(&stack, name).map(|key| key.trim().to_owned());
+    if let Some(consumer) = compiled.consumers.iter().find(|consumer| *consumer.id == *reader) {
+        let keys: Vec<String> = consumer.recipients.iter().filter_map(|name| key(&name.value)).collect();
+        if keys.is_empty() {
+            return Err(Failure::new(format!("the consumer `{reader}` has no key of its own"))
+                .help("`recipients: [NAME]` in its file names the key of the runtime that runs it"));
+        }
+        return Ok(keys);
+    }
+    let known = compiled.consumers.iter().map(|consumer| &*consumer.id);
+    key(reader).map(|key| vec![key]).ok_or_else(|| absent("consumer or key", reader, known))
 }

@@ -125,3 +125,17 @@ mod tests {
         assert_eq!(visible("plain ünï"), "plain ünï");
     }
 }
+
+/// CSV as RFC 4180 has it. A cell that a spreadsheet would take for a formula gets a `'` before it.
+pub fn csv<const N: usize>(columns: &[&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let cell = |text: &str| {
+        let text = visible(text);
+        let formula = text.starts_with(['=', '+', '-', '@']);
+        let text = if formula { format!("'{text}") } else { text.into_owned() };
+        if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    };
+    let line = |cells: &mut dyn Iterator<Item = &str>| cells.map(cell).collect::<Vec<_>>().join(",") + "\r\n";
+    let mut out = line(&mut columns.iter().copied());
+    rows.for_each(|row| out.push_str(&line(&mut row.iter().map(String::as_str))));
+    out
+}

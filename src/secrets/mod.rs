@@ -4,9 +4,13 @@
 //! shows without a key is [`crate::workspace::secrets`]'; the format is [`crate::sops`]'.
 
 pub mod adopt;
+pub mod audit;
 pub mod change;
 pub mod extract;
 pub mod generate;
+pub mod history;
+pub mod merge;
+pub mod owners;
 pub mod recipients;
 pub mod sopsrc;
 

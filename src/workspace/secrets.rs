@@ -16,6 +16,9 @@ use crate::yaml;
 /// The leaf that ties a file to its place: `WORKSPACE_ID/LAYER_PATH`, checked on every opening.
 pub const SCOPE: &str = "tieline_scope";
 
+/// What stands behind the name of a value that a merge could not place: both sides had changed it.
+pub const UNMERGED: &str = "__theirs";
+
 /// A layer's sealed secrets.
 #[derive(Debug)]
 pub struct SecretsFile {
@@ -96,6 +99,11 @@ fn take(leaf: &Leaf<'_>, secrets: &mut SecretsFile, told: &mut Vec<Diagnostic>) 
         let message = format!("`{}` can't be the name of a secret", visible(name));
         error(code::INVALID_SECRETS_FILE, message, "letters, digits and `_`, not starting with a digit");
         return;
+    }
+    if let Some(of) = name.strip_suffix(UNMERGED) {
+        let help =
+            "compare them with `tieline secret get`, set the one that is right, then `tieline secret unset` this one";
+        error(code::INVALID_SECRETS_FILE, format!("a merge left another value of `{of}` here"), help);
     }
     match leaf.enc {
         None if leaf.empty => {

@@ -7,6 +7,7 @@
 pub mod disk;
 pub mod git;
 pub mod http;
+pub mod process;
 pub mod program;
 pub mod scratch;
 mod system;

@@ -1,0 +1,102 @@
+//! `tieline audit`
+
+use serde_json::{Value, json};
+
+use super::{Cli, Exit, Failure, Session};
+use crate::compile;
+use crate::reporters::json::pretty;
+use crate::reporters::table;
+use crate::reporters::text::{csv, visible};
+use crate::secrets::audit::{FINDINGS, Row, audit, committed, tally};
+use crate::ui::Ui;
+
+/// Who can open what, by name; secrets without use, uses without a secret, overdue rotations, files that are sealed to
+/// others than their layer says; who changed each secret last.
+///
+/// Needs no key and no network. Exits with 1 if something asks to be done.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Look through Git's history for plaintext that was ever committed in a secret field
+    #[arg(long)]
+    history: bool,
+    /// The form of the output
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: Form,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Form {
+    /// For people
+    Human,
+    /// For machines; its schema is in `schemas/output/`
+    Json,
+    /// For spreadsheets
+    Csv,
+}
+
+const SECTIONS: &[(&str, &str)] = &[
+    ("access", "who can open what"),
+    ("changed", "who changed each secret last"),
+    ("unused", "secrets that nothing uses"),
+    ("missing", "uses without a secret"),
+    ("overdue", "rotations that are overdue"),
+    ("drift", "files that are sealed to others than their layer says"),
+    ("committed", "plaintext in Git's history: known to whoever has a clone, so rotate it"),
+];
+
+pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
+    let session = Session::open(cli)?;
+    let folder = session.world.root();
+    let told = compile::check(&session.workspace, &session.catalogue, session.told.clone());
+    let mut rows = audit(&session.workspace, &told, folder);
+    if args.history {
+        rows.extend(committed(&session.catalogue, folder).ok_or_else(|| {
+            Failure::new("Git's history can't be read").help("`--history` needs a clone with at least one commit")
+        })?);
+    }
+    match args.format {
+        Form::Json => {
+            let object = |row: &Row| {
+                json!({
+                    "kind": row.kind,
+                    "place": row.place,
+                    "name": row.name,
+                    "environments": row.environments,
+                    "detail": row.detail,
+                })
+            };
+            ui.machine(&pretty(&Value::Array(rows.iter().map(object).collect())));
+        }
+        Form::Csv => ui.machine(&csv(
+            &["kind", "place", "name", "environments", "detail"],
+            rows.iter().map(|row| [row.kind, &row.place, &row.name, &row.environments, &row.detail].map(str::to_owned)),
+        )),
+        Form::Human => human(&rows, ui),
+    }
+    let findings = rows.iter().filter(|row| FINDINGS.contains(&row.kind)).count();
+    Ok(if findings == 0 { Exit::Done } else { Exit::Failed })
+}
+
+fn human(rows: &[Row], ui: &Ui) {
+    let counts = tally(rows);
+    for (kind, title) in SECTIONS {
+        let own: Vec<&Row> = rows.iter().filter(|row| row.kind == *kind).collect();
+        if own.is_empty() {
+            continue;
+        }
+        let cells = |row: &&Row| {
+            [&row.name, &row.environments, &row.place, &row.detail]
+                .into_iter()
+                .map(|text| visible(text).into_owned())
+                .collect()
+        };
+        ui.data(&format!("{title} ({})\n", counts.get(kind).copied().unwrap_or(0)));
+        ui.data(&table::render(&["name", "environments", "file", ""], &own.iter().map(cells).collect::<Vec<_>>()));
+        ui.data("\n");
+    }
+    let findings = rows.iter().filter(|row| FINDINGS.contains(&row.kind)).count();
+    ui.say(&match findings {
+        0 => "nothing asks to be done".to_owned(),
+        n => format!("{n} to look at"),
+    });
+}

@@ -1,0 +1,164 @@
+//! Who can open what, what nobody uses, what is overdue, and who changed what last: all that shows without a key.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::recipients::{drifted, name_of};
+use super::short;
+use crate::connectors::Catalogue;
+use crate::diagnostic::{Diagnostic, code};
+use crate::workspace::Workspace;
+use crate::world::git::{self, LastChange};
+
+/// One finding, or one fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// What it is about: `access`, `changed`, `unused`, `missing`, `overdue`, `drift`, `committed`.
+    pub kind: &'static str,
+    /// The file, with a line where there is one.
+    pub place: String,
+    /// The secret, credential or field.
+    pub name: String,
+    /// The environments that it concerns.
+    pub environments: String,
+    /// The rest, in words.
+    pub detail: String,
+}
+
+/// Kinds that ask for something to be done.
+pub const FINDINGS: [&str; 5] = ["unused", "missing", "overdue", "drift", "committed"];
+
+/// Everything, in the order of kinds as [`Row::kind`] lists them. `told` is all that `validate` tells.
+pub fn audit(workspace: &Workspace, told: &[Diagnostic], folder: &Path) -> Vec<Row> {
+    let mut rows = access(workspace);
+    rows.extend(changed(workspace, folder));
+    for (kind, code) in
+        [("unused", "unused-secret"), ("missing", code::UNKNOWN_SECRET), ("overdue", "overdue-rotation")]
+    {
+        rows.extend(told.iter().filter(|d| d.code == code).map(|d| from(workspace, kind, d)));
+    }
+    for file in drifted(workspace) {
+        let part = |what: &str, names: &[String]| (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")));
+        let parts = [part("not sealed to", &file.drift.missing), part("sealed to", &file.drift.extra)];
+        rows.push(Row {
+            kind: "drift",
+            place: file.path.to_owned(),
+            name: String::new(),
+            environments: String::new(),
+            detail: parts.into_iter().flatten().collect::<Vec<_>>().join("; "),
+        });
+    }
+    rows
+}
+
+/// The plaintext of Git's history. `None` without Git.
+pub fn committed(catalogue: &Catalogue, folder: &Path) -> Option<Vec<Row>> {
+    let found = super::history::find(folder, catalogue)?;
+    let row = |one: super::history::Committed| Row {
+        kind: "committed",
+        place: format!("{}:{}", one.file, one.line),
+        name: one.field,
+        environments: String::new(),
+        detail: format!(
+            "in clear since {} by {} on {}",
+            &one.commit[..12.min(one.commit.len())],
+            one.author,
+            day(one.time)
+        ),
+    };
+    Some(found.into_iter().map(row).collect())
+}
+
+/// Recipient -> the secrets of each file that it opens.
+fn access(workspace: &Workspace) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (layer, _) in workspace.layers_with_stacks() {
+        let Some(file) = &layer.secrets else { continue };
+        let names: Vec<&str> = file.names.keys().map(|name| &**name).collect();
+        for key in &file.recipients {
+            let name = name_of(workspace, key).unwrap_or_else(|| format!("(no name) {}", short(key)));
+            rows.push(Row {
+                kind: "access",
+                place: layer.file("secrets.sops.yaml"),
+                name,
+                environments: environments(workspace, &layer.path),
+                detail: names.join(", "),
+            });
+        }
+    }
+    rows.sort_by(|a, b| (&a.name, &a.place).cmp(&(&b.name, &b.place)));
+    rows
+}
+
+/// The environments that see a layer.
+fn environments(workspace: &Workspace, layer: &str) -> String {
+    let sees = |name: &str| workspace.chain(name).iter().any(|l| *l.path == *layer);
+    let own =
+        layer.split('/').nth_back(0).filter(|_| layer.starts_with("customers/") && layer.contains("/environments/"));
+    match (layer, own) {
+        (_, Some(name)) => name.to_owned(),
+        ("", _) => workspace.environments.keys().map(|name| &**name).collect::<Vec<_>>().join(", "),
+        (layer, None) if layer.starts_with("customers/") => {
+            workspace.environments.keys().map(|name| &**name).collect::<Vec<_>>().join(", ")
+        }
+        _ => workspace.environments.keys().map(|name| &**name).filter(|name| sees(name)).collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn changed(workspace: &Workspace, folder: &Path) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for layer in workspace.layers() {
+        let Some(file) = &layer.secrets else { continue };
+        let source = workspace.sources.get(file.file);
+        let Some(lines) = git::blame(folder, source.path()) else { continue };
+        for (name, sealed) in &file.names {
+            let before = source.text().get(..sealed.span.range().start).unwrap_or("");
+            let line = before.matches('\n').count();
+            let Some(LastChange { author, time, commit }) = lines.get(line) else { continue };
+            let detail = match author {
+                Some(author) => format!("by {author} on {} in {}", day(*time), &commit[..12.min(commit.len())]),
+                None => "not committed yet".to_owned(),
+            };
+            rows.push(Row {
+                kind: "changed",
+                place: format!("{}:{}", source.path(), line + 1),
+                name: name.to_string(),
+                environments: environments(workspace, &layer.path),
+                detail,
+            });
+        }
+    }
+    rows
+}
+
+fn day(time: i64) -> String {
+    jiff::Timestamp::from_second(time).map_or(String::new(), |time| time.strftime("%Y-%m-%d").to_string())
+}
+
+fn from(workspace: &Workspace, kind: &'static str, told: &Diagnostic) -> Row {
+    let span = told.span();
+    let place = span.map(|span| {
+        let source = workspace.sources.get(span.file);
+        let before = source.text().get(..span.range().start).unwrap_or("");
+        format!("{}:{}", source.path(), before.matches('\n').count() + 1)
+    });
+    let names: BTreeSet<&str> = told.environments.iter().map(|name| &**name).collect();
+    // The name is what the message quotes first.
+    let name = told.message.split('`').nth(1).unwrap_or("").to_owned();
+    Row {
+        kind,
+        place: place.unwrap_or_default(),
+        name,
+        environments: names.into_iter().collect::<Vec<_>>().join(", "),
+        detail: told.message.clone(),
+    }
+}
+
+/// How many rows there are of each kind.
+pub fn tally(rows: &[Row]) -> BTreeMap<&'static str, usize> {
+    let mut tally = BTreeMap::new();
+    for row in rows {
+        *tally.entry(row.kind).or_insert(0) += 1;
+    }
+    tally
+}
