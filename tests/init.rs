@@ -30,7 +30,9 @@ fn init_gives_the_quickstart_example_but_for_what_is_its_own() {
         let (ours, theirs) = (ours.unwrap(), theirs.unwrap());
         assert_eq!(ours.lines().count(), theirs.lines().count(), "{path}");
         for (ours, theirs) in ours.lines().zip(theirs.lines()) {
-            if path == "tieline.yaml" && own(theirs) {
+            if path == ".sops.yaml" && theirs.contains("- age1") {
+                assert_ne!(ours, theirs, "{path}");
+            } else if path == "tieline.yaml" && own(theirs) {
                 assert_ne!(ours, theirs, "{path}");
                 assert_eq!(ours.split(':').next(), theirs.split(':').next(), "{path}");
             } else {

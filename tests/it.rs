@@ -15,6 +15,7 @@ mod pre_commit;
 mod readme;
 mod rules;
 mod secret;
+mod secrets;
 mod shell;
 
 mod sops;

@@ -41,7 +41,8 @@ fn z14_a_secret_is_replaced_and_nothing_else_changes_a_byte() {
     let before = tree(&shell.folder);
     let (text, ended) = (shell.read(FILE), set(&shell, "HUBSPOT_TOKEN", VALUE));
     assert_eq!((ended.code, ended.stdout.as_str()), (0, ""), "{ended:#?}");
-    assert_eq!(ended.stderr, format!("HUBSPOT_TOKEN replaced in {FILE}\n"));
+    let told = "  seen by `prod: hubspot`\n  and so by `nightly-sync`\n  in force with the next `tieline apply prod`\n";
+    assert_eq!(ended.stderr, format!("HUBSPOT_TOKEN replaced in {FILE}\n{told}"));
     let after = shell.read(FILE);
     assert_ne!(line(&text, "HUBSPOT_TOKEN"), line(&after, "HUBSPOT_TOKEN"));
     assert_eq!(rest(&text, "HUBSPOT_TOKEN"), rest(&after, "HUBSPOT_TOKEN"));
@@ -70,7 +71,7 @@ fn a_new_secret_is_added_and_the_others_stay() {
     let shell = Shell::example("quickstart").with_demo_identity();
     let text = shell.read(FILE);
     let ended = set(&shell, "NEW_ONE", VALUE);
-    assert_eq!((ended.code, ended.stderr), (0, format!("NEW_ONE added to {FILE}\n")));
+    assert_eq!((ended.code, ended.stderr), (0, format!("NEW_ONE added to {FILE}\n  no connection uses it\n")));
     let after = shell.read(FILE);
     assert!(line(&after, "NEW_ONE").starts_with("NEW_ONE: ENC[AES256_GCM,data:"));
     assert_eq!(rest(&text, ""), rest(&after, "NEW_ONE"));
@@ -85,7 +86,8 @@ fn the_first_secret_of_an_environment_makes_its_file() {
     fs::remove_file(shell.folder.join(FILE)).unwrap();
     for name in ["HUBSPOT_TOKEN", "WAREHOUSE_PASSWORD"] {
         let ended = set(&shell, name, VALUE);
-        assert_eq!((ended.code, ended.stderr), (0, format!("{name} added to {FILE}\n")));
+        assert_eq!(ended.code, 0, "{ended:#?}");
+        assert!(ended.stderr.starts_with(&format!("{name} added to {FILE}\n  seen by `prod: ")), "{ended:#?}");
     }
     shell.ok(&["validate"]);
     shell.ok(&["apply", "prod", "--yes"]);
@@ -120,7 +122,7 @@ fn x18_without_an_identity_or_with_another_nothing_is_written() {
         let text = shell.read(FILE);
         let ended = set(&shell, "HUBSPOT_TOKEN", VALUE);
         assert_eq!((ended.code, ended.stdout.as_str(), shell.read(FILE)), (1, "", text), "{ended:#?}");
-        for told in [FILE, "age1a0x6eajntke5z7mpvxzzgw9w2yr5calfjc7d2l7j77zwzuve6deq95t35s", "SOPS_AGE_KEY_FILE"] {
+        for told in [FILE, "it is sealed to `me (age1a0x6ea…95t35s)`: ask one of them", "SOPS_AGE_KEY_FILE"] {
             assert!(ended.stderr.contains(told), "{told}: {}", ended.stderr);
         }
         silent(&ended);
@@ -225,21 +227,25 @@ fn what_is_no_value_is_refused() {
 }
 
 #[test]
-fn secret_list_tells_names_places_and_users_and_no_value() {
+fn x15_secret_list_tells_names_places_users_and_who_opens_them_and_no_value() {
     let shell = Shell::example("quickstart");
     let text = shell.ok(&["secret", "list", "-e", "prod"]).stdout;
     let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(lines[0], ["NAME", "FROM", "USED", "BY"]);
-    assert_eq!(lines[1], ["HUBSPOT_TOKEN", FILE, "hubspot"]);
-    assert_eq!(lines[2], ["WAREHOUSE_PASSWORD", FILE, "warehouse"]);
+    assert_eq!(lines[0], ["NAME", "ENVIRONMENTS", "FROM", "VERSION", "AGE", "USED", "BY", "RECIPIENTS"]);
+    assert_eq!(
+        (lines[1][0], &lines[1][1..3], &lines[1][4..]),
+        ("HUBSPOT_TOKEN", &["prod", FILE][..], &["hubspot", "me"][..])
+    );
+    assert_eq!(lines[1][3].len(), 8, "as much of the version as tells one from the next");
     assert_eq!(lines.len(), 3, "the file's own mark is no secret: {text}");
+    let all = shell.ok(&["secret", "list"]).stdout;
+    assert_eq!(all.lines().count(), 5, "{all}");
     let json = shell.ok(&["secret", "list", "-e", "prod", "--format", "json"]).stdout;
     let json: Value = serde_json::from_str(&json).unwrap();
-    let expected = serde_json::json!([
-        {"name": "HUBSPOT_TOKEN", "from": FILE, "used by": ["hubspot"]},
-        {"name": "WAREHOUSE_PASSWORD", "from": FILE, "used by": ["warehouse"]},
-    ]);
-    assert_eq!(json, expected);
+    assert_eq!(json[1]["name"], "WAREHOUSE_PASSWORD");
+    assert_eq!(json[1]["used_by"], serde_json::json!(["warehouse"]));
+    assert_eq!(json[1]["recipients"], serde_json::json!(["me"]));
+    assert!(json[1]["version"].as_str().unwrap().starts_with("sha256:"));
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn human(rows: &[Row], ui: &Ui) {
                 .collect()
         };
         ui.data(&format!("{title} ({})\n", counts.get(kind).copied().unwrap_or(0)));
-        ui.data(&table::render(&["name", "environments", "file", ""], &own.iter().map(cells).collect::<Vec<_>>()));
+        ui.data(&table::render(&["name", "environments", "file", "what"], &own.iter().map(cells).collect::<Vec<_>>()));
         ui.data("\n");
     }
     let findings = rows.iter().filter(|row| FINDINGS.contains(&row.kind)).count();

@@ -8,9 +8,10 @@ use super::session::Keys;
 use super::{Cli, Exit, Failure};
 use crate::providers::identities;
 use crate::secrets::change::{Sealing, sealed};
-use crate::secrets::{nameless, scope};
+use crate::secrets::{nameless, scope, sopsrc};
 use crate::sops::{self, Recipient, Value};
 use crate::ui::Ui;
+use crate::workspace::Workspace;
 use crate::world::disk::{self, Access};
 use crate::world::{System, World};
 
@@ -90,7 +91,8 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         disk::create(&folder.join(path), text.as_bytes(), Access::Shared)
             .map_err(|error| Failure::new(format!("can't write {path}: {error}")))?;
     }
-    ui.say(&format!("made a workspace in {}: {} files", folder.display(), files.len()));
+    let rules = sops_rules(&world, &folder)?;
+    ui.say(&format!("made a workspace in {}: {} files", folder.display(), files.len() + rules));
     if kept.contains(&".gitignore") {
         ui.say("your .gitignore was kept: add `dist/` to it, the folder that bundles are deployed to");
     }
@@ -98,6 +100,16 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let into = if args.folder == Path::new(".") { String::new() } else { format!("cd {} && ", folder.display()) };
     ui.say(&format!("next: {into}tieline validate"));
     Ok(Exit::Done)
+}
+
+/// Writes `.sops.yaml`, unless there is one; gives the number of files.
+fn sops_rules(world: &System, folder: &Path) -> Result<usize, Failure> {
+    let path = folder.join(sopsrc::FILE);
+    let text = Workspace::read(world).ok().and_then(|(workspace, _)| sopsrc::text(&workspace));
+    let Some(text) = text.filter(|_| !disk::exists(&path)) else { return Ok(0) };
+    disk::create(&path, text.as_bytes(), Access::Shared)
+        .map_err(|error| Failure::new(format!("can't write {}: {error}", sopsrc::FILE)))?;
+    Ok(1)
 }
 
 /// The workspace's name: the folder's.

@@ -46,9 +46,15 @@ fn secrets_are_looked_up_from_the_highest_layer_down() {
         let names = tieline::compile::names::Names::new(&workspace, &At::plain(&"dev".into()), None, &mut notes);
         names.source("P").map(|source| format!("{} {:?}", source.layer.path, source.kind))
     };
-    assert_eq!(source(&folder).as_deref(), Some("environments/prod Store(\"vault://kv/prod#p\")"));
+    assert_eq!(
+        source(&folder).as_deref(),
+        Some("environments/prod Store { uri: \"vault://kv/prod#p\", by_reference: false }")
+    );
     folder.put("environments/dev/environment.yaml", "extends: prod\nsecrets: {P: 'vault://kv/dev#p'}\n");
-    assert_eq!(source(&folder).as_deref(), Some("environments/dev Store(\"vault://kv/dev#p\")"));
+    assert_eq!(
+        source(&folder).as_deref(),
+        Some("environments/dev Store { uri: \"vault://kv/dev#p\", by_reference: false }")
+    );
     folder.put("environments/dev/environment.yaml", "extends: prod\nsecrets: {P: null}\n");
     assert_eq!(source(&folder), None);
     assert_eq!(folder.codes(), ["unknown-secret"]);

@@ -232,7 +232,7 @@ fn make(
         return Err(Failure::new("the workspace would not compile with this change: nothing was written"));
     }
     for path in &settings {
-        ui.say(&format!("{path} names the recipients"));
+        ui.say(&format!("{path} changed"));
     }
     for file in &files {
         let names = listed(file.to.iter().map(|named| named.name.as_str()), 12);

@@ -1,0 +1,64 @@
+//! `audit`: what a security officer asks, answered without a key.
+
+use super::{PROD, commit, edit, identity, quickstart, set};
+
+#[test]
+fn n05_x15_x16_an_audit_tells_who_what_and_when_without_a_key() {
+    let shell = quickstart();
+    let ben = identity(&shell, "../ben.txt");
+    shell.ok(&["recipients", "add", "ben", &ben, "-e", "dev"]);
+    set(&shell, "IDLE", "prod", "x");
+    edit(&shell, "credentials/warehouse-db.yaml", "auth:\n", "rotate_every: 30d\nrotated: '2024-01-31'\nauth:\n");
+    commit(&shell, "first");
+    set(&shell, "HUBSPOT_TOKEN", "prod", "not committed");
+    let shell = shell.with("SOPS_AGE_KEY_FILE", "/nowhere");
+    let ended = shell.run(&["audit"]);
+    assert_eq!(ended.code, 1, "there is something to do");
+    let section = |title: &str| {
+        let rest = ended.stdout.split(title).nth(1).unwrap_or_else(|| panic!("{title}\n{}", ended.stdout));
+        rest.split("\n\n").next().unwrap().to_owned()
+    };
+    let access = section("who can open what");
+    assert!(access.lines().any(|line| line.starts_with("ben ") && line.contains(" dev ")), "{access}");
+    assert!(!access.lines().any(|line| line.starts_with("ben ") && line.contains(" prod ")), "{access}");
+    let changed = section("who changed each secret last");
+    assert!(changed.lines().any(|l| l.starts_with("HUBSPOT_TOKEN") && l.ends_with("not committed yet")), "{changed}");
+    assert!(changed.lines().any(|l| l.starts_with("WAREHOUSE_PASSWORD") && l.contains("by Ana on 20")), "{changed}");
+    assert!(section("secrets that nothing uses").contains("IDLE"));
+    assert!(section("rotations that are overdue").contains("warehouse-db"));
+    let csv = shell.run(&["audit", "--format", "csv"]).stdout;
+    assert!(csv.starts_with("kind,place,name,environments,detail\r\n"), "{csv}");
+    assert!(csv.lines().all(|line| !line.is_empty()) && csv.contains("\r\nunused,"), "{csv}");
+}
+
+#[test]
+fn a_use_without_a_secret_and_a_clean_workspace() {
+    let shell = quickstart();
+    let ended = shell.run(&["audit"]);
+    assert_eq!(ended.code, 0, "{ended:#?}");
+    shell.ok(&["secret", "unset", "HUBSPOT_TOKEN", "-e", "prod", "--force"]);
+    let ended = shell.run(&["audit"]);
+    assert_eq!(ended.code, 1);
+    assert!(ended.stdout.contains("uses without a secret (1)"), "{ended:#?}");
+    let history = shell.run(&["audit", "--history"]);
+    assert_eq!(history.code, 1);
+    assert!(history.stderr.contains("Git's history can't be read"), "no clone: {history:#?}");
+}
+
+/// A spreadsheet runs what begins like a formula; a name from Git may.
+#[test]
+fn a46_a_name_in_csv_is_no_formula_and_no_escape() {
+    let shell = quickstart();
+    commit(&shell, "first");
+    let mut command = shell.command("git");
+    command.env("GIT_AUTHOR_NAME", "=HYPERLINK(\"x\")\u{1b}[2J").env("GIT_AUTHOR_EMAIL", "a@b");
+    command.env("GIT_COMMITTER_NAME", "b").env("GIT_COMMITTER_EMAIL", "a@b");
+    set(&shell, "HUBSPOT_TOKEN", "prod", "x");
+    let ended = crate::shell::feed(command.args(["commit", "-qam", "x"]), "");
+    assert_eq!(ended.code, 0, "{ended:#?}");
+    for format in ["human", "csv", "json"] {
+        let ended = shell.run(&["audit", "--format", format]);
+        assert!(!ended.stdout.contains('\u{1b}'), "{format}");
+    }
+    assert!(shell.read(PROD).contains("HUBSPOT_TOKEN"));
+}

@@ -1,0 +1,166 @@
+//! `secret extract` and `adopt`: how a team with plaintext, or with sops files of its own, moves in.
+
+use std::fs;
+
+use super::{DEV, PROD, commit, edit, get, quickstart};
+use crate::shell::{Shell, feed, sops};
+
+#[test]
+fn z29_plaintext_is_moved_and_the_comment_beside_it_stays() {
+    let shell = quickstart();
+    edit(
+        &shell,
+        "connections/hubspot.yaml",
+        "${{ secrets.HUBSPOT_TOKEN }}",
+        "pat-na1-0123456789abcdef   # from the wiki",
+    );
+    assert_eq!(shell.run(&["validate"]).code, 1);
+    let ended = shell.ok(&["secret", "extract"]);
+    assert!(ended.stderr.contains("connections/hubspot.yaml:"), "{ended:#?}");
+    assert!(!ended.stderr.contains("pat-na1"), "{ended:#?}");
+    let text = shell.read("connections/hubspot.yaml");
+    assert!(text.contains("access_token: ${{ secrets.HUBSPOT_ACCESS_TOKEN }}   # from the wiki\n"), "{text}");
+    for environment in ["dev", "prod"] {
+        assert_eq!(get(&shell, "HUBSPOT_ACCESS_TOKEN", environment), "pat-na1-0123456789abcdef");
+    }
+    shell.ok(&["validate"]);
+    assert!(shell.ok(&["secret", "extract"]).stderr.contains("no secret field holds a value in clear"));
+}
+
+/// Every style that a value can be written in: the line reads as before, with a reference in its place.
+#[test]
+fn x17_a_value_is_found_in_every_style() {
+    for (written, value) in [
+        ("  password: hunter22", "hunter22"),
+        ("  password: 'it''s'", "it's"),
+        ("  password: \"tab\\there\"", "tab\there"),
+        ("  password: |\n    -----BEGIN\n    x\n    -----END\n", "-----BEGIN\nx\n-----END\n"),
+        ("  password: >-\n    folded\n    text\n", "folded text"),
+        ("  password: 12345678", "12345678"),
+        ("  password:\n    hunter22", "hunter22"),
+    ] {
+        let shell = quickstart();
+        let old = shell.read("credentials/warehouse-db.yaml");
+        let line = old.lines().find(|line| line.trim_start().starts_with("password:")).unwrap();
+        edit(&shell, "credentials/warehouse-db.yaml", line, written);
+        shell.ok(&["secret", "extract", "credentials"]);
+        let text = shell.read("credentials/warehouse-db.yaml");
+        assert!(text.contains("${{ secrets.WAREHOUSE_DB_PASSWORD }}"), "{written}\n{text}");
+        shell.ok(&["validate"]);
+        assert_eq!(get(&shell, "WAREHOUSE_DB_PASSWORD", "prod"), value, "{written}");
+    }
+}
+
+#[test]
+fn a_value_in_brackets_is_quoted_and_one_of_an_environment_stays_its_own() {
+    let shell = quickstart();
+    fs::create_dir_all(shell.folder.join("environments/prod/connections")).unwrap();
+    let overlay = "environments/prod/connections/hubspot.yaml";
+    let old = shell.folder.join(overlay).exists();
+    assert!(!old, "the example has no overlay of hubspot");
+    shell.put(overlay, "auth: {access_token: pat-na1-prodprodprod} # for now\n");
+    let dev = shell.read(DEV);
+    shell.ok(&["secret", "extract"]);
+    assert_eq!(shell.read(overlay), "auth: {access_token: \"${{ secrets.HUBSPOT_ACCESS_TOKEN }}\"} # for now\n");
+    assert_eq!(shell.read(DEV), dev);
+    assert_eq!(get(&shell, "HUBSPOT_ACCESS_TOKEN", "prod"), "pat-na1-prodprodprod");
+    shell.ok(&["validate"]);
+}
+
+#[test]
+fn a_dry_run_and_one_without_a_key_change_nothing() {
+    let shell = quickstart();
+    edit(&shell, "connections/hubspot.yaml", "${{ secrets.HUBSPOT_TOKEN }}", "pat-na1-0123456789abcdef");
+    let before = (shell.read("connections/hubspot.yaml"), shell.read(PROD));
+    assert!(shell.ok(&["secret", "extract", "--dry-run"]).stderr.contains("HUBSPOT_ACCESS_TOKEN in"));
+    let keyless = shell.with("SOPS_AGE_KEY_FILE", "/nowhere");
+    assert_eq!(keyless.run(&["secret", "extract"]).code, 1);
+    assert_eq!((keyless.read("connections/hubspot.yaml"), keyless.read(PROD)), before);
+}
+
+/// A file that stock sops made has no scope: adopted, it is tied to its place, and its ciphertexts stay.
+#[test]
+fn n07_a_file_of_stock_sops_moves_in() {
+    let Some(sops) = sops() else { return };
+    let shell = quickstart();
+    shell.put("plain.yaml", "HUBSPOT_TOKEN: theirs\nWAREHOUSE_PASSWORD: also theirs\n");
+    // It finds the recipients in `.sops.yaml`, by the name that the file is to have.
+    let made = feed(shell.command(&sops).args(["encrypt", "--filename-override", PROD, "plain.yaml"]), "");
+    assert_eq!(made.code, 0, "{made:#?}");
+    fs::remove_file(shell.folder.join("plain.yaml")).unwrap();
+    shell.put(PROD, &made.stdout);
+    let warned = shell.run(&["validate"]);
+    assert!(warned.stdout.contains("secrets-unscoped"), "{warned:#?}");
+    assert_eq!(shell.run(&["secret", "adopt", "-e", "prod"]).code, 64, "nobody is there to ask");
+    let ended = shell.ok(&["secret", "adopt", "-e", "prod", "--yes"]);
+    assert!(ended.stderr.contains("2 secrets: `HUBSPOT_TOKEN`, `WAREHOUSE_PASSWORD`"), "{ended:#?}");
+    assert!(ended.stderr.contains("does not say what it was sealed for"), "{ended:#?}");
+    let text = shell.read(PROD);
+    let line = |text: &str| text.lines().find(|line| line.starts_with("HUBSPOT_TOKEN:")).unwrap().to_owned();
+    assert_eq!(line(&made.stdout), line(&text));
+    assert!(shell.ok(&["validate"]).stdout.contains("no problems"));
+    assert_eq!(get(&shell, "HUBSPOT_TOKEN", "prod"), "theirs");
+}
+
+/// A file of another environment is another environment's, until somebody says otherwise.
+#[test]
+fn a66_a_moved_file_is_refused_until_it_is_adopted() {
+    let shell = quickstart();
+    let dev = shell.read(DEV);
+    shell.put(PROD, &dev);
+    assert_eq!(shell.run(&["secret", "get", "HUBSPOT_TOKEN", "-e", "prod"]).code, 5);
+    let ended = shell.ok(&["secret", "adopt", "-e", "prod", "--yes"]);
+    assert!(ended.stderr.contains("it was sealed for `environments/dev`"), "{ended:#?}");
+    assert_eq!(get(&shell, "HUBSPOT_TOKEN", "prod"), "replace-me");
+}
+
+#[test]
+fn a_file_from_elsewhere_is_taken_in_and_left_where_it_was() {
+    let shell = quickstart();
+    let recipient = "age1a0x6eajntke5z7mpvxzzgw9w2yr5calfjc7d2l7j77zwzuve6deq95t35s";
+    shell.put("old.json", "{\"API_KEY\": \"kelp\"}\n");
+    shell.ok(&["sops", "encrypt", "-i", "old.json", "--age", recipient]);
+    let ended = shell.ok(&["secret", "adopt", "old.json", "-e", "prod", "--yes"]);
+    assert!(ended.stderr.contains("no connection uses `API_KEY`"), "{ended:#?}");
+    assert_eq!(get(&shell, "API_KEY", "prod"), "kelp");
+    assert!(shell.folder.join("old.json").exists());
+    for (text, told) in [
+        ("{\"db\": {\"pw\": \"x\"}}", "`db` is nested"),
+        ("{\"a-b\": \"x\"}", "`a-b` can't be a name"),
+        ("{\"A\": 5}", "`A` is no string"),
+        ("{\"API_KEY\": \"another\"}", "it has other values for API_KEY"),
+    ] {
+        shell.put("odd.json", text);
+        shell.ok(&["sops", "encrypt", "-i", "odd.json", "--age", recipient]);
+        let before = shell.read(PROD);
+        let ended = shell.run(&["secret", "adopt", "odd.json", "-e", "prod", "--yes"]);
+        assert_eq!((ended.code, shell.read(PROD) == before), (1, true), "{ended:#?}");
+        assert!(ended.stderr.contains(told), "{told}\n{}", ended.stderr);
+    }
+}
+
+/// X17: what was ever committed is found, with the first commit that had it, and never shown.
+#[test]
+fn x17_plaintext_in_git_history_is_found_and_not_shown() {
+    let shell = Shell::example("quickstart").with_demo_identity();
+    commit(&shell, "clean");
+    let clean = shell.run(&["audit", "--history"]);
+    assert!(!clean.stdout.contains("plaintext in Git's history"), "{clean:#?}");
+    edit(&shell, "connections/hubspot.yaml", "${{ secrets.HUBSPOT_TOKEN }}", "pat-na1-0123456789abcdef");
+    commit(&shell, "oops");
+    shell.ok(&["secret", "extract"]);
+    commit(&shell, "moved");
+    shell.put(DEV, "HUBSPOT_TOKEN: in-clear-for-a-day\n");
+    commit(&shell, "oops again");
+    shell.put(DEV, &quickstart().read(DEV));
+    commit(&shell, "restored");
+    let ended = shell.run(&["audit", "--history"]);
+    assert_eq!(ended.code, 1);
+    let section = ended.stdout.split("plaintext in Git's history").nth(1).unwrap();
+    assert!(section.contains("auth.access_token") && section.contains("connections/hubspot.yaml:"), "{section}");
+    assert!(section.contains(DEV) && section.contains("HUBSPOT_TOKEN"), "{section}");
+    assert!(section.contains("by Ana on 20"), "{section}");
+    for value in ["pat-na1", "in-clear-for"] {
+        assert!(!ended.stdout.contains(value) && !ended.stderr.contains(value), "{ended:#?}");
+    }
+}

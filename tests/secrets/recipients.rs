@@ -1,0 +1,216 @@
+//! Who can open what: somebody joins, leaves, and what a consumer's key opens.
+
+use std::fs;
+
+use super::{DEV, PROD, as_other, commit, edit, get, git, identity, quickstart, set};
+use crate::shell::{Shell, feed, sops};
+
+/// X13, X18, N05: a second person opens the secrets; removed, she opens none that is sealed anew.
+#[test]
+fn x18_n05_somebody_joins_and_leaves() {
+    let shell = quickstart();
+    let ben = identity(&shell, "ben.txt");
+    set(&shell, "HUBSPOT_TOKEN", "prod", "kelp");
+    let as_ben = as_other(&shell, "ben.txt");
+    let read = ["secret", "get", "HUBSPOT_TOKEN", "-e", "prod"];
+    assert_eq!(as_ben(&read).code, 1);
+    let value = |text: &str| text.lines().find(|line| line.starts_with("HUBSPOT_TOKEN:")).unwrap().to_owned();
+    let before = value(&shell.read(PROD));
+
+    shell.ok(&["recipients", "add", "ben", &ben]);
+    assert_eq!(value(&shell.read(PROD)), before, "no value changes a byte");
+    assert_eq!(as_ben(&read).stdout, "kelp");
+    shell.ok(&["validate"]);
+    shell.ok(&["recipients", "check"]);
+    assert!(shell.read("tieline.yaml").contains("recipients: [me, ben]"), "{}", shell.read("tieline.yaml"));
+    assert!(shell.read(".sops.yaml").contains(&ben));
+    let again = shell.ok(&["recipients", "add", "ben"]);
+    assert!(again.stderr.contains("already"), "{again:#?}");
+
+    let kept = shell.ok(&["recipients", "remove", "ben"]);
+    assert!(kept.stderr.contains("ben may still hold the old data keys"), "{kept:#?}");
+    assert!(kept.stderr.contains("ben may have seen, and Git keeps: `HUBSPOT_TOKEN`"), "{kept:#?}");
+    assert_eq!(value(&shell.read(PROD)), before);
+    assert_eq!(as_ben(&read).code, 1);
+    assert!(!shell.read(".sops.yaml").contains(&ben));
+
+    shell.ok(&["recipients", "add", "ben"]);
+    let meant = shell.ok(&["recipients", "remove", "ben", "--rotate-data-key"]);
+    assert!(!meant.stderr.contains("may still hold"), "{meant:#?}");
+    assert_ne!(value(&shell.read(PROD)), before, "a new data key, and every value sealed anew");
+    assert_eq!(get(&shell, "HUBSPOT_TOKEN", "prod"), "kelp");
+}
+
+#[test]
+fn one_environment_alone_gets_a_list_of_its_own() {
+    let shell = quickstart();
+    let ben = identity(&shell, "ben.txt");
+    let prod = shell.read(PROD);
+    shell.ok(&["recipients", "add", "ben", &ben, "-e", "dev"]);
+    assert_eq!(shell.read(PROD), prod);
+    assert!(shell.read("environments/dev/environment.yaml").contains("recipients: [me, ben]"));
+    assert_eq!(as_other(&shell, "ben.txt")(&["secret", "get", "HUBSPOT_TOKEN", "-e", "dev"]).stdout, "replace-me");
+    let listed = shell.ok(&["recipients", "list", "-e", "dev"]).stdout;
+    assert!(listed.contains("ben") && listed.contains("environments/dev/environment.yaml"), "{listed}");
+    let last = shell.run(&["recipients", "remove", "me", "-e", "prod"]);
+    assert_eq!(last.code, 4, "nobody could open it: {last:#?}");
+    let unknown = shell.run(&["recipients", "remove", "bne"]);
+    assert_eq!(unknown.code, 64);
+    assert!(unknown.stderr.contains("did you mean `ben`?"), "{unknown:#?}");
+}
+
+#[test]
+fn a_list_in_lines_keeps_its_comments() {
+    let shell = quickstart();
+    let ben = identity(&shell, "ben.txt");
+    edit(&shell, "tieline.yaml", "recipients: [me]", "recipients:\n  - me   # since 2024");
+    shell.ok(&["recipients", "add", "ben", &ben]);
+    let text = shell.read("tieline.yaml");
+    assert!(text.contains("recipients:\n  - me   # since 2024\n  - ben\n"), "{text}");
+    shell.ok(&["recipients", "remove", "ben"]);
+    assert!(
+        shell.read("tieline.yaml").ends_with("recipients:\n  - me   # since 2024\n"),
+        "{}",
+        shell.read("tieline.yaml")
+    );
+}
+
+#[test]
+fn without_a_key_that_opens_all_files_none_is_changed() {
+    let shell = quickstart();
+    let ben = identity(&shell, "ben.txt");
+    let before = (shell.read("tieline.yaml"), shell.read(DEV), shell.read(PROD));
+    let ended = as_other(&shell, "ben.txt")(&["recipients", "add", "ben", &ben]);
+    assert_eq!(ended.code, 1);
+    assert!(ended.stderr.contains("nothing was changed") && ended.stderr.contains("`me (age1a0x6ea"), "{ended:#?}");
+    assert_eq!((shell.read("tieline.yaml"), shell.read(DEV), shell.read(PROD)), before);
+    for (arguments, code) in [
+        (vec!["recipients", "add", "carl"], 64),
+        (vec!["recipients", "add", "carl", "age1nonsense"], 64),
+        (vec!["recipients", "add", "me", &*ben], 4),
+    ] {
+        let ended = shell.run(&arguments);
+        assert_eq!(ended.code, code, "{ended:#?}");
+    }
+    let dry = shell.ok(&["recipients", "add", "ben", &ben, "--dry-run"]);
+    assert!(dry.stderr.contains("nothing was written"), "{dry:#?}");
+    assert_eq!((shell.read("tieline.yaml"), shell.read(DEV), shell.read(PROD)), before);
+}
+
+/// A70: a recipient that a file has and its layer does not, or the other way round, is told by name.
+#[test]
+fn a70_recipients_that_drift_are_told_and_stock_sops_can_make_them() {
+    let shell = quickstart();
+    let mallory = identity(&shell, "mallory.txt");
+    // Whoever may open a file may seal it to others; the list in Git is what was reviewed.
+    shell.ok(&[
+        "sops",
+        "updatekeys",
+        PROD,
+        "--age",
+        &format!("age1a0x6eajntke5z7mpvxzzgw9w2yr5calfjc7d2l7j77zwzuve6deq95t35s,{mallory}"),
+    ]);
+    let ended = shell.run(&["recipients", "check"]);
+    assert_eq!(ended.code, 1);
+    assert!(ended.stdout.contains(&format!("{PROD}: sealed to `{mallory}` too")), "{ended:#?}");
+    let told = shell.run(&["validate"]);
+    assert_eq!(told.code, 1);
+    assert!(told.stdout.contains("recipients-differ"), "{told:#?}");
+    // Stripped: the one who is to open it can't.
+    shell.ok(&["sops", "updatekeys", PROD, "--age", &mallory]);
+    let ended = shell.run(&["recipients", "check"]);
+    assert!(ended.stdout.contains("not sealed to `me`"), "{ended:#?}");
+    let json = shell.run(&["recipients", "check", "--format", "json"]).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json[0]["missing"], serde_json::json!(["me"]));
+}
+
+/// The same with stock sops: `.sops.yaml` says who, `sops updatekeys` does it.
+#[test]
+fn n07_stock_sops_updates_keys_by_the_rules_that_we_write() {
+    let Some(sops) = sops() else { return };
+    let shell = quickstart();
+    let ben = identity(&shell, "ben.txt");
+    shell.ok(&["recipients", "add", "ben", &ben]);
+    shell.ok(&["sops", "updatekeys", PROD, "--age", "age1a0x6eajntke5z7mpvxzzgw9w2yr5calfjc7d2l7j77zwzuve6deq95t35s"]);
+    let ended = feed(shell.command(&sops).args(["updatekeys", "-y", PROD]), "");
+    assert_eq!(ended.code, 0, "{ended:#?}");
+    shell.ok(&["recipients", "check"]);
+    shell.ok(&["validate"]);
+}
+
+/// SSH keys are recipients like others: the key that a person has already.
+#[test]
+fn x36_an_ssh_key_is_a_recipient() {
+    let shell = quickstart();
+    let ssh = shell.home().join(".ssh");
+    fs::create_dir_all(&ssh).unwrap();
+    let mut make = shell.command("ssh-keygen");
+    make.args(["-q", "-t", "ed25519", "-N", "", "-C", "ana@laptop", "-f"]).arg(ssh.join("id_ed25519"));
+    assert_eq!(feed(&mut make, "").code, 0);
+    let public = fs::read_to_string(ssh.join("id_ed25519.pub")).unwrap();
+    shell.ok(&["recipients", "add", "ana", public.trim()]);
+    shell.ok(&["validate"]);
+    assert!(shell.read("tieline.yaml").contains("ssh-ed25519 "), "{}", shell.read("tieline.yaml"));
+    let shell = shell.with("SOPS_AGE_KEY_FILE", "/nowhere");
+    assert_eq!(get(&shell, "HUBSPOT_TOKEN", "prod"), "replace-me");
+    shell.ok(&["apply", "prod", "--yes"]);
+    assert!(shell.ok(&["verify", "prod"]).stdout.contains("2 opened"));
+}
+
+/// N06, X13: a consumer's key opens the connections that it uses and no others.
+#[test]
+fn n06_a_consumers_key_opens_what_it_uses_and_no_more() {
+    let shell = quickstart();
+    let runtime = identity(&shell, "runtime.txt");
+    edit(&shell, "tieline.yaml", "keys:\n", &format!("keys:\n  runtime: {runtime}\n"));
+    let consumer = shell.read("consumers/nightly-sync.yaml");
+    shell.put("consumers/nightly-sync.yaml", &format!("{consumer}recipients: [runtime]\n"));
+    edit(&shell, "consumers/nightly-sync.yaml", "hubspot", "warehouse");
+    let text = shell.read("consumers/nightly-sync.yaml");
+    let lines: Vec<&str> = text.lines().collect();
+    let once: Vec<&str> = lines.iter().enumerate().filter(|(i, l)| !lines[..*i].contains(l)).map(|(_, l)| *l).collect();
+    shell.put("consumers/nightly-sync.yaml", &(once.join("\n") + "\n"));
+    shell.ok(&["apply", "prod", "--yes"]);
+    let ended = shell.ok(&["verify", "prod", "--as", "nightly-sync"]);
+    assert_eq!(ended.stdout, "opens warehouse\nnightly-sync opens 1 of 2 objects of prod\n");
+    let ended = shell.ok(&["verify", "prod", "--as", "me"]);
+    assert!(ended.stdout.ends_with("me opens 2 of 2 objects of prod\n"), "{ended:#?}");
+    // With the key itself: stock tools open one object, and the other not.
+    let as_runtime = as_other(&shell, "runtime.txt");
+    let object = |id: &str| format!("dist/environments/prod/current/connections/{id}.yaml");
+    assert_eq!(as_runtime(&["sops", "decrypt", &object("warehouse")]).code, 0);
+    assert_eq!(as_runtime(&["sops", "decrypt", &object("hubspot")]).code, 1);
+    let ended = shell.run(&["verify", "prod", "--as", "nobody"]);
+    assert_eq!(ended.code, 64, "{ended:#?}");
+}
+
+/// X18: may use is not may change; the Git host enforces it by these rules.
+#[test]
+fn x18_codeowners_names_who_reviews_what() {
+    let shell = quickstart();
+    fs::create_dir_all(shell.folder.join(".github")).unwrap();
+    shell.put(".github/CODEOWNERS", "* @everyone\n");
+    let write = ["codeowners", "--organization", "acme", "--as", "me=@ana", "--write", ".github/CODEOWNERS"];
+    for _ in 0..2 {
+        shell.ok(&write);
+    }
+    let text = shell.read(".github/CODEOWNERS");
+    assert!(text.starts_with("* @everyone\n# tieline: begin"), "{text}");
+    for rule in [
+        "/environments/prod/secrets.sops.yaml @ana",
+        "/tieline.yaml @ana",
+        "/.github/CODEOWNERS @ana",
+        "/connections/warehouse.yaml @acme/team-data",
+    ] {
+        assert_eq!(text.lines().filter(|line| *line == rule).count(), 1, "{rule}\n{text}");
+    }
+    let printed = shell.ok(&["codeowners", "--as", "me="]).stdout;
+    assert!(!printed.contains("secrets.sops.yaml"), "a machine owns nothing: {printed}");
+    let below = Shell::new();
+    crate::shell::copy(&crate::support::root().join("examples/quickstart"), &below.folder.join("deep/er"));
+    assert_eq!(git(&below, &["init", "-q"]).code, 0);
+    let printed = below.ok(&["-C", "deep/er", "codeowners"]).stdout;
+    assert!(printed.contains("/deep/er/environments/prod/secrets.sops.yaml @me\n"), "{printed}");
+    commit(&below, "one");
+}
