@@ -1,3 +1,37 @@
-//! What others measure YAML readers by.
+//! Against what others made and agreed on. A peer that is not there is passed over, unless `TIELINE_REQUIRE_PEERS=1`.
 
+mod readers;
 mod yaml_suite;
+
+use std::process::{Command, Stdio};
+
+/// A program that runs, or the test is passed over.
+fn there(what: &str, command: &mut Command) -> bool {
+    let ran = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let found = ran.is_ok_and(|status| status.success());
+    if !found {
+        assert!(std::env::var("TIELINE_REQUIRE_PEERS").as_deref() != Ok("1"), "no {what} found");
+        eprintln!("skipped: no {what} found");
+    }
+    found
+}
+
+/// Python with pyrage, cryptography, PyYAML, hvac and moto: `$TIELINE_PEER_PYTHON`.
+pub(crate) fn python() -> Option<String> {
+    let name = std::env::var("TIELINE_PEER_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let mut command = Command::new(&name);
+    command.args(["-c", "import pyrage, cryptography, yaml, hvac, moto, boto3"]);
+    there("Python with pyrage, cryptography, PyYAML, hvac and moto", &mut command).then_some(name)
+}
+
+/// age, of Debian.
+fn age() -> Option<String> {
+    there("age", Command::new("age").arg("--version")).then(|| "age".to_owned())
+}
+
+/// A folder with `node_modules/sops-age`: `$TIELINE_PEER_NODE`.
+fn node_modules() -> Option<String> {
+    let folder = std::env::var("TIELINE_PEER_NODE").unwrap_or_else(|_| ".".to_owned());
+    let code = format!("require('node:module').createRequire('{folder}/')('sops-age')");
+    there("Node with sops-age", Command::new("node").args(["-e", &code])).then_some(folder)
+}

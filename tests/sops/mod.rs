@@ -2,7 +2,7 @@
 pub(crate) mod data;
 mod editing;
 mod peer_sops;
-mod properties;
+pub(crate) mod properties;
 mod refusals;
 mod texts;
 pub(crate) mod vectors;
@@ -11,18 +11,18 @@ use tieline::sops::{Identities, Recipient, keygen};
 
 /// A new identity and its recipient.
 #[allow(clippy::unwrap_used)]
-fn key() -> (Identities, Recipient, String) {
+pub(crate) fn key() -> (Identities, Recipient, String) {
     let (identity, recipient) = keygen();
     (Identities::parse(identity.expose()).unwrap(), recipient, identity.expose().clone())
 }
 
 /// Randomness from the system, as the caller of the library would bring it.
 #[allow(clippy::unwrap_used)]
-fn random(bytes: &mut [u8]) {
+pub(crate) fn random(bytes: &mut [u8]) {
     getrandom::fill(bytes).unwrap();
 }
 
-const TIME: &str = "2026-11-21T08:00:00Z";
+pub(crate) const TIME: &str = "2026-11-21T08:00:00Z";
 
 /// Many files are opened at once: nothing here may be tied to a thread.
 #[test]

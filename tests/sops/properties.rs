@@ -19,7 +19,7 @@ fn text() -> impl Strategy<Value = String> {
     ]
 }
 
-fn data() -> impl Strategy<Value = Data> {
+pub(crate) fn data() -> impl Strategy<Value = Data> {
     let leaf = prop_oneof![
         Just(Data::Null),
         any::<bool>().prop_map(Data::Bool),
@@ -45,7 +45,7 @@ fn value(data: &Data) -> Value {
 }
 
 /// Keys that cannot be written are left out: `<<`, and those that are there already.
-fn map(entries: &[(String, Data)]) -> Map {
+pub(crate) fn map(entries: &[(String, Data)]) -> Map {
     let mut map = Map::new();
     for (key, data) in entries {
         if key != "<<" && map.get(key).is_none() {
@@ -55,7 +55,7 @@ fn map(entries: &[(String, Data)]) -> Map {
     map
 }
 
-fn rules() -> impl Strategy<Value = Rule> {
+pub(crate) fn rules() -> impl Strategy<Value = Rule> {
     prop::sample::select(vec![
         Rule::default(),
         Rule::EncryptedRegex("[a-m]".into()),

@@ -1,0 +1,100 @@
+"""A loopback server that speaks the key-value API of Vault, versions 2 (mount `kv`) and 1 (mount `old`), as far as reading
+goes. Before it says that it is ready, the vendor's own client, hvac, reads from it: that is the oracle that it speaks the
+protocol.
+
+python kv.py VALUE -> prints its address, then `METHOD PATH NAMESPACE` for every request, and ends with its standard input.
+"""
+
+import json
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import hvac
+
+VALUE = sys.argv[1]
+TOKEN = "hvs.root-of-the-test"
+SECOND = {
+    "prod/db": {1: {"password": "an older one"}, 2: {"password": VALUE, "user": "ana"}},
+    "prod/gone": {1: None},
+}
+FIRST = {"prod/api": {"key": VALUE, "number": 5}}
+fails = {"prod/flaky": 2}
+seen = []
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        path, _, query = self.path.partition("?")
+        seen.append(f"GET {self.path} {self.headers.get('X-Vault-Namespace', '-')}")
+        status, body = self.answer(path, query)
+        text = json.dumps(body).encode()
+        self.send_response(status)
+        if status == 307:
+            self.send_header("Location", "http://127.0.0.1:1/stolen")
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def answer(self, path, query):
+        if self.headers.get("X-Vault-Token") != TOKEN:
+            return 403, {"errors": ["permission denied", VALUE]}
+        if path == "/v1/kv/data/prod/moved":
+            return 307, {"errors": [VALUE]}
+        if path == "/v1/kv/data/prod/flaky":
+            fails["prod/flaky"] -= 1
+            if fails["prod/flaky"] >= 0:
+                return 503, {"errors": [VALUE]}
+            return 200, {"data": {"data": {"password": VALUE}, "metadata": {"version": 1}}}
+        if path == "/v1/kv/data/prod/large":
+            return 200, {"data": {"data": {"password": VALUE * 1_000_000}, "metadata": {"version": 1}}}
+        if path == "/v1/kv/data/prod/forbidden":
+            return 403, {"errors": ["1 error occurred: permission denied", VALUE]}
+        if path.startswith("/v1/kv/data/"):
+            versions = SECOND.get(path.removeprefix("/v1/kv/data/"))
+            if versions is None:
+                return 404, {"errors": []}
+            number = int(query.removeprefix("version=") or max(versions))
+            if number not in versions:
+                return 404, {"errors": []}
+            data = versions[number]
+            metadata = {"version": number, "deletion_time": "" if data else "2026-01-01T00:00:00Z", "destroyed": False,
+                        "created_time": "2026-01-01T00:00:00Z", "custom_metadata": None}
+            return (200 if data else 404), {"data": {"data": data, "metadata": metadata}}
+        if path.startswith("/v1/old/"):
+            data = FIRST.get(path.removeprefix("/v1/old/"))
+            return (200, {"data": data, "lease_duration": 2764800}) if data else (404, {"errors": []})
+        return 404, {"errors": ["no handler for route"]}
+
+    def log_message(self, *_):
+        pass
+
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+address = f"http://127.0.0.1:{server.server_port}"
+
+client = hvac.Client(url=address, token=TOKEN)
+second = client.secrets.kv.v2
+latest = second.read_secret_version(path="prod/db", mount_point="kv", raise_on_deleted_version=True)
+assert latest["data"]["data"]["password"] == VALUE and latest["data"]["metadata"]["version"] == 2
+assert second.read_secret_version(path="prod/db", version=1, mount_point="kv", raise_on_deleted_version=True)[
+    "data"]["data"]["password"] == "an older one"
+for path, error in [("prod/none", hvac.exceptions.InvalidPath), ("prod/gone", hvac.exceptions.InvalidPath)]:
+    try:
+        second.read_secret_version(path=path, mount_point="kv", raise_on_deleted_version=True)
+        raise SystemExit(f"hvac reads {path}")
+    except error:
+        pass
+assert client.secrets.kv.v1.read_secret(path="prod/api", mount_point="old")["data"]["key"] == VALUE
+try:
+    hvac.Client(url=address, token="another").secrets.kv.v1.read_secret(path="prod/api", mount_point="old")
+    raise SystemExit("hvac reads without a token")
+except hvac.exceptions.Forbidden:
+    pass
+seen.clear()
+
+print(address, flush=True)
+sys.stdin.read()
+print("\n".join(seen), flush=True)
