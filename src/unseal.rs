@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::bundle::object::Reveal;
 use crate::compile::Compiled;
 use crate::compile::names::{AllNames, SourceKind};
+use crate::connectors::Catalogue;
 use crate::providers::Opened;
 use crate::providers::gate::Gate;
 use crate::secret::Secret;
@@ -70,14 +71,20 @@ impl<'w> Stores<'w> {
     }
 
     /// The values of `compiled`'s secrets, one at a time.
-    pub fn unsealer<'a>(&'a self, compiled: &'a Compiled, opened: &'a Opened) -> Unsealer<'a> {
-        Unsealer { compiled, names: &self.names, scopes: self.names.scopes(&compiled.at), opened }
+    pub fn unsealer<'a>(
+        &'a self,
+        compiled: &'a Compiled,
+        catalogue: &'a Catalogue,
+        opened: &'a Opened,
+    ) -> Unsealer<'a> {
+        Unsealer { compiled, catalogue, names: &self.names, scopes: self.names.scopes(&compiled.at), opened }
     }
 }
 
 /// Opened secrets, ready to be put where records name them.
 pub struct Unsealer<'a> {
     compiled: &'a Compiled,
+    catalogue: &'a Catalogue,
     names: &'a AllNames<'a>,
     scopes: BTreeMap<&'a Option<Arc<str>>, Scope<'a>>,
     opened: &'a Opened,
@@ -97,12 +104,18 @@ impl Reveal for Unsealer<'_> {
             return Ok(Secret::new(uri.to_owned()));
         }
         let scope = scope.connection(&connection.id, &connection.connector.value);
-        template::reveal(reference, &scope, &|name| {
+        let value = template::reveal(reference, &scope, &|name| {
             let source = names.source(name)?;
             match source.kind {
                 SourceKind::Sealed(_) => self.opened.value(&source.layer.path, name),
                 SourceKind::Store { uri, .. } => self.opened.stored(uri),
             }
-        })
+        })?;
+        let connector = self.catalogue.get(&connection.connector.value).and_then(Result::ok);
+        if let Some(connector) = connector {
+            let (variant, mode) = (connection.choice("config", "variant"), connection.choice("auth", "mode"));
+            connector.fits(pointer, variant, mode, &value)?;
+        }
+        Ok(value)
     }
 }

@@ -76,6 +76,17 @@ fn commands() -> Vec<Vec<&'static str>> {
         vec!["render", "prod", "--format", "json"],
         vec!["list"],
         vec!["list", "-e", "prod", "--format", "json"],
+        vec!["audit"],
+        vec!["audit", "--format", "json"],
+        vec!["audit", "--format", "csv"],
+        vec!["recipients", "list"],
+        vec!["recipients", "check"],
+        vec!["codeowners"],
+        vec!["secret", "extract", "--dry-run"],
+        vec!["secret", "adopt", "-e", "prod", "--yes"],
+        vec!["secret", "unset", "HUBSPOT_TOKEN", "-e", "prod"],
+        vec!["sops", "updatekeys", "environments/prod/secrets.sops.yaml", "--age", "age1nonsense"],
+        vec!["sops", "rotate", "environments/prod/secrets.sops.yaml"],
         vec!["secret", "list", "-e", "prod"],
         vec!["secret", "list", "-e", "prod", "--format", "json"],
         vec!["plan", "prod"],
@@ -108,7 +119,7 @@ fn a34_x06_x13_a_secret_of_prod_is_in_no_output_and_in_no_file() {
     let all = |when: &str| {
         for arguments in commands() {
             let ended = shell.run(&arguments);
-            assert!([0, 1, 2, 64].contains(&ended.code), "{when}: {arguments:?} {ended:#?}");
+            assert!([0, 1, 2, 4, 64].contains(&ended.code), "{when}: {arguments:?} {ended:#?}");
             seen(&secret, &arguments, &ended);
             seen(&next, &arguments, &ended);
         }

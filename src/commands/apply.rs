@@ -81,7 +81,7 @@ fn put(args: &Args, place: &Place, planned: &Planned, ui: &Ui) -> Result<Applied
         tool: env!("CARGO_PKG_VERSION").to_owned(),
         commit: git::commit(session.world.root()).map(|(id, dirty)| Commit { id, dirty }),
     };
-    let reveal = stores.unsealer(&planned.compiled, &opened);
+    let reveal = stores.unsealer(&planned.compiled, &session.catalogue, &opened);
     apply(&place.target, &planned.desired, planned.base.as_ref(), &reveal, &stamp).map_err(|error| failure(&error))
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use crate::secret::Secret;
 use jsonschema::{Draft, PatternOptions, Registry, ValidationError, Validator};
 use serde_json::{Map, Value, json};
 
@@ -122,6 +123,47 @@ impl Connector {
             return Ok(Vec::new());
         }
         Ok(validator.iter_errors(instance).take(MAX_ERRORS).collect())
+    }
+
+    /// Whether a secret's value has the form that its field asks for: pattern, length, format, one of a list. What a plan
+    /// can't look at, an apply can.
+    ///
+    /// # Errors
+    /// What the field asks for, in words that hold nothing of the value.
+    pub fn fits(&self, pointer: &str, variant: &str, mode: &str, value: &Secret<String>) -> Result<(), String> {
+        const WORDS: [&str; 5] = ["pattern", "minLength", "maxLength", "format", "enum"];
+        let field = self.field(pointer, variant, mode);
+        let asked = WORDS.iter().filter_map(|word| Some(((*word).to_owned(), field.word(word)?.clone())));
+        let asked: Map<String, Value> = asked.collect();
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let words = || {
+            let described = field.word("description").and_then(Value::as_str).map(str::to_owned);
+            described.unwrap_or_else(|| {
+                let limits =
+                    asked.iter().filter(|(key, _)| *key != "enum").map(|(key, value)| format!("{key} {value}"));
+                limits.collect::<Vec<_>>().join(", ")
+            })
+        };
+        let schema = Value::Object(asked.clone());
+        let validator = jsonschema::options()
+            .offline()
+            .should_validate_formats(true)
+            .with_pattern_options(linear())
+            .build(&schema)
+            .map_err(|_| format!("the schema of `{}` asks for a form that can't be checked", self.id))?;
+        // A copy, which is wiped like the first.
+        let mut copy = Value::String(value.expose().clone());
+        let fits = validator.is_valid(&copy);
+        if let Value::String(text) = &mut copy {
+            zeroize::Zeroize::zeroize(text);
+        }
+        if fits {
+            Ok(())
+        } else {
+            Err(format!("the value does not have the form that the field asks for: {}", words()))
+        }
     }
 
     /// The secret places for this variant and mode; empty strings where there is none.

@@ -79,8 +79,9 @@ impl Opened {
     pub fn open(workspace: &Workspace, layers: &[&Layer], identities: &Identities) -> Result<Self, Vec<Unopened>> {
         let mut opened = Self::default();
         let mut failed = Vec::new();
-        for layer in layers {
-            match sops_file::open(workspace, layer, identities) {
+        let results = crate::parallel::map(layers, |_, layer| sops_file::open(workspace, layer, identities));
+        for (layer, result) in layers.iter().zip(results) {
+            match result {
                 Ok(values) => {
                     opened.layers.insert(layer.path.to_string(), values);
                 }

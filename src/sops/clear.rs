@@ -10,13 +10,11 @@ use super::leaf::{DataKey, Enc, Type};
 use super::open::{Encrypted, plain, sealed};
 use super::rule::{Rule, Selector};
 use super::transform::{Transform, comment_aad, transform, wipe};
-use super::typing::Typed;
+use super::tree::{entry, of_value};
 use super::value::{Map, Value};
 use super::walk::{Place, Step, walk};
-use super::write::entry;
 use super::{json, keys};
 use crate::secret::Secret;
-use crate::yaml::events::Style;
 
 /// An opened file's documents, wiped on drop. The MAC was verified.
 pub struct Clear {
@@ -113,24 +111,6 @@ impl Transform for Clearing<'_> {
         // One that does not open is kept as it stands, as sops does: plain comments may be added by hand. A line break
         // would end it.
         Ok(Some(text.filter(|text| !text.contains(['\n', '\r'])).unwrap_or_else(|| comment.text.to_string())))
-    }
-}
-
-/// A value as a scalar of a tree, whose type is the value's own.
-pub(super) fn of_value(value: &Value) -> Scalar<'static> {
-    let plain =
-        |text: String, typed| Scalar { typed: Some(typed), ..Scalar::new(Cow::Owned(text), Style::Plain, None) };
-    match value {
-        Value::Bool(bool) => plain(bool.expose().to_string(), Typed::Bool(*bool.expose())),
-        Value::Int(int) => plain(int.expose().to_string(), Typed::Int(*int.expose())),
-        Value::Float(float) => plain(emit::float_spelled(*float.expose()), Typed::Float(*float.expose())),
-        Value::Str(text) => Scalar::new(Cow::Owned(text.expose().clone()), Style::Quoted, None),
-        Value::Time(text) => match super::time::Time::parse_rfc3339(text.expose()) {
-            Some(time) => plain(text.expose().clone(), Typed::Time(time)),
-            None => Scalar::new(Cow::Owned(text.expose().clone()), Style::Quoted, None),
-        },
-        Value::Bytes(bytes) => plain(String::from("binary"), Typed::Bytes(bytes.expose().clone())),
-        Value::Null | Value::List(_) | Value::Map(_) => plain(String::new(), Typed::Null),
     }
 }
 

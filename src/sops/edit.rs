@@ -15,8 +15,9 @@ use super::keys;
 use super::leaf::{DataKey, Type};
 use super::open::{Encrypted, Numbers};
 use super::splice::{self, Wanted};
+use super::tree::string;
 use super::value::{Map, Value};
-use super::write::{check_timestamp, string};
+use super::write::check_timestamp;
 use crate::secret::Secret;
 
 /// Changes to the first document of an opened file, not yet written.

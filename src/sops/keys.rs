@@ -3,6 +3,7 @@
 //! Each recipient has an age file of its own around the raw 32 bytes; in a file with key groups around a share of them.
 //! age draws its own randomness here.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::Read;
 use std::str::FromStr;
@@ -206,7 +207,8 @@ enum Unwrapped {
 
 fn unwrap<'i>(enc: &str, identities: impl Iterator<Item = &'i dyn age::Identity>) -> Unwrapped {
     // Line ends and newlines around the armor are lost and won by hand editing; age itself is strict about them.
-    let armor = enc.trim().replace("\r\n", "\n");
+    let trimmed = enc.trim();
+    let armor = if trimmed.contains('\r') { Cow::Owned(trimmed.replace("\r\n", "\n")) } else { Cow::Borrowed(trimmed) };
     let Ok(decryptor) = age::Decryptor::new_buffered(age::armor::ArmoredReader::new(armor.as_bytes())) else {
         return Unwrapped::Locked;
     };

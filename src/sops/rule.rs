@@ -74,6 +74,8 @@ impl Rule {
 enum Test {
     Suffix(String),
     Key(Regex),
+    /// Every key, without compiling an expression for it: what our own files say.
+    AnyKey,
     Comment(Regex),
 }
 
@@ -96,6 +98,7 @@ impl Selector {
         };
         let test = match rule {
             Rule::UnencryptedSuffix(text) | Rule::EncryptedSuffix(text) => Test::Suffix(text.clone()),
+            Rule::UnencryptedRegex(text) | Rule::EncryptedRegex(text) if text == ".*" => Test::AnyKey,
             Rule::UnencryptedRegex(text) | Rule::EncryptedRegex(text) => Test::Key(regex(text)?),
             Rule::UnencryptedCommentRegex(text) | Rule::EncryptedCommentRegex(text) => Test::Comment(regex(text)?),
         };
@@ -106,6 +109,7 @@ impl Selector {
     pub(super) fn matches(&self, key: Option<&str>, comments: &[Comment<'_>]) -> bool {
         match &self.test {
             Test::Suffix(suffix) => key.is_some_and(|key| key.ends_with(suffix)),
+            Test::AnyKey => key.is_some(),
             Test::Key(regex) => key.is_some_and(|key| regex.is_match(key)),
             Test::Comment(_) => comments.iter().any(|comment| self.names(&comment.text)),
         }

@@ -4,15 +4,12 @@
 //! leaves out (timestamps, comments in lists, merge keys, a plain negative zero) is refused rather than written wrongly.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::clear::of_value;
-use super::document::{
-    self, BLOCK, Comment, Document, Entry, Format, Item, Kind, MAX_DEPTH, MAX_NODES, Map as Tree, Node, Scalar,
-};
+use super::document::{self, BLOCK, Comment, Document, Format, Node, Scalar};
 use super::emit;
 use super::error::{ErrorKind, SopsError};
 use super::keys::Recipient;
@@ -23,9 +20,10 @@ use super::open::{Encrypted, plain};
 use super::rule::{Rule, Selector};
 use super::time::Time;
 use super::transform::{Transform, comment_aad, list_comments, transform, wipe};
+use super::tree::{age_entries, entry, map_node, of_data, of_value, scalar, string};
 use super::typing::Typed;
 use super::value::{Map, Value};
-use super::walk::{MAX_PATH, Path, Place, Step};
+use super::walk::{Place, Step};
 use crate::yaml::events::Style;
 
 /// The release whose format is claimed: the oldest that knows all of what is written.
@@ -70,13 +68,8 @@ pub type Random<'r> = dyn FnMut(&mut [u8]) + 'r;
 /// [`ErrorKind::NoRecipients`], [`ErrorKind::BadTimestamp`], a rule that cannot be written, and data that some sops
 /// release would misread, each with its path.
 pub fn encrypt(data: &Map, settings: &Settings<'_>, random: &mut Random<'_>) -> Result<String, SopsError> {
-    let mut builder = Builder::default();
-    let root = builder.map(data);
-    let mut documents = [Document { root: root.unwrap_or_default(), block: None }];
-    let sealed = match builder.failed {
-        Some(error) => Err(error),
-        None => seal_documents(&documents, Format::Yaml, settings, random),
-    };
+    let mut documents = [Document { root: of_data(data)?, block: None }];
+    let sealed = seal_documents(&documents, Format::Yaml, settings, random);
     wipe(&mut documents);
     sealed
 }
@@ -180,97 +173,6 @@ fn block(settings: &Settings<'_>, wrapped: Vec<WrappedKey>, mac: String) -> Node
     }
     fields.push(entry("version", string(VERSION.to_owned())));
     map_node(fields)
-}
-
-/// The list under `age`.
-pub(super) fn age_entries(wrapped: Vec<WrappedKey>) -> Node<'static> {
-    let one = |WrappedKey { recipient, enc }| {
-        let fields = vec![entry("recipient", string(recipient)), entry("enc", scalar(enc, Style::Block))];
-        Item { comments: Vec::new(), value: map_node(fields) }
-    };
-    Node { range: 0..0, kind: Kind::List(wrapped.into_iter().map(one).collect()) }
-}
-
-pub(super) fn entry<'a>(key: &str, value: Node<'a>) -> Entry<'a> {
-    Entry { comments: Vec::new(), key: Cow::Owned(key.to_owned()), key_range: 0..0, value }
-}
-
-fn map_node(entries: Vec<Entry<'_>>) -> Node<'_> {
-    Node { range: 0..0, kind: Kind::Map(Tree { entries, ..Tree::default() }) }
-}
-
-pub(super) fn string<'a>(text: String) -> Node<'a> {
-    scalar(text, Style::Quoted)
-}
-
-fn scalar<'a>(text: String, style: Style) -> Node<'a> {
-    Node { range: 0..0, kind: Kind::Scalar(Scalar::new(Cow::Owned(text), style, None)) }
-}
-
-/// Data -> a tree in clear. What can't be a tree is kept as `failed`.
-#[derive(Default)]
-struct Builder<'a> {
-    path: Path<'a>,
-    length: usize,
-    nodes: usize,
-    failed: Option<SopsError>,
-}
-
-impl<'a> Builder<'a> {
-    fn fail<T>(&mut self, kind: ErrorKind) -> Option<T> {
-        let error = SopsError::new(kind).with_path(self.path.to_string());
-        self.failed.get_or_insert(error);
-        None
-    }
-
-    fn map(&mut self, map: &'a Map) -> Option<Tree<'static>> {
-        let mut seen = HashSet::with_capacity(map.len());
-        let mut tree = Tree::default();
-        for (key, value) in map.iter() {
-            self.path.0.push(Step::Key(key));
-            self.length += key.len() + 1;
-            if !seen.insert(key) {
-                return self.fail(ErrorKind::DuplicateKey { first: 0..0 });
-            }
-            if self.path.0.len() == 1 && key == BLOCK {
-                return self.fail(ErrorKind::ReservedKey);
-            }
-            if self.length > MAX_PATH {
-                return self.fail(ErrorKind::PathTooLong);
-            }
-            tree.entries.push(entry(key, self.node(value)?));
-            self.length -= key.len() + 1;
-            self.path.0.pop();
-        }
-        Some(tree)
-    }
-
-    fn node(&mut self, value: &'a Value) -> Option<Node<'static>> {
-        // What is written must be readable; the reader counts a key and its value, and the block.
-        self.nodes += 2;
-        if self.nodes > MAX_NODES - 1000 {
-            return self.fail(ErrorKind::TooLarge);
-        }
-        if self.path.0.len() > MAX_DEPTH - 1 {
-            return self.fail(ErrorKind::TooDeep);
-        }
-        let kind = match value {
-            Value::Map(map) => Kind::Map(self.map(map)?),
-            Value::List(list) => {
-                let mut items = Vec::with_capacity(list.len());
-                for (index, value) in list.iter().enumerate() {
-                    self.path.0.push(Step::Index(index));
-                    items.push(Item { comments: Vec::new(), value: self.node(value)? });
-                    self.path.0.pop();
-                }
-                Kind::List(items)
-            }
-            Value::Time(_) => return self.fail(ErrorKind::Unwritable(Type::Time)),
-            Value::Bytes(_) => return self.fail(ErrorKind::Unwritable(Type::Str)),
-            leaf => Kind::Scalar(of_value(leaf)),
-        };
-        Some(Node { range: 0..0, kind })
-    }
 }
 
 /// ENC texts of a file that is sealed again, by what they hold: an unchanged value keeps its own.

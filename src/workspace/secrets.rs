@@ -203,7 +203,8 @@ fn check_scope(secrets: &SecretsFile, protected: bool, told: &mut Vec<Diagnostic
     let at = start(secrets);
     let make = if protected { Diagnostic::error } else { Diagnostic::warning };
     told.push(
-        make(code::SECRETS_UNSCOPED, at, message).help("the next `tieline secret set` in this environment adds it"),
+        make(code::SECRETS_UNSCOPED, at, message)
+            .help("`tieline secret adopt -e ENV` checks and adds it; so does the next `tieline secret set` there"),
     );
 }
 
@@ -259,7 +260,7 @@ fn check_recipients(
     };
     told.push(
         Diagnostic::error(code::RECIPIENTS_DIFFER, at, message)
-            .help("the next `tieline secret set` in this environment seals the file to the configured recipients"),
+            .help("`tieline recipients add NAME` and `remove` seal the files to whom the layers name; so does the next `tieline secret set` there"),
     );
 }
 

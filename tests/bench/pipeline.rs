@@ -1,7 +1,8 @@
 //! How fast `validate` is, as a whole and by stage, against the floor: reading and parsing the same files with the same
 //! parser and doing nothing with them.
 //!
-//! `cargo bench` measures 10,000 connections; `cargo bench -- --quick` runs everything once on a few. Times are medians
+//! `cargo bench` measures 10,000 connections; `cargo bench -- --quick` runs everything once on a few, `-- --sealing` measures
+//! secrets files alone. Times are medians
 //! of rounds in which every measure runs once. Nothing here fails because it is slow.
 
 #![allow(clippy::print_stdout, reason = "a table is what it gives")]
@@ -12,6 +13,7 @@
 )]
 
 mod process;
+mod sealing;
 mod stages;
 mod watch;
 mod workspace;
@@ -29,6 +31,10 @@ fn main() {
     let (connections, rounds) = if quick { (200, 2) } else { (10_000, 11) };
     rayon::ThreadPoolBuilder::new().num_threads(THREADS).build_global().expect("the threads start");
     println!("{connections} connections, {THREADS} threads, medians of {rounds} rounds");
+    seals(if quick { 20 } else { 1_000 }, rounds);
+    if arguments.iter().any(|a| a == "--sealing") {
+        return;
+    }
     for five in [false, true] {
         let folder = workspace::generate(connections, five);
         // Fills the caches.
@@ -74,6 +80,25 @@ fn table(title: &str, rows: &[Row]) {
     println!("validate takes {:.2} times the floor, {:.2} times reading and YAML events", ratio(FLOOR), ratio(EVENTS));
     let ratio = processors(row(VALIDATE)) / processors(row(FLOOR));
     println!("on the processors, {ratio:.2} times the floor");
+}
+
+/// Secrets files, beside bare age.
+fn seals(files: usize, rounds: usize) {
+    sealing::measure(files, 1);
+    println!(
+        "\n{:<30} {:>10} {:>10} {:>12} {:>7}",
+        format!("{files} secrets files"),
+        "median",
+        "a file",
+        "bare, a file",
+        "ratio"
+    );
+    for row in sealing::measure(files, rounds) {
+        let wall = |times: &[watch::Time]| milliseconds(median(&times.iter().map(|t| t.wall).collect::<Vec<_>>()));
+        let (ours, bare) = (wall(&row.ours), wall(&row.bare));
+        let each = |time: f64| time * 1000.0 / files as f64;
+        println!("{:<30} {ours:>7.1} ms {:>7.1} µs {:>9.1} µs {:>7.2}", row.name, each(ours), each(bare), ours / bare);
+    }
 }
 
 fn programs(folder: &tempfile::TempDir, connections: usize, rounds: usize) {

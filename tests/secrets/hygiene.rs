@@ -33,6 +33,32 @@ fn a35_a45_a_plaintext_secret_is_refused_and_not_shown() {
     }
 }
 
+/// A35: what no plan can look at, an apply can: the value has another form than its field asks for, and is not shown.
+#[test]
+fn a35_a_value_of_another_form_is_refused_at_apply_and_not_shown() {
+    let shell = quickstart();
+    fs::create_dir_all(shell.folder.join("connectors")).unwrap();
+    shell.put(
+        "connectors/acme.json",
+        r#"{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "required": ["auth"],
+            "properties": {"config": {"type": "object", "additionalProperties": false}, "auth": {"type": "object",
+            "required": ["mode", "pin"], "additionalProperties": false, "properties": {"mode": {"const": "pin"},
+            "pin": {"type": "string", "writeOnly": true, "pattern": "^[0-9]{8}$", "description": "eight digits"}}}}}"#,
+    );
+    shell.put("connections/acme.yaml", "connector: acme\nauth:\n  mode: pin\n  pin: ${{ secrets.PIN }}\n");
+    for environment in ["dev", "prod"] {
+        set(&shell, "PIN", environment, VALUE);
+    }
+    shell.run(&["plan", "prod"]);
+    let ended = shell.run(&["apply", "prod", "--yes"]);
+    assert_eq!(ended.code, 1, "{ended:#?}");
+    assert!(ended.stderr.contains("the form that the field asks for: eight digits"), "{ended:#?}");
+    assert!(!shell.folder.join("dist/environments/prod/head.json").exists());
+    silent(&ended);
+    set(&shell, "PIN", "prod", "12345678");
+    shell.ok(&["apply", "prod", "--yes"]);
+}
+
 /// A36: what is made of a secret is as secret: joined, encoded, in a URL.
 #[test]
 fn a36_what_is_made_of_a_secret_stays_one() {

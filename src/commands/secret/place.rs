@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::commands::session::absent;
+use crate::commands::session::{Keys, absent};
 use crate::commands::{Exit, Failure, Session};
 use crate::providers::identities::Found;
 use crate::secrets::change::Sealing;
@@ -30,6 +30,18 @@ pub(in crate::commands) struct Choice {
     /// The profile whose file it is about
     #[arg(long, value_name = "NAME")]
     pub(in crate::commands) profile: Option<String>,
+}
+
+/// One secret of a layer, and who opens its file.
+#[derive(Debug, clap::Args)]
+pub(super) struct One {
+    /// The secret's name: letters, digits and `_`
+    #[arg(value_name = "NAME")]
+    pub(super) name: String,
+    #[command(flatten)]
+    pub(super) choice: Choice,
+    #[command(flatten)]
+    pub(super) keys: Keys,
 }
 
 /// A layer that a secret goes into, which may have no file yet.

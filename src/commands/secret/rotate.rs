@@ -1,9 +1,8 @@
 //! `tieline secret rotate`
 
-use super::place::{Choice, Place};
+use super::place::{One, Place};
 use super::users::Users;
 use super::value::{From, check_name};
-use crate::commands::session::Keys;
 use crate::commands::{Cli, Exit, Failure, Session};
 use crate::edit::{Changes, Edited};
 use crate::secrets::change::{Outcome, change};
@@ -18,39 +17,34 @@ use crate::world::{World, disk};
 /// system that is to learn it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The secret's name
-    #[arg(value_name = "NAME")]
-    name: String,
     #[command(flatten)]
-    choice: Choice,
+    one: One,
     #[command(flatten)]
     from: From,
-    #[command(flatten)]
-    keys: Keys,
 }
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
-    check_name(&args.name)?;
+    check_name(&args.one.name)?;
     let session = Session::open(cli)?;
-    let place = Place::of(&session, &args.choice)?;
-    if !place.layer.is_some_and(|layer| layer.secrets.as_ref().is_some_and(|s| s.names.contains_key(&*args.name))) {
-        return Err(place.missing(&args.name));
+    let place = Place::of(&session, &args.one.choice)?;
+    if !place.layer.is_some_and(|layer| layer.secrets.as_ref().is_some_and(|s| s.names.contains_key(&*args.one.name))) {
+        return Err(place.missing(&args.one.name));
     }
-    let users = Users::of(&session, &place.path, &args.name);
+    let users = Users::of(&session, &place.path, &args.one.name);
     for line in runbooks(&session.workspace, &users) {
         ui.say(&line);
     }
-    let value = args.from.read(&format!("new value of {} in {}: ", args.name, place.path), ui)?;
-    let found = args.keys.find(&session.world, ui)?;
+    let value = args.from.read(&format!("new value of {} in {}: ", args.one.name, place.path), ui)?;
+    let found = args.one.keys.find(&session.world, ui)?;
     let outcome = place.keep(&found, |sealing| {
-        let (text, outcomes) = change(sealing, vec![(args.name.clone(), Some(value))], &found.identities)?;
+        let (text, outcomes) = change(sealing, vec![(args.one.name.clone(), Some(value))], &found.identities)?;
         Ok((text, outcomes[0]))
     })?;
     if outcome == Outcome::Unchanged {
-        return Err(Failure::new(format!("{} is that already: nothing was rotated", args.name))
+        return Err(Failure::new(format!("{} is that already: nothing was rotated", args.one.name))
             .help("change the value at its source first, then give the new one here"));
     }
-    ui.say(&format!("{} rotated in {}", args.name, place.file));
+    ui.say(&format!("{} rotated in {}", args.one.name, place.file));
     let today = session.world.now().strftime("%Y-%m-%d").to_string();
     let edited = dated(&session.workspace, &place.path, &users, &today);
     disk::change(session.world.root(), &edited.files, &edited.before)

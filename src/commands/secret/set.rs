@@ -1,9 +1,8 @@
 //! `tieline secret set`
 
-use super::place::{Choice, Place};
+use super::place::{One, Place};
 use super::users::Users;
 use super::value::{From, check_name};
-use crate::commands::session::Keys;
 use crate::commands::{Cli, Exit, Failure, Session};
 use crate::secrets::change::{Outcome, change};
 use crate::ui::Ui;
@@ -14,29 +13,24 @@ use crate::ui::Ui;
 /// to add a value: the seal covers all of them.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The secret's name: letters, digits and `_`
-    #[arg(value_name = "NAME")]
-    name: String,
     #[command(flatten)]
-    choice: Choice,
+    one: One,
     #[command(flatten)]
     from: From,
-    #[command(flatten)]
-    keys: Keys,
 }
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
-    check_name(&args.name)?;
+    check_name(&args.one.name)?;
     let session = Session::open(cli)?;
-    let place = Place::of(&session, &args.choice)?;
+    let place = Place::of(&session, &args.one.choice)?;
     place.recipients()?;
-    let value = args.from.read(&format!("value of {} in {}: ", args.name, place.path), ui)?;
-    let found = args.keys.find(&session.world, ui)?;
+    let value = args.from.read(&format!("value of {} in {}: ", args.one.name, place.path), ui)?;
+    let found = args.one.keys.find(&session.world, ui)?;
     let outcome = place.keep(&found, |sealing| {
-        let (text, outcomes) = change(sealing, vec![(args.name.clone(), Some(value))], &found.identities)?;
+        let (text, outcomes) = change(sealing, vec![(args.one.name.clone(), Some(value))], &found.identities)?;
         Ok((text, outcomes[0]))
     })?;
-    let (name, file) = (&args.name, &place.file);
+    let (name, file) = (&args.one.name, &place.file);
     match outcome {
         Outcome::Replaced => ui.say(&format!("{name} replaced in {file}")),
         Outcome::Added => ui.say(&format!("{name} added to {file}")),

@@ -1,9 +1,8 @@
 //! `tieline secret unset`
 
-use super::place::{Choice, Place};
+use super::place::{One, Place};
 use super::users::Users;
 use super::value::check_name;
-use crate::commands::session::Keys;
 use crate::commands::{Cli, Exit, Failure, Session};
 use crate::diagnostic::listed;
 use crate::secrets::change::{Outcome, change};
@@ -12,38 +11,33 @@ use crate::ui::Ui;
 /// Removes a secret. One that a connection uses is left, unless you insist.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The secret's name
-    #[arg(value_name = "NAME")]
-    name: String,
     #[command(flatten)]
-    choice: Choice,
-    #[command(flatten)]
-    keys: Keys,
+    one: One,
     /// Remove it though connections use it; a lower layer may have another value
     #[arg(long)]
     force: bool,
 }
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
-    check_name(&args.name)?;
+    check_name(&args.one.name)?;
     let session = Session::open(cli)?;
-    let place = Place::of(&session, &args.choice)?;
-    let users = Users::of(&session, &place.path, &args.name);
+    let place = Place::of(&session, &args.one.choice)?;
+    let users = Users::of(&session, &place.path, &args.one.name);
     if !users.connections.is_empty() && !args.force {
         let names = listed(users.connections.iter().map(String::as_str), 8);
-        return Err(Failure::new(format!("{} is in use: {names}", args.name))
+        return Err(Failure::new(format!("{} is in use: {names}", args.one.name))
             .exit(Exit::Guard)
             .help("take `${{ secrets.NAME }}` out of them first, or insist with `--force`"));
     }
-    let found = args.keys.find(&session.world, ui)?;
+    let found = args.one.keys.find(&session.world, ui)?;
     let outcome = place.keep(&found, |sealing| {
-        let (text, outcomes) = change(sealing, vec![(args.name.clone(), None)], &found.identities)?;
+        let (text, outcomes) = change(sealing, vec![(args.one.name.clone(), None)], &found.identities)?;
         Ok((text, outcomes[0]))
     })?;
     if outcome != Outcome::Removed {
-        return Err(place.missing(&args.name));
+        return Err(place.missing(&args.one.name));
     }
-    ui.say(&format!("{} removed from {}", args.name, place.file));
+    ui.say(&format!("{} removed from {}", args.one.name, place.file));
     ui.say("  it is in Git's history still, for whoever had a key: change it at its source too");
     Ok(Exit::Done)
 }
