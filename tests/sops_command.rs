@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::shell::{Ended, Shell, feed, sops};
 use crate::sops::data::Data;
-use crate::sops::vectors::{cases, in_clear, read, sealed, setting};
+use crate::sops::vectors::{cases, in_clear, read, setting};
 use crate::support::root;
 
 /// An age identity in the shell's folder, at hand; its recipient.
@@ -65,7 +65,7 @@ fn every_vector_opens_or_is_refused_through_the_command() {
         }
         *ran.entry(reader).or_default() += 1;
     }
-    println!("sops vectors through the command: {ran:?}");
+    eprintln!("sops vectors through the command: {ran:?}");
     assert_eq!(ran.values().sum::<usize>(), 71);
 }
 
@@ -239,7 +239,7 @@ fn an_ssh_key_in_its_usual_place_opens_a_file() {
     assert_eq!(shell.ok(&["sops", "decrypt", "a.yaml"]).stdout, "a: kelp\n");
 }
 
-/// A plugin: a program named age-plugin-NAME on the operator's path. This one wraps nothing but shows who is called.
+/// A plugin: a program named age-plugin-NAME on the operator's path.
 #[test]
 fn a_plugin_that_is_not_installed_is_named() {
     let shell = Shell::new();
@@ -271,5 +271,4 @@ fn what_is_no_sops_file_is_told_with_its_line() {
     shell.put("double.yaml", "a: 1\nb: 2\na: hunter2\n");
     let ended = shell.run(&["sops", "encrypt", "double.yaml", "--age", "age1x"]);
     assert_eq!(ended.code, 64, "{ended:#?}");
-    let _ = sealed;
 }

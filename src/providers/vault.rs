@@ -32,7 +32,7 @@ impl Provider for Vault {
         {
             return Ok(fields);
         }
-        if second.status == 200 || !version.is_empty() || !matches!(second.status, 403 | 404 | 405) {
+        if second.status == 200 || !version.is_empty() || !matches!(second.status, 403..=405) {
             return Err(status(&second));
         }
         let first = get(world, &format!("{base}/v1/{mount}/{path}"), &token)?;

@@ -88,6 +88,20 @@ pub fn command_property(text: &str) -> String {
     command_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
+/// CSV as RFC 4180 has it. A cell that a spreadsheet would take for a formula gets a `'` before it.
+pub fn csv<const N: usize>(columns: &[&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let cell = |text: &str| {
+        let text = visible(text);
+        let formula = text.starts_with(['=', '+', '-', '@']);
+        let text = if formula { format!("'{text}") } else { text.into_owned() };
+        if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    };
+    let line = |cells: &mut dyn Iterator<Item = &str>| cells.map(cell).collect::<Vec<_>>().join(",") + "\r\n";
+    let mut out = line(&mut columns.iter().copied());
+    rows.for_each(|row| out.push_str(&line(&mut row.iter().map(String::as_str))));
+    out
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -124,18 +138,4 @@ mod tests {
         assert_eq!(visible("a\u{1b}[31mb\u{9b}c\r\u{202e}d"), "a\\u{1b}[31mb\\u{9b}c\\r\\u{202e}d");
         assert_eq!(visible("plain ünï"), "plain ünï");
     }
-}
-
-/// CSV as RFC 4180 has it. A cell that a spreadsheet would take for a formula gets a `'` before it.
-pub fn csv<const N: usize>(columns: &[&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
-    let cell = |text: &str| {
-        let text = visible(text);
-        let formula = text.starts_with(['=', '+', '-', '@']);
-        let text = if formula { format!("'{text}") } else { text.into_owned() };
-        if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
-    };
-    let line = |cells: &mut dyn Iterator<Item = &str>| cells.map(cell).collect::<Vec<_>>().join(",") + "\r\n";
-    let mut out = line(&mut columns.iter().copied());
-    rows.for_each(|row| out.push_str(&line(&mut row.iter().map(String::as_str))));
-    out
 }

@@ -53,7 +53,8 @@ impl Recipient {
             Kind::Ssh(recipient) => age::encrypt_and_armor(recipient, key.bytes()),
             Kind::Plugin(recipient) => {
                 let name = recipient.plugin();
-                let program = plugin::RecipientPluginV1::new(name, &[recipient.clone()], &[], Asker(Arc::new(Nobody)));
+                let program =
+                    plugin::RecipientPluginV1::new(name, std::slice::from_ref(recipient), &[], Asker(Arc::new(Nobody)));
                 let program = program.map_err(|_| ErrorKind::NoPlugin(name.to_owned()))?;
                 age::encrypt_and_armor(&program, key.bytes())
             }

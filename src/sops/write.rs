@@ -226,7 +226,7 @@ impl Sealing<'_> {
 
     /// Whether some release would misread it.
     fn check(&self, place: &Place<'_>, value: &Value) -> Result<(), ErrorKind> {
-        let merge = place.path.0.iter().any(|step| *step == Step::Key("<<"));
+        let merge = place.path.0.contains(&Step::Key("<<"));
         let negative_zero = |float: f64| float == 0.0 && float.is_sign_negative();
         match value {
             _ if merge && self.strict => Err(ErrorKind::MergeKey),

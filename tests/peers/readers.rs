@@ -71,7 +71,7 @@ fn peer_python_reads_two_thousand_random_documents_equal() {
         read += 1;
     }
     assert_eq!(read, DOCUMENTS);
-    println!("documents that the Python reader read equal: {read}");
+    eprintln!("documents that the Python reader read equal: {read}");
 }
 
 /// The data key alone: an age file like any other, 32 bytes.

@@ -5,8 +5,8 @@ use std::fs;
 use tieline::secret::Secret;
 use tieline::sops::{Encrypted, ErrorKind, Identities, Map, Rule, Settings, encrypt};
 
-use super::{DEV, PROD, edit, get, quickstart, set};
-use crate::shell::{Ended, Shell, feed, tree};
+use super::{DEV, PROD, edit, quickstart, set};
+use crate::shell::{Ended, feed, tree};
 use crate::sops::{TIME, key, random};
 
 const VALUE: &str = "Kelp-forest/7";
@@ -71,6 +71,7 @@ fn a36_what_is_made_of_a_secret_stays_one() {
     ] {
         let text = quickstart().read("connections/hubspot.yaml");
         let line = "access_token: ${{ secrets.HUBSPOT_TOKEN }}";
+        assert!(text.contains(line));
         shell.put("connections/hubspot.yaml", &text.replace(line, &format!("access_token: \"{made}\"")));
         for arguments in
             [vec!["render", "prod"], vec!["plan", "prod"], vec!["explain", "prod", "hubspot", "auth.access_token"]]
@@ -82,7 +83,6 @@ fn a36_what_is_made_of_a_secret_stays_one() {
         for (path, bytes) in tree(&shell.folder) {
             assert!(!String::from_utf8_lossy(&bytes).contains("Kelp-forest"), "{path}");
         }
-        shell.put("connections/hubspot.yaml", &text.replace("hubspot", "hubspot").replace(line, "access_token: x"));
         fs::remove_dir_all(shell.folder.join("dist")).unwrap();
     }
     // In a clear field it is a compile error, whatever was made of it.
@@ -352,6 +352,4 @@ fn n02_a_secret_reaches_no_clear_field_and_no_rule_allows_it() {
     let ended = shell.run(&["validate"]);
     assert_eq!(ended.code, 1);
     assert!(ended.stdout.contains("secret-in-clear"), "{ended:#?}");
-    assert_eq!(get(&quickstart(), "WAREHOUSE_PASSWORD", "prod"), "replace-me");
-    let _ = Shell::new();
 }

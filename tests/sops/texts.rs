@@ -41,7 +41,7 @@ fn a_file_is_sealed_to_others_and_no_value_changes_a_byte() {
         let file = Encrypted::parse_as(&text, format).unwrap();
         if !file.metadata().groups.is_empty() {
             assert_eq!(
-                file.rewrap(&identities, &[recipient.clone()]).unwrap_err().kind,
+                file.rewrap(&identities, std::slice::from_ref(&recipient)).unwrap_err().kind,
                 ErrorKind::KeyGroups,
                 "{name}"
             );
@@ -50,7 +50,10 @@ fn a_file_is_sealed_to_others_and_no_value_changes_a_byte() {
         let new = file.rewrap(&identities, &[recipient.clone(), other.clone()]).unwrap();
         for identities in [&ours, &others] {
             assert!(
-                same(&data(&new, format, identities), &data(&text, format, &ours_or(&identities_of(&name)))),
+                same(
+                    &data(&new, format, identities),
+                    &data(&text, format, &Identities::parse(&identities_of(&name)).unwrap())
+                ),
                 "{name}"
             );
         }
@@ -76,16 +79,12 @@ fn identities_of(name: &str) -> String {
     read(&case, "identity.txt")
 }
 
-fn ours_or(text: &str) -> Identities {
-    Identities::parse(text).unwrap()
-}
-
 #[test]
 fn a_file_is_sealed_anew_and_every_ciphertext_is_another() {
     let (ours, recipient, _) = key();
     for (name, text, format, identities) in opening() {
         let file = Encrypted::parse_as(&text, format).unwrap();
-        let new = match file.rotate(&identities, &[recipient.clone()], TIME, &mut random) {
+        let new = match file.rotate(&identities, std::slice::from_ref(&recipient), TIME, &mut random) {
             Ok(new) => new,
             // What only one release of sops could write is not written again.
             Err(error) => {

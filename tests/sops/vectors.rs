@@ -63,7 +63,7 @@ fn every_case_opens_or_fails_as_it_says() {
             (Err(error), _) => panic!("{name}: {error} at {:?}", error.range),
         }
     }
-    println!("sops vectors through the library: {ran:?}");
+    eprintln!("sops vectors through the library: {ran:?}");
 }
 
 fn check_error(name: &str, expect: &str, error: &SopsError) {
