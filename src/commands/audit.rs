@@ -10,10 +10,9 @@ use crate::reporters::text::{csv, visible};
 use crate::secrets::audit::{FINDINGS, Row, audit, committed, tally};
 use crate::ui::Ui;
 
-/// Who can open what, by name; secrets without use, uses without a secret, overdue rotations, files that are sealed to
-/// others than their layer says; who changed each secret last.
+/// Tell who can open what, what nobody uses, what is overdue, who changed what.
 ///
-/// Needs no key and no network. Exits with 1 if something asks to be done.
+/// Also uses without a secret, and files that are sealed to others than their layer says. Needs no key and no network. Exits with 1 if something asks to be done.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Look through Git's history for plaintext that was ever committed in a secret field

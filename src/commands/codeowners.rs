@@ -8,7 +8,9 @@ use crate::secrets::owners::{Handles, into_file, rules};
 use crate::ui::Ui;
 use crate::world::disk::{self, Access};
 
-/// Write CODEOWNERS rules, so that the Git host asks the right people before a secret or its recipients change.
+/// Write CODEOWNERS rules for who may change what.
+///
+/// With them the Git host asks the right people before a secret or its recipients change.
 ///
 /// Secrets files and settings belong to the recipients of their layer, connections to their `owner`. Names are taken as
 /// the host's, with an `@` before them; `--as NAME=@handle` says another, `--as NAME=` leaves one out (a machine's).

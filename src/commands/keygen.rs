@@ -7,7 +7,7 @@ use crate::providers::identities::{create, default_file};
 use crate::ui::Ui;
 use crate::world::System;
 
-/// Make an age identity, at the place where sops looks for it.
+/// Make an age identity, where sops looks for it.
 ///
 /// The file is the owner's alone, and one that exists is never overwritten. Give the recipient, `age1…`, to whoever is to
 /// seal secrets to you; the identity stays with you.

@@ -12,9 +12,9 @@ use crate::ui::Ui;
 use crate::world::disk::{self, Access};
 use crate::world::{System, World, git};
 
-/// Merge secrets files by their values. Git calls it; `--install` tells Git so, in this clone.
+/// Merge secrets files by their values, for Git.
 ///
-/// With the line `*.sops.yaml merge=tieline` in .gitattributes, which `tieline init` writes, two people may change secrets
+/// Git calls it; `--install` tells Git so, in this clone. With the line `*.sops.yaml merge=tieline` in .gitattributes, which `tieline init` writes, two people may change secrets
 /// on two branches. Values that both changed differently stand in the file twice, both sealed, until you choose; the
 /// exit code is 1 then, which Git takes for a conflict.
 #[derive(Debug, clap::Args)]

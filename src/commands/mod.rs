@@ -52,56 +52,32 @@ pub struct Cli {
 
 /// Every command; one line here and one file beside this.
 #[derive(Debug, Subcommand)]
+#[allow(missing_docs, reason = "what each says of itself, above its arguments, is the help")]
 pub enum Command {
-    /// Make a small workspace to start from
     Init(init::Args),
-    /// Write the file of a new connection
     Add(add::Args),
-    /// Check the workspace: every problem of every environment
     Validate(validate::Args),
-    /// Print what an environment compiles to, secrets as references
     Render(render::Args),
-    /// Show which file and line set a value, and what it overrode
     Explain(explain::Args),
-    /// List the connections
     List(list::Args),
-    /// Show one connection
     Show(show::Args),
-    /// Put files into their canonical form
     Fmt(fmt::Args),
-    /// Rename a connection and keep its reference
     Mv(mv::Args),
-    /// Let consumers use another connection
     Swap(swap::Args),
-    /// Delete a connection, or put another in its place
     Delete(delete::Args),
-    /// List the built-in rules; read about any code
     Rule(rule::Args),
-    /// Show what differs between two environments
     Diff(diff::Args),
-    /// Draw what hangs together
     Graph(graph::Args),
-    /// List the connectors, and show what one asks for
     Connector(connector::Args),
-    /// Set, show, change and list secrets
     Secret(secret::Args),
-    /// Say who can open secrets, and seal the files to them
     Recipients(recipients::Args),
-    /// Tell who can open what, what nobody uses, what is overdue
     Audit(audit::Args),
-    /// Write CODEOWNERS rules for who may change what
     Codeowners(codeowners::Args),
-    /// Read and write any sops file that is sealed with age
     Sops(sops::Args),
-    /// Merge secrets files by their values, for Git
     MergeDriver(merge_driver::Args),
-    /// Make an age identity
     Keygen(keygen::Args),
-    /// Show what an apply would change; needs no key
     Plan(plan::Args),
-    /// Seal an environment and put it in force
     Apply(apply::Args),
-    /// Check what is deployed
     Verify(verify::Args),
 }
 

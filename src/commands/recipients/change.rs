@@ -16,9 +16,9 @@ use crate::workspace::{Layer, Workspace};
 use crate::world::disk;
 use crate::yaml;
 
-/// Names somebody as a recipient, and seals the files of the layers to them too.
+/// Let somebody open secrets.
 ///
-/// Every environment whose list it concerns is sealed in this one call; a value is not touched. What was sealed before,
+/// Names them in the lists of recipients. Every environment whose list it concerns is sealed in this one call; a value is not touched. What was sealed before,
 /// in Git's history and in bundles, stays sealed as it is; the next `tieline apply` seals the bundles.
 #[derive(Debug, clap::Args)]
 pub(super) struct Add {
@@ -32,9 +32,9 @@ pub(super) struct Add {
     manner: HowTo,
 }
 
-/// Takes somebody off the lists of recipients, and seals the files of the layers without them.
+/// Let somebody open secrets no more.
 ///
-/// They may still hold the old data keys, and every value that they could open is in Git's history for them:
+/// Takes them off the lists of recipients, and seals the files without them. They may still hold the old data keys, and every value that they could open is in Git's history for them:
 /// `--rotate-data-key` makes new keys; only new values at their source take the old ones away.
 #[derive(Debug, clap::Args)]
 pub(super) struct Remove {

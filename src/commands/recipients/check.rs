@@ -10,9 +10,9 @@ use crate::reporters::json::pretty;
 use crate::secrets::recipients::drifted;
 use crate::ui::Ui;
 
-/// Compares every secrets file with what its layer says. Exits with 1 if one differs. Needs no key.
+/// Look for files that are sealed to others than their layer says.
 ///
-/// A file says who it is sealed to; that they can open it, only they can tell.
+/// Exits with 1 if there is one. Needs no key. A file says who it is sealed to; that they can open it, only they can tell.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The form of the output

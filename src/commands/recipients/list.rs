@@ -10,7 +10,7 @@ use crate::reporters::table;
 use crate::secrets::{recipients, short};
 use crate::ui::Ui;
 
-/// Lists who each layer is sealed to: the name, the key, and the layer that names them.
+/// List who each layer is sealed to, by name.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Of this environment and what is above it alone

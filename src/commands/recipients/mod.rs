@@ -7,7 +7,7 @@ mod list;
 use super::{Cli, Exit, Failure};
 use crate::ui::Ui;
 
-/// Who can open the secrets of which environment: named keys, and the files that are sealed to them.
+/// Say who can open secrets, and seal the files to them.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -16,13 +16,9 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// List the recipients of every layer, by name
     List(list::Args),
-    /// Let somebody open secrets: seals all files of the layers to them too
     Add(change::Add),
-    /// Let somebody open secrets no more: seals all files of the layers without them
     Remove(change::Remove),
-    /// Look for files that are sealed to others than their layer says; needs no key
     Check(check::Args),
 }
 

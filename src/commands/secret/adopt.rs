@@ -11,9 +11,9 @@ use crate::sops::Format;
 use crate::ui::Ui;
 use crate::world::disk;
 
-/// Takes a sops file into an environment: opens it, checks it, says what is in it by name, and ties it to its place.
+/// Take in a sops file that was made, named or placed elsewhere.
 ///
-/// Without FILE, the environment's own secrets file: one that stock sops made, or that was moved or renamed.
+/// Opens it, checks it, says what is in it by name, and ties it to its place. Without FILE, the environment's own secrets file: one that stock sops made, or that was moved or renamed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// A sops file in YAML or JSON: one flat map of names to strings

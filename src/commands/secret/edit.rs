@@ -16,9 +16,9 @@ use crate::world::scratch::Scratch;
 /// What an editor may leave.
 const MAX_BYTES: usize = 4 << 20;
 
-/// Opens the secrets of an environment in your editor: `NAME: value`, a line each.
+/// Change the secrets of an environment in your editor.
 ///
-/// The text lies in memory (XDG_RUNTIME_DIR or /dev/shm), readable by you alone, and goes away however the command ends.
+/// They stand there as `NAME: value`, a line each. The text lies in memory (XDG_RUNTIME_DIR or /dev/shm), readable by you alone, and goes away however the command ends.
 /// What is wrong with it is told, and you go on where you were. Only values that changed are sealed anew.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -16,9 +16,9 @@ use crate::workspace::Layer;
 use crate::workspace::layers::At;
 use crate::world::disk;
 
-/// Moves secrets that stand in clear in YAML files into sops files, and writes `${{ secrets.NAME }}` in their place.
+/// Move secrets that stand in clear in YAML files into sops files.
 ///
-/// A value of an environment's or customer's layer goes into that layer's file; one of the root, which every environment
+/// `${{ secrets.NAME }}` is written in their place. A value of an environment's or customer's layer goes into that layer's file; one of the root, which every environment
 /// has, into the file of each of them.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

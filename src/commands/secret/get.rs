@@ -5,9 +5,9 @@ use crate::commands::{Cli, Exit, Failure, Session};
 use crate::providers::Opened;
 use crate::ui::Ui;
 
-/// Prints the value of a secret, without a line break behind it unless a person reads it.
+/// Print the value of a secret.
 ///
-/// In a CI job, take it into a variable and do not print it: what a job prints is kept and shown. On GitHub it is masked
+/// No line break is put behind it, unless a person reads it. In a CI job, take it into a variable and do not print it: what a job prints is kept and shown. On GitHub it is masked
 /// line by line, as far as that goes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

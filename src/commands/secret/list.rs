@@ -19,7 +19,9 @@ use crate::workspace::Layer;
 use crate::workspace::layers::At;
 use crate::world::{World, git};
 
-/// Lists secrets: names, where they come from, their version and age, who uses and who can open them. Needs no key.
+/// List secrets: where they come from, version, age, who uses and who can open them.
+///
+/// Values are never shown, and no key is needed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The environment; else all of them

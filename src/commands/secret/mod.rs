@@ -15,7 +15,9 @@ mod value;
 use super::{Cli, Exit, Failure};
 use crate::ui::Ui;
 
-/// Set, show, change and list secrets: sops files that are sealed to the recipients of their layer.
+/// Set, show, change and list secrets.
+///
+/// They stand in sops files that are sealed to the recipients of their layer.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -24,21 +26,13 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Set a secret: the value comes from the keyboard, unseen, from stdin, a file, or is made up
     Set(set::Args),
-    /// Print the value of a secret
     Get(get::Args),
-    /// Change the secrets of an environment in your editor
     Edit(edit::Args),
-    /// Remove a secret
     Unset(unset::Args),
-    /// List secrets: names, environments, versions, ages, who uses and who can open them; never values
     List(list::Args),
-    /// Give a secret a new value, write the date beside its login, and list what is linked
     Rotate(rotate::Args),
-    /// Move secrets that stand in clear in YAML files into sops files
     Extract(extract::Args),
-    /// Take in a sops file that was made, named or placed elsewhere
     Adopt(adopt::Args),
 }
 

@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 use crate::workspace::discover::Family;
 use crate::world::{World, disk};
 
-/// Gives a secret a new value, writes the date beside the login that uses it, and lists everything that is linked.
+/// Give a secret a new value, date its login, and list what is linked.
 ///
 /// Change the value at its source first: this tells tieline of it. With `--generate`, print it with `secret get` for the
 /// system that is to learn it.

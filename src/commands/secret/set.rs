@@ -7,7 +7,9 @@ use crate::commands::{Cli, Exit, Failure, Session};
 use crate::secrets::change::{Outcome, change};
 use crate::ui::Ui;
 
-/// Sets a secret, and says which connections and consumers will see it.
+/// Set a secret: the value comes from the keyboard, unseen, from stdin or a file, or is made up.
+///
+/// Says which connections and consumers will see the change.
 ///
 /// The value's line changes, and nothing else of the file but its seal. An identity that opens the file is needed also
 /// to add a value: the seal covers all of them.

@@ -8,7 +8,7 @@ use crate::diagnostic::listed;
 use crate::secrets::change::{Outcome, change};
 use crate::ui::Ui;
 
-/// Removes a secret. One that a connection uses is left, unless you insist.
+/// Remove a secret; one in use only with `--force`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]

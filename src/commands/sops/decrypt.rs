@@ -6,7 +6,9 @@ use crate::commands::{Cli, Exit, Failure};
 use crate::sops::{Map, Value};
 use crate::ui::Ui;
 
-/// Opens a file, verifies its MAC, and prints it in clear. Nothing is printed of a file that was tampered with.
+/// Open a file and print it in clear.
+///
+/// Its MAC is verified first: nothing is printed of a file that was tampered with.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]

@@ -5,7 +5,9 @@ use crate::commands::{Cli, Exit, Failure};
 use crate::sops::{Rule, Settings, encrypt_text};
 use crate::ui::Ui;
 
-/// Seals a file. Keys stay in clear; every release of sops from 3.8.1 on opens what is written.
+/// Seal a file that is in clear.
+///
+/// Keys stay in clear; every release of sops from 3.8.1 on opens what is written.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]

@@ -10,7 +10,9 @@ mod updatekeys;
 use super::{Cli, Exit, Failure};
 use crate::ui::Ui;
 
-/// Read and write sops files that are sealed with age: any YAML or JSON file, no workspace needed.
+/// Read and write any sops file that is sealed with age.
+///
+/// YAML or JSON; no workspace is needed.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -19,15 +21,10 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Open a file and print it in clear
     Decrypt(decrypt::Args),
-    /// Seal a file that is in clear
     Encrypt(encrypt::Args),
-    /// Give one value another one; it comes from stdin, as JSON
     Set(set::Args),
-    /// Seal a file's data key to other recipients
     Updatekeys(updatekeys::Args),
-    /// Seal a file anew under a new data key
     Rotate(rotate::Args),
 }
 

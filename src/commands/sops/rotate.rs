@@ -6,7 +6,7 @@ use crate::commands::{Cli, Exit, Failure};
 use crate::sops::Recipient;
 use crate::ui::Ui;
 
-/// Seals every value anew under a new data key.
+/// Seal every value of a file anew under a new data key.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]

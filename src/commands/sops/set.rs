@@ -10,7 +10,9 @@ use crate::ui::Ui;
 /// A value may have this many bytes.
 const MAX_BYTES: usize = 1 << 20;
 
-/// Gives one value another one, in place: that value's line changes, `mac` and `lastmodified`, and nothing else.
+/// Give one value another one; it comes from stdin, as JSON.
+///
+/// In place: that value's line changes, `mac` and `lastmodified`, and nothing else.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]

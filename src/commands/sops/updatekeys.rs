@@ -5,9 +5,9 @@ use crate::commands::session::Keys;
 use crate::commands::{Cli, Exit, Failure};
 use crate::ui::Ui;
 
-/// Seals the data key to other recipients, in place; values stay as they are, byte for byte.
+/// Seal a file's data key to other recipients, in place.
 ///
-/// Who is removed may have kept the data key: `rotate` makes a new one, and the values themselves are to be changed too.
+/// Values stay as they are, byte for byte. Who is removed may have kept the data key: `rotate` makes a new one, and the values themselves are to be changed too.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
