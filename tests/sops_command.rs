@@ -252,6 +252,30 @@ fn a_plugin_that_is_not_installed_is_named() {
     assert!(ended.stderr.contains("post-quantum recipients are not supported yet"), "{ended:#?}");
 }
 
+/// With the program there, a plugin's recipient is one like others: the script of `tests/peers` speaks the protocol.
+#[test]
+#[cfg(unix)]
+fn a_plugin_seals_and_opens_a_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let shell = Shell::new();
+    let bin = shell.everything().join("bin");
+    fs::create_dir_all(&bin).unwrap();
+    let program = bin.join("age-plugin-tide");
+    fs::copy(root().join("tests/peers/age_plugin_tide.py"), &program).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let shell = shell.with_path(&bin);
+    let made = feed(&mut shell.command(&program), "");
+    let (recipient, identity) = made.stdout.trim().split_once('\n').unwrap();
+    shell.put("a.yaml", "a: kelp\n");
+    shell.ok(&["sops", "encrypt", "-i", "a.yaml", "--age", recipient]);
+    shell.put("tide.txt", &format!("{identity}\n"));
+    assert_eq!(shell.ok(&["sops", "decrypt", "a.yaml", "--identity", "tide.txt"]).stdout, "a: kelp\n");
+    if let Some(stock) = sops() {
+        let opened = feed(shell.command(stock).env("SOPS_AGE_KEY", identity).args(["decrypt", "a.yaml"]), "");
+        assert_eq!((opened.code, opened.stdout.as_str()), (0, "a: kelp\n"), "{opened:#?}");
+    }
+}
+
 fn plugin_recipient() -> String {
     // From the README of age-plugin-yubikey.
     "age1yubikey1q2w7u3vpya839jxxuq8g0sedh3d740d4xvn639sqhr95ejj8vu3hyfumptt".to_owned()
