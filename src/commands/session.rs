@@ -10,7 +10,7 @@ use crate::connectors::{Catalogue, Connector};
 use crate::diagnostic::{self, Diagnostic, has_errors, listed, nearest};
 use crate::providers::identities::{self, Found};
 use crate::secrets::sopsrc;
-use crate::sops::Ask;
+use crate::sops::{Ask, Recipient};
 use crate::ui::Ui;
 use crate::value::Node;
 use crate::workspace::Workspace;
@@ -287,6 +287,16 @@ impl Session {
     pub fn variable(&self, name: &str) -> Option<String> {
         self.world.variable(name)
     }
+}
+
+/// A public key that was typed. A private one is not shown again.
+pub(super) fn recipient(text: &str) -> Result<Recipient, Failure> {
+    let upper = text.to_ascii_uppercase();
+    if upper.contains("SECRET-KEY-") || upper.contains("PRIVATE KEY") || upper.contains("AGE-PLUGIN-") {
+        return Err(Failure::usage("this is a private key, and was typed where others may read it: make a new one")
+            .help("the public key is what `tieline keygen` prints, `age1…`"));
+    }
+    text.parse().map_err(|error| Failure::usage(format!("`{text}`: {error}")))
 }
 
 /// The failure of something that is not there: a near name, or those that are known.

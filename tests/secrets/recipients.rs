@@ -92,6 +92,13 @@ fn without_a_key_that_opens_all_files_none_is_changed() {
         let ended = shell.run(&arguments);
         assert_eq!(ended.code, code, "{ended:#?}");
     }
+    let private = fs::read_to_string(shell.folder.join("ben.txt")).unwrap();
+    let private = private.lines().find(|line| line.starts_with("AGE-SECRET-KEY-")).unwrap();
+    for arguments in [vec!["recipients", "add", "carl", private], vec!["sops", "rotate", DEV, "--add-age", private]] {
+        let ended = shell.run(&arguments);
+        assert_eq!(ended.code, 64, "{ended:#?}");
+        assert!(!ended.stderr.contains(private) && ended.stderr.contains("a private key"), "{ended:#?}");
+    }
     let dry = shell.ok(&["recipients", "add", "ben", &ben, "--dry-run"]);
     assert!(dry.stderr.contains("nothing was written"), "{dry:#?}");
     assert_eq!((shell.read("tieline.yaml"), shell.read(DEV), shell.read(PROD)), before);

@@ -17,6 +17,22 @@ fn c04_a_value_comes_back_as_it_was_set_and_nothing_else_is_printed() {
     assert!(ended.stderr.contains("did you mean `HUBSPOT_TOKEN`?"), "{ended:#?}");
 }
 
+/// What connections see: a value of a layer below, and of a store only its address.
+#[test]
+fn c04_a_value_of_a_layer_below_is_found_and_a_stores_is_told() {
+    let shell = quickstart();
+    let settings = shell.read("environments/dev/environment.yaml");
+    shell.put(
+        "environments/dev/environment.yaml",
+        &format!("{settings}extends: prod\nsecrets: {{OTHER: 'vault://kv/a#b'}}\n"),
+    );
+    set(&shell, "BELOW", "prod", "of prod");
+    assert_eq!(get(&shell, "BELOW", "dev"), "of prod");
+    let ended = shell.run(&["secret", "get", "OTHER", "-e", "dev"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (64, ""));
+    assert!(ended.stderr.contains("it is bound to vault://kv/a#b"), "{ended:#?}");
+}
+
 /// A40: the runner compares lines, so every line is hidden; short ones would garble the log and hide nothing.
 #[test]
 fn a40_on_github_every_line_of_a_value_is_masked_before_it_is_printed() {

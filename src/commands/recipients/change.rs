@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::commands::session::{Keys, Session, absent};
+use crate::commands::session::{Keys, Session, absent, recipient};
 use crate::commands::{Cli, Exit, Failure};
 use crate::compile;
 use crate::diagnostic::listed;
 use crate::edit::check::{Overlaid, check};
 use crate::edit::{Changes, Edited};
 use crate::secrets::recipients::{Manner, drifted, rewrap};
-use crate::sops::Recipient;
 use crate::ui::Ui;
 use crate::workspace::settings::is_name;
 use crate::workspace::{Layer, Workspace};
@@ -175,7 +174,7 @@ fn name_key(session: &Session, args: &Add, changes: &mut Changes<'_>) -> Result<
                 .help(format!("`tieline recipients add {} age1…`: `tieline keygen` prints theirs", args.name))),
         };
     };
-    let recipient: Recipient = key.parse().map_err(|error| Failure::usage(format!("`{key}`: {error}")))?;
+    let recipient = recipient(key)?;
     if !is_name(&args.name.replace(['-', '.'], "_")) {
         return Err(
             Failure::usage(format!("`{}` can't be a name", args.name)).help("letters, digits, `-`, `_` and `.`")
@@ -216,9 +215,12 @@ fn make(
     let sealed = rewrap(&workspace, &files, &how).map_err(|failed| {
         let exit = if failed.iter().any(|f| f.integrity) { Exit::Integrity } else { Exit::Failed };
         let lines: Vec<String> = failed.iter().map(|f| format!("{}: {} ({})", f.path, f.reason, f.help)).collect();
-        Failure::new(format!("files don't open; nothing was changed\n  {}", lines.join("\n  ")))
-            .exit(exit)
-            .help(found.help())
+        let failure = Failure::new(format!("files don't open; nothing was changed\n  {}", lines.join("\n  ")));
+        match exit {
+            // No other identity would help.
+            Exit::Integrity => failure.exit(exit),
+            _ => failure.help(found.help()),
+        }
     })?;
     let settings: Vec<String> = edited.files.keys().cloned().collect();
     for (path, text) in &sealed {

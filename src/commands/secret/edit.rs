@@ -33,7 +33,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let place = Place::of(&session, &args.choice)?;
     let found = args.keys.find(&session.world, ui)?;
     let before = opened(&session, &place, &found)?;
-    let editor = editor(&session.world)?;
+    let editor = editor(&session.world, ui)?;
     let scratch = Scratch::new(&session.world, "secrets.yaml", &before).map_err(|error| {
         Failure::new(format!("no place for the text: {error}"))
             .help("`tieline secret set NAME` and `secret get NAME` need none")
@@ -108,8 +108,12 @@ fn write(place: &Place<'_>, found: &Found, old: &Plain, new: Plain, ui: &Ui) -> 
 }
 
 /// The person's editor, where sops looks for it.
-fn editor(world: &dyn World) -> Result<Vec<String>, Failure> {
+fn editor(world: &dyn World, ui: &Ui) -> Result<Vec<String>, Failure> {
     let named = ["SOPS_EDITOR", "VISUAL", "EDITOR"].into_iter().find_map(|name| world.variable(name));
+    if named.is_none() && !ui.is_interactive() {
+        return Err(Failure::usage("there is no terminal to edit at, and EDITOR names no program")
+            .help("`tieline secret set NAME` takes a value from stdin"));
+    }
     let line = named.unwrap_or_else(|| "vi".to_owned());
     shlex::split(&line)
         .filter(|words| !words.is_empty())

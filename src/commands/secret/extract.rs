@@ -9,7 +9,7 @@ use crate::commands::{Cli, Exit, Failure, Session};
 use crate::compile;
 use crate::diagnostic::listed;
 use crate::secret::Secret;
-use crate::secrets::change::{Outcome, change};
+use crate::secrets::change::change;
 use crate::secrets::extract::{InClear, find, rewrite};
 use crate::ui::Ui;
 use crate::workspace::Layer;
@@ -68,8 +68,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             let actions: Vec<_> = of_layer
                 .map(|secret| (secret.name.clone(), Some(Secret::new(secret.value.expose().clone()))))
                 .collect();
-            let outcomes = place.keep(&keys, |sealing| change(sealing, actions, &keys.identities))?;
-            debug_assert!(!outcomes.contains(&Outcome::Removed));
+            place.keep(&keys, |sealing| change(sealing, actions, &keys.identities))?;
         }
     }
     let edited = rewrite(workspace, &found).finish();

@@ -7,7 +7,7 @@ use crate::ui::Ui;
 
 /// Print the value of a secret.
 ///
-/// No line break is put behind it, unless a person reads it. In a CI job, take it into a variable and do not print it: what a job prints is kept and shown. On GitHub it is masked
+/// Of an environment, the one that its connections see: its own, or that of a layer below. No line break is put behind it, unless a person reads it. In a CI job, take it into a variable and do not print it: what a job prints is kept and shown. On GitHub it is masked
 /// line by line, as far as that goes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -18,9 +18,14 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let session = Session::open(cli)?;
     let place = Place::of(&session, &args.one.choice)?;
-    let there =
-        place.layer.filter(|layer| layer.secrets.as_ref().is_some_and(|s| s.names.contains_key(&*args.one.name)));
-    let Some(layer) = there else { return Err(place.missing(&args.one.name)) };
+    let layer = match place.source(&args.one.name) {
+        Some((layer, None)) => layer,
+        Some((_, Some(uri))) if !uri.is_empty() => {
+            return Err(Failure::usage(format!("`{}` is not sealed here: it is bound to {uri}", args.one.name))
+                .help("ask the store itself; only `tieline apply` does so, to seal it"));
+        }
+        _ => return Err(place.missing(&args.one.name)),
+    };
     let found = args.one.keys.find(&session.world, ui)?;
     let opened = Opened::open(&session.workspace, &[layer], &found.identities)
         .map_err(|failed| failed.first().map_or_else(|| Failure::new("not opened"), |error| refused(error, &found)))?;

@@ -160,6 +160,14 @@ impl<'s> Place<'s> {
         Ok(told)
     }
 
+    /// The layer that a secret comes from: the highest that has it. A name that is bound to a store has its address.
+    pub(super) fn source(&self, name: &str) -> Option<(&'s Layer, Option<&'s str>)> {
+        self.stack.iter().rev().find_map(|layer| match layer.settings.secrets.get(name) {
+            Some(binding) => Some((*layer, Some(binding.uri.as_deref().unwrap_or("")))),
+            None => layer.secrets.as_ref()?.names.contains_key(name).then_some((*layer, None)),
+        })
+    }
+
     /// The failure of a secret that is not there.
     pub(in crate::commands) fn missing(&self, name: &str) -> Failure {
         let known = self.layer.and_then(|layer| layer.secrets.as_ref()).into_iter().flat_map(|s| s.names.keys());

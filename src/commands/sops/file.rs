@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::commands::session::Keys;
+use crate::commands::session::{Keys, recipient};
 use crate::commands::{Cli, Exit, Failure};
 use crate::providers::identities::Found;
 use crate::secret::Secret;
 use crate::secrets::{nameless, unopened};
 use crate::sops::config::{Creation, creation};
-use crate::sops::{Encrypted, Format, Recipient, SopsError};
+use crate::sops::{Encrypted, ErrorKind, Format, Recipient, SopsError, Type};
 use crate::ui::Ui;
 use crate::world::disk::{self, Access};
 use crate::world::{ReadError, System, World};
@@ -102,7 +102,7 @@ impl Read {
         match (told.integrity, found) {
             (true, _) => failure.exit(Exit::Integrity).help(told.help),
             (false, Some(found)) => failure.help(format!("{}; {}", told.help, found.help())),
-            (false, None) => failure.help("the file is as it was"),
+            (false, None) => failure.help(advice(&error.kind)),
         }
     }
 
@@ -110,6 +110,26 @@ impl Read {
     pub(super) fn replace(&self, text: &str) -> Result<(), Failure> {
         disk::replace(&self.path, text.as_bytes(), Access::Shared)
             .map_err(|error| Failure::new(format!("can't write {}: {error}", self.shown)))
+    }
+}
+
+/// What to do about a file that could not be read or sealed.
+fn advice(kind: &ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Unwritable(Type::Time) => "put the date into quotes: sops before 3.10 knows no dates",
+        ErrorKind::Unwritable(Type::Int) => {
+            "put the number into quotes: releases of sops disagree on integers this large in JSON"
+        }
+        ErrorKind::Unwritable(Type::Float) => "write 0: no release of sops opens a negative zero in clear",
+        ErrorKind::Unwritable(_) => "write it as a text: releases of sops disagree on others",
+        ErrorKind::MergeKey => "write out what `<<` stands for: readers disagree on it",
+        ErrorKind::ReservedKey => "the file is sealed already; `tieline sops decrypt` opens it",
+        ErrorKind::NoBlock => "`tieline sops encrypt` seals a file that is in clear",
+        ErrorKind::ManyDocuments => "`--output-type yaml` holds all of them",
+        ErrorKind::DuplicateKey { .. } => "remove one of the two",
+        ErrorKind::KeyNotString => "put the key into quotes",
+        ErrorKind::KeyGroups => "`sops updatekeys` can seal to groups",
+        _ => "the file is as it was",
     }
 }
 
@@ -151,8 +171,7 @@ pub(super) fn recipients(creation: &Creation) -> Result<Vec<Recipient>, Failure>
         return Err(Failure::usage("nobody is named to seal it to")
             .help("`--age RECIPIENT`, SOPS_AGE_RECIPIENTS, or a creation rule in .sops.yaml that fits the file"));
     }
-    let one = |text: &String| text.parse().map_err(|error| Failure::usage(format!("`{text}`: {error}")));
-    creation.recipients.iter().map(one).collect()
+    creation.recipients.iter().map(|text| recipient(text)).collect()
 }
 
 /// What the nearest `.sops.yaml` above the file says of it. SOPS_CONFIG may name another.

@@ -1,7 +1,7 @@
 //! `tieline sops rotate`
 
 use super::file::{Input, identities, now, random};
-use crate::commands::session::Keys;
+use crate::commands::session::{Keys, recipient};
 use crate::commands::{Cli, Exit, Failure};
 use crate::sops::Recipient;
 use crate::ui::Ui;
@@ -15,7 +15,7 @@ pub(super) struct Args {
     keys: Keys,
     /// Seal it to this recipient too
     #[arg(long, value_name = "RECIPIENT")]
-    add_age: Vec<Recipient>,
+    add_age: Vec<String>,
     /// Seal it to this one no more
     #[arg(long, value_name = "RECIPIENT")]
     rm_age: Vec<String>,
@@ -42,7 +42,9 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         recipients
             .push(entry.recipient.parse().map_err(|error| Failure::new(format!("`{}`: {error}", entry.recipient)))?);
     }
-    recipients.extend(args.add_age.iter().cloned());
+    for added in &args.add_age {
+        recipients.push(recipient(added)?);
+    }
     let found = identities(&args.keys, ui)?;
     let text = encrypted
         .rotate(&found.identities, &recipients, &now(), &mut random)
