@@ -14,7 +14,7 @@ use super::typing::Typed;
 pub struct Metadata {
     /// The age recipients, in order.
     pub recipients: Vec<WrappedKey>,
-    /// Other kinds of master key that hold the data key: `pgp`, `kms` ….
+    /// What else holds the data key than age recipients of the whole file: `pgp`, `kms`, `key_groups` ….
     pub unsupported: Vec<String>,
     /// The age recipients of each key group, each of which holds a share of the data key.
     pub groups: Vec<Vec<WrappedKey>>,
@@ -50,7 +50,7 @@ pub struct WrappedKey {
     pub enc: String,
 }
 
-const OTHER_KEYS: [&str; 6] = ["kms", "gcp_kms", "azure_kv", "hc_vault", "hckms", "pgp"];
+const OTHER_KEYS: [&str; 7] = ["kms", "gcp_kms", "azure_kv", "hc_vault", "hckms", "pgp", "key_groups"];
 
 /// Groups that a file may have: x is one byte, and none is 0.
 const MAX_GROUPS: usize = 255;

@@ -288,6 +288,23 @@ fn a69_a_weakened_seal_is_found() {
     assert!(shell.run(&["validate"]).stdout.contains("is sealed as `int`, secrets are strings"));
 }
 
+/// A70: who holds the data key beside the recipients is told, of whatever kind.
+#[test]
+fn a70_key_groups_and_other_kinds_of_key_are_refused_in_a_workspace() {
+    for more in [
+        "    key_groups:\n        - age:\n            - recipient: age1x\n              enc: x\n",
+        "    pgp:\n        - fp: ABCD\n",
+    ] {
+        let shell = quickstart();
+        let prod = shell.read(PROD);
+        shell.put(PROD, &prod.replacen("    lastmodified:", &format!("{more}    lastmodified:"), 1));
+        let told = shell.run(&["validate"]);
+        assert_eq!(told.code, 1);
+        let kind = more.trim_start().split(':').next().unwrap();
+        assert!(told.stdout.contains(&format!("a master key of the kind `{kind}`")), "{told:#?}");
+    }
+}
+
 /// A71: two blocks, base64 that says the same in other letters, texts cut off.
 #[test]
 fn a71_two_blocks_and_malleable_or_truncated_texts_are_refused() {

@@ -28,7 +28,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let file = args.input.read(cli)?;
     let encrypted = file.encrypted()?;
     let metadata = encrypted.metadata();
-    if !metadata.groups.is_empty() || !metadata.unsupported.is_empty() {
+    if !metadata.unsupported.is_empty() {
         return Err(Failure::new(format!(
             "{}: others than age recipients hold its data key, alone or in groups",
             file.shown
