@@ -58,7 +58,14 @@ impl<'a> Encrypted<'a> {
     where
         'a: 't,
     {
-        let key = keys::data_key(&self.metadata, identities)?;
+        self.edit_with(keys::data_key(&self.metadata, identities)?)
+    }
+
+    /// The same with the data key at hand: who holds a token is asked once.
+    pub(super) fn edit_with<'t>(&'t self, key: DataKey) -> Result<Edit<'t>, SopsError>
+    where
+        'a: 't,
+    {
         let (data, numbers) = self.verified(&key)?;
         Ok(Edit { file: self, key, data, numbers, actions: Vec::new() })
     }

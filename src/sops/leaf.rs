@@ -114,6 +114,11 @@ impl DataKey {
         Self { bytes, cipher }
     }
 
+    /// The same key, for another holder.
+    pub(super) fn again(&self) -> Self {
+        Self::new(self.bytes.clone())
+    }
+
     pub(super) fn bytes(&self) -> &[u8; 32] {
         &self.bytes
     }

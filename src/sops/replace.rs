@@ -48,7 +48,7 @@ impl Encrypted<'_> {
             if same(clear.data()) {
                 return Ok(None);
             }
-            let spliced = self.spliced(&clear, &wanted, identities, lastmodified, random);
+            let spliced = self.spliced(&clear, &wanted, key.again(), lastmodified, random);
             let holds = |text: &String| {
                 Encrypted::parse_as(text, self.format)
                     .and_then(|file| file.open_with(&key))
@@ -78,11 +78,11 @@ impl Encrypted<'_> {
         &self,
         clear: &Clear,
         wanted: &[Map],
-        identities: &Identities,
+        key: DataKey,
         lastmodified: &str,
         random: &mut Random<'_>,
     ) -> Option<String> {
-        let mut edit = self.edit(identities).ok()?;
+        let mut edit = self.edit_with(key).ok()?;
         differences(clear.data().first()?, wanted.first()?, &mut Vec::new(), &mut edit)?;
         edit.finish(lastmodified, random).ok()?
     }
