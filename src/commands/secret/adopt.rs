@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::place::{Choice, Place};
+use super::users::Users;
 use crate::commands::session::Keys;
 use crate::commands::{Cli, Exit, Failure, Session};
 use crate::diagnostic::listed;
@@ -79,10 +80,8 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         ui.say(&format!("  {shown} is as it was: remove it once `tieline validate` is content"));
     }
     let session = Session::open(cli)?;
-    let unused: Vec<&String> = names
-        .iter()
-        .filter(|name| super::users::Users::of(&session, &target.path, name).connections.is_empty())
-        .collect();
+    let users = Users::all(&session, &target.path);
+    let unused: Vec<&String> = names.iter().filter(|name| !users.contains_key(*name)).collect();
     if !unused.is_empty() {
         ui.say(&format!("  no connection uses {}", listed(unused.iter().map(|name| name.as_str()), 40)));
     }
