@@ -6,7 +6,7 @@ use super::session::Keys;
 use super::{Cli, Exit, Failure, Session};
 use crate::diagnostic::listed;
 use crate::secret::Secret;
-use crate::secrets::merge::{Sides, merge};
+use crate::secrets::merge::{Conflict, Sides, merge};
 use crate::secrets::recipients::name_of;
 use crate::ui::Ui;
 use crate::world::disk::{self, Access};
@@ -62,15 +62,29 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     disk::replace(ours, merged.text.as_bytes(), Access::Shared)
         .map_err(|error| Failure::new(format!("can't write {}: {error}", ours.display())))?;
     let shown = |names: &[String]| listed(names.iter().map(String::as_str), 24);
+    if !merged.newcomers.is_empty() {
+        let named: Vec<String> = merged.newcomers.iter().map(|key| names(key).unwrap_or_else(|| key.clone())).collect();
+        ui.say(&format!("{path}: theirs says that it is sealed to {} too; the merged file is not", shown(&named)));
+        ui.say("  if the settings name them, `tieline recipients check` tells, and `tieline recipients add NAME` seals to them");
+    }
     if !merged.taken.is_empty() {
         ui.say(&format!("{path}: {} from theirs", shown(&merged.taken)));
     }
     if merged.conflicts.is_empty() {
         return Ok(Exit::Done);
     }
-    ui.say(&format!("{path}: both sides changed {}", shown(&merged.conflicts)));
-    for name in &merged.conflicts {
-        ui.say(&format!("  {name} is ours, {name}__theirs is theirs, both sealed: `tieline secret get` shows them"));
+    let conflicts: Vec<String> = merged.conflicts.iter().map(|(name, _)| name.clone()).collect();
+    ui.say(&format!("{path}: both sides changed {}", shown(&conflicts)));
+    for (name, conflict) in &merged.conflicts {
+        ui.say(&match conflict {
+            Conflict::BothChanged => {
+                format!("  {name} is ours, {name}__theirs is theirs, both sealed: `tieline secret get` shows them")
+            }
+            Conflict::OursRemoved => {
+                format!("  ours removed {name}, theirs changed it: {name}__theirs has their value")
+            }
+            Conflict::TheirsRemoved => format!("  theirs removed {name}, ours changed it: it stands there, and marked"),
+        });
     }
     ui.say("  set the right one, `tieline secret unset NAME__theirs`, then `git add` the file");
     Ok(Exit::Failed)

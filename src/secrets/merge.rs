@@ -26,9 +26,23 @@ pub struct Merged {
     /// Its text.
     pub text: String,
     /// Names that both sides changed differently.
-    pub conflicts: Vec<String>,
+    pub conflicts: Vec<(String, Conflict)>,
     /// Names that came from theirs.
     pub taken: Vec<String>,
+    /// Recipients of theirs alone: the merged file is not sealed to them. A block says what somebody wrote into it; who is to
+    /// open a file stands in the settings, which are reviewed.
+    pub newcomers: Vec<String>,
+}
+
+/// What two sides did to one value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conflict {
+    /// Each gave it another value.
+    BothChanged,
+    /// Ours removed it, theirs changed it.
+    OursRemoved,
+    /// Ours changed it, theirs removed it.
+    TheirsRemoved,
 }
 
 type Values = BTreeMap<String, Secret<String>>;
@@ -60,7 +74,11 @@ pub fn merge(
         }
     };
     let (actions, conflicts, taken) = resolve(&old, &mine, other);
-    let (now, wanted) = (recipients(&ours), merged_recipients(&base, &recipients(&ours), &recipients(&theirs)));
+    let (now, other) = (recipients(&ours), recipients(&theirs));
+    // Who left on their side leaves. Who came there does not come by this: nobody is sealed to for being named in a block.
+    let wanted: BTreeSet<String> =
+        now.iter().filter(|key| other.contains(*key) || !base.contains(*key)).cloned().collect();
+    let newcomers = other.difference(&now).filter(|key| !base.contains(*key)).cloned().collect();
     let to: Vec<Recipient> =
         wanted.iter().map(|key| key.parse()).collect::<Result<_, SopsError>>().map_err(|e| failed(&e))?;
     let mut edit = ours.edit(identities).map_err(|e| failed(&e))?;
@@ -81,10 +99,10 @@ pub fn merge(
         let file = Encrypted::parse(&edited).map_err(|e| failed(&e))?;
         file.rotate(identities, &to, time, &mut random).map_err(|e| failed(&e))?
     };
-    Ok(Merged { text, conflicts, taken })
+    Ok(Merged { text, conflicts, taken, newcomers })
 }
 
-type Resolved = (Vec<(String, Option<Secret<String>>)>, Vec<String>, Vec<String>);
+type Resolved = (Vec<(String, Option<Secret<String>>)>, Vec<(String, Conflict)>, Vec<String>);
 
 /// What is to be done to ours, what is in conflict, and what is theirs.
 fn resolve(old: &Values, mine: &Values, mut other: Values) -> Resolved {
@@ -106,16 +124,15 @@ fn resolve(old: &Values, mine: &Values, mut other: Values) -> Resolved {
             actions.push((name, theirs));
             continue;
         }
-        // One side removed it, the other changed it: the value is what can't be got back.
-        match (ours, theirs) {
-            (Some(_), Some(theirs)) => actions.push((format!("{name}{UNMERGED}"), Some(theirs))),
-            (None, Some(theirs)) => actions.push((format!("{name}{UNMERGED}"), Some(theirs))),
-            (Some(ours), None) => {
-                actions.push((format!("{name}{UNMERGED}"), Some(Secret::new(ours.expose().clone()))));
-            }
-            (None, None) => {}
-        }
-        conflicts.push(name);
+        // Where one side removed it, the value is what can't be got back: it stays, marked as an open question.
+        let (conflict, marked) = match (ours, theirs) {
+            (Some(_), Some(theirs)) => (Conflict::BothChanged, theirs),
+            (None, Some(theirs)) => (Conflict::OursRemoved, theirs),
+            (Some(ours), None) => (Conflict::TheirsRemoved, Secret::new(ours.expose().clone())),
+            (None, None) => continue,
+        };
+        actions.push((format!("{name}{UNMERGED}"), Some(marked)));
+        conflicts.push((name, conflict));
     }
     (actions, conflicts, taken)
 }
@@ -141,10 +158,4 @@ fn values(data: Vec<Map>, path: &str) -> Result<Values, Unopened> {
 
 fn recipients(file: &Encrypted<'_>) -> BTreeSet<String> {
     file.metadata().recipients.iter().map(|entry| entry.recipient.trim().to_owned()).collect()
-}
-
-/// Who came on either side comes, who left on either side leaves.
-fn merged_recipients(base: &BTreeSet<String>, ours: &BTreeSet<String>, theirs: &BTreeSet<String>) -> BTreeSet<String> {
-    let all = ours | theirs;
-    all.into_iter().filter(|key| !base.contains(key) || (ours.contains(key) && theirs.contains(key))).collect()
 }

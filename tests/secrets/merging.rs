@@ -94,6 +94,33 @@ fn a70_a_merge_does_not_bring_back_who_was_removed() {
     shell.ok(&["recipients", "check"]);
 }
 
+/// A70: the block of a branch names whom it likes; nobody is sealed to for that. The settings are what was reviewed.
+#[test]
+fn a70_a_merge_seals_to_nobody_whom_a_branch_only_names() {
+    let shell = clone();
+    let mallory = identity(&shell, "../mallory.txt");
+    branch(&shell, "side", || {
+        set(&shell, "A", "prod", "1");
+        // No key is needed for this: the MAC does not cover the block.
+        let text = shell.read(PROD);
+        let entry =
+            text.lines().skip_while(|line| !line.contains("- recipient:")).take_while(|l| !l.contains("lastmod"));
+        let copy = entry.collect::<Vec<_>>().join("\n");
+        let first = copy.lines().next().unwrap().to_owned();
+        let forged = copy.replace(&first, &format!("        - recipient: {mallory}"));
+        shell.put(PROD, &text.replacen("    age:\n", &format!("    age:\n{forged}\n"), 1));
+    });
+    set(&shell, "B", "prod", "2");
+    commit(&shell, "main");
+    let merged = git(&shell, &["merge", "-q", "-m", "m", "side"]);
+    assert_eq!(merged.code, 0, "{merged:#?}");
+    assert!(merged.stderr.contains("theirs says that it is sealed to `age1"), "{merged:#?}");
+    assert!(!shell.read(PROD).contains(&mallory));
+    assert_eq!(as_other(&shell, "../mallory.txt")(&["secret", "get", "A", "-e", "prod"]).code, 1);
+    assert_eq!((get(&shell, "A", "prod"), get(&shell, "B", "prod")), ("1".to_owned(), "2".to_owned()));
+    shell.ok(&["recipients", "check"]);
+}
+
 #[test]
 fn without_a_key_or_with_a_tampered_side_nothing_is_merged() {
     let shell = clone();

@@ -3,6 +3,7 @@
 use super::file::{Input, identities, now, random};
 use crate::commands::session::{Keys, recipient};
 use crate::commands::{Cli, Exit, Failure};
+use crate::diagnostic::listed;
 use crate::sops::Recipient;
 use crate::ui::Ui;
 
@@ -49,6 +50,9 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let text = encrypted
         .rotate(&found.identities, &recipients, &now(), &mut random)
         .map_err(|error| file.failure(&error, Some(&found)))?;
+    // The block's list is a claim that anybody could write: whom it is sealed to now is said.
+    let shown: Vec<&str> = recipients.iter().map(Recipient::as_str).collect();
+    ui.say(&format!("{} is sealed to {}", file.shown, listed(shown, 12)));
     if args.in_place {
         file.replace(&text)?;
     } else {
