@@ -93,9 +93,11 @@ fn open(args: &Args, place: &Place, planned: &Planned, stores: &Stores<'_>, ui: 
         let exit = if failed.iter().any(|f| f.integrity) { Exit::Integrity } else { Exit::Failed };
         let lines: Vec<String> = failed.iter().map(|f| format!("{}: {} ({})", f.path, f.reason, f.help)).collect();
         let failure = Failure::new(format!("secrets can't be opened; nothing was changed\n  {}", lines.join("\n  ")));
+        let locked = failed.iter().any(|f| f.path.ends_with("secrets.sops.yaml"));
         match exit {
             // No other identity would help.
             Exit::Integrity => failure.exit(exit),
+            _ if !locked => failure,
             _ => failure.help(found.help()),
         }
     })

@@ -137,6 +137,10 @@ fn reason(error: &ureq::Error) -> String {
         ureq::Error::Timeout(_) => format!("no answer within {} s", TIMEOUT.as_secs()),
         ureq::Error::HostNotFound => "there is no such host".to_owned(),
         ureq::Error::ConnectionFailed => "nobody answers there".to_owned(),
+        // What TLS refuses arrives as an error of reading.
+        ureq::Error::Io(error) if error.get_ref().is_some_and(|inner| inner.to_string().contains("certificate")) => {
+            "the server's certificate is not trusted".to_owned()
+        }
         ureq::Error::Io(error) => format!("the connection failed: {}", error.kind()),
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) => "the server's certificate is not trusted".to_owned(),
         ureq::Error::BadUri(_) => "the endpoint is no URL".to_owned(),

@@ -2,7 +2,7 @@
 goes. Before it says that it is ready, the vendor's own client, hvac, reads from it: that is the oracle that it speaks the
 protocol.
 
-python kv.py VALUE -> prints its address, then `METHOD PATH NAMESPACE` for every request, and ends with its standard input.
+python kv.py VALUE [FILE] -> with FILE over TLS, whose certificate it writes there; prints its address, then `METHOD PATH NAMESPACE` for every request, and ends with its standard input.
 """
 
 import json
@@ -71,11 +71,52 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-threading.Thread(target=server.serve_forever, daemon=True).start()
-address = f"http://127.0.0.1:{server.server_port}"
+def certificate(path):
+    """A certificate of its own for 127.0.0.1, and its key, in PEM."""
+    import datetime
+    import ipaddress
 
-client = hvac.Client(url=address, token=TOKEN)
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a store of the tests")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .sign(key, hashes.SHA256())
+    )
+    with open(path, "wb") as file:
+        file.write(made.public_bytes(serialization.Encoding.PEM))
+    with open(path + ".key", "wb") as file:
+        file.write(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+TLS = sys.argv[2] if len(sys.argv) > 2 else None
+if TLS:
+    import ssl
+
+    certificate(TLS)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(TLS, TLS + ".key")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+address = f"http{'s' if TLS else ''}://127.0.0.1:{server.server_port}"
+
+client = hvac.Client(url=address, token=TOKEN, verify=TLS or True)
 second = client.secrets.kv.v2
 latest = second.read_secret_version(path="prod/db", mount_point="kv", raise_on_deleted_version=True)
 assert latest["data"]["data"]["password"] == VALUE and latest["data"]["metadata"]["version"] == 2
@@ -89,7 +130,7 @@ for path, error in [("prod/none", hvac.exceptions.InvalidPath), ("prod/gone", hv
         pass
 assert client.secrets.kv.v1.read_secret(path="prod/api", mount_point="old")["data"]["key"] == VALUE
 try:
-    hvac.Client(url=address, token="another").secrets.kv.v1.read_secret(path="prod/api", mount_point="old")
+    hvac.Client(url=address, token="another", verify=TLS or True).secrets.kv.v1.read_secret(path="prod/api", mount_point="old")
     raise SystemExit("hvac reads without a token")
 except hvac.exceptions.Forbidden:
     pass

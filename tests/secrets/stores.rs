@@ -20,13 +20,17 @@ struct Server {
 
 impl Server {
     fn start(script: &str) -> Option<Self> {
+        Self::start_with(script, &[])
+    }
+
+    fn start_with(script: &str, arguments: &[&str]) -> Option<Self> {
         let mut command = Command::new(python()?);
-        command.arg(root().join("tests/peers").join(script)).arg(VALUE);
+        command.arg(root().join("tests/peers").join(script)).arg(VALUE).args(arguments);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut address = String::new();
         output.read_line(&mut address).unwrap();
-        assert!(address.starts_with("http://127.0.0.1:"), "the server starts: {address}");
+        assert!(address.contains("://127.0.0.1:"), "the server starts: {address}");
         Some(Self { child, output, address: address.trim().to_owned() })
     }
 
@@ -205,6 +209,23 @@ fn a63_a42_a_store_leads_nowhere_else() {
         assert!(!ended.stderr.contains("hvs.root"), "{ended:#?}");
     }
     assert!(server.asked().iter().all(|line| line.starts_with("GET /v1/kv/data/prod/")));
+}
+
+/// A63: a certificate that nobody vouches for is refused; the operator's own file is believed, the repository has no say.
+#[test]
+fn a63_peer_vault_over_tls_is_believed_by_its_certificate_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = folder.path().join("store.pem");
+    let Some(server) = Server::start_with("kv.py", &[certificate.to_str().unwrap()]) else { return };
+    let shell = bound("vault://kv/prod/db#password", "vault://kv/prod/db#user")
+        .with("VAULT_ADDR", &server.address)
+        .with("VAULT_TOKEN", "hvs.root-of-the-test")
+        .with("VAULT_SKIP_VERIFY", "true")
+        .with("TIELINE_SECRETS_ALLOW", "vault://*");
+    refused(&shell, "the server's certificate is not trusted");
+    let shell = shell.with("VAULT_CACERT", certificate.to_str().unwrap());
+    shell.ok(&["apply", "prod", "--yes"]);
+    assert_eq!(sealed(&shell), VALUE);
 }
 
 #[test]
