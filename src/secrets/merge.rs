@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{NameOf, Unopened, random, unopened};
+use super::{NameOf, Unopened, foreign, random, unopened};
 use crate::secret::Secret;
 use crate::sops::{Encrypted, Identities, Map, Recipient, SopsError, Value};
-use crate::workspace::secrets::UNMERGED;
+use crate::workspace::secrets::{SCOPE, UNMERGED};
 
 /// The three texts.
 pub struct Sides<'t> {
@@ -66,6 +66,11 @@ pub fn merge(
     };
     let (ours, mine) = open(sides.ours)?;
     let (theirs, other) = open(sides.theirs)?;
+    if let (Some(here), Some(there)) = (mine.get(SCOPE), other.get(SCOPE))
+        && here.expose() != there.expose()
+    {
+        return Err(foreign(path, there.expose()));
+    }
     let (base, old) = match sides.base.trim().is_empty() {
         true => (BTreeSet::new(), Values::new()),
         false => {

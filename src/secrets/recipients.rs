@@ -1,7 +1,8 @@
 //! Who a layer's secrets are sealed to, by name.
 
-use super::{Unopened, unopened};
-use crate::sops::{Encrypted, Identities, Recipient};
+use super::{Unopened, foreign, scope, unopened};
+use crate::sops::{Encrypted, Identities, Map, Recipient, SopsError};
+use crate::workspace::secrets::SCOPE;
 use crate::workspace::{Layer, Workspace};
 
 /// A recipient and the name that the workspace has for it.
@@ -69,6 +70,8 @@ pub struct Rewrap<'w> {
     pub path: &'w str,
     /// Its text.
     pub text: &'w str,
+    /// [`super::scope`] of its layer.
+    pub scope: String,
     /// Whom it is to be sealed to.
     pub to: Vec<Named>,
     /// How what it says differs from that.
@@ -84,7 +87,8 @@ pub fn drifted(workspace: &Workspace) -> Vec<Rewrap<'_>> {
         let (Ok(to), Ok(encrypted)) = (of(&stack), Encrypted::parse(source.text())) else { continue };
         let drift = drift(workspace, &encrypted, &to);
         if !drift.is_none() && !to.is_empty() {
-            drifted.push(Rewrap { path: source.path(), text: source.text(), to, drift });
+            let scope = scope(workspace.root.settings.id.unwrap_or_default(), &layer.path);
+            drifted.push(Rewrap { path: source.path(), text: source.text(), scope, to, drift });
         }
     }
     drifted
@@ -110,15 +114,30 @@ pub fn rewrap(
     manner: &Manner<'_>,
 ) -> Result<Vec<(String, String)>, Vec<Unopened>> {
     let one = |_: usize, file: &Rewrap<'_>| {
+        let failed = |error: &SopsError| unopened(file.path, error, &|key| name_of(workspace, key));
         let to = keys(&file.to);
-        let encrypted = Encrypted::parse(file.text);
-        let text = encrypted.and_then(|encrypted| match manner.rotate {
-            true => encrypted.rotate(manner.identities, &to, manner.time, &mut super::random),
-            false => encrypted.rewrap(manner.identities, &to),
-        });
-        match text {
-            Ok(text) => Ok((file.path.to_owned(), text)),
-            Err(error) => Err(unopened(file.path, &error, &|key| name_of(workspace, key))),
+        // A file that was copied here from another layer would hand that one's values to this one's recipients.
+        let elsewhere = |data: &[Map]| {
+            data.iter()
+                .find_map(|d| d.get(SCOPE)?.as_str())
+                .filter(|s| *s.expose() != file.scope)
+                .map(|s| s.expose().clone())
+        };
+        let encrypted = Encrypted::parse(file.text).map_err(|e| failed(&e))?;
+        let mine = |data: &[Map]| elsewhere(data).is_none();
+        let text = if manner.rotate {
+            let opened = encrypted.open(manner.identities).map_err(|e| failed(&e))?;
+            let rotate = || encrypted.rotate(manner.identities, &to, manner.time, &mut super::random);
+            mine(&opened).then(rotate).transpose()
+        } else {
+            encrypted.rewrap_if(manner.identities, &to, &mine)
+        };
+        match text.map_err(|e| failed(&e))? {
+            Some(text) => Ok((file.path.to_owned(), text)),
+            None => {
+                let opened = encrypted.open(manner.identities).map_err(|e| failed(&e))?;
+                Err(foreign(file.path, &elsewhere(&opened).unwrap_or_default()))
+            }
         }
     };
     let (mut done, mut failed) = (Vec::new(), Vec::new());

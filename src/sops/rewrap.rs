@@ -11,6 +11,7 @@ use super::keys::{self, Recipient};
 use super::open::Encrypted;
 use super::splice;
 use super::tree::{age_entries, entry};
+use super::value::Map as Data;
 
 impl Encrypted<'_> {
     /// The file, sealed to these recipients and no others. The MAC is verified first, so that nobody seals on what was
@@ -20,6 +21,20 @@ impl Encrypted<'_> {
     ///
     /// Those of [`Encrypted::open`], [`ErrorKind::NoRecipients`], and [`ErrorKind::KeyGroups`].
     pub fn rewrap(&self, identities: &Identities, recipients: &[Recipient]) -> Result<String, SopsError> {
+        self.rewrap_if(identities, recipients, &|_| true)?.ok_or_else(|| ErrorKind::EditFailed.into())
+    }
+
+    /// The same, unless what it holds is not what the caller means to hand to others: then `None`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Encrypted::rewrap`].
+    pub fn rewrap_if(
+        &self,
+        identities: &Identities,
+        recipients: &[Recipient],
+        meant: &dyn Fn(&[Data]) -> bool,
+    ) -> Result<Option<String>, SopsError> {
         if recipients.is_empty() {
             return Err(ErrorKind::NoRecipients.into());
         }
@@ -27,7 +42,9 @@ impl Encrypted<'_> {
             return Err(ErrorKind::KeyGroups.into());
         }
         let key = keys::data_key(&self.metadata, identities)?;
-        self.open_with(&key)?;
+        if !meant(&self.open_with(&key)?) {
+            return Ok(None);
+        }
         let wrapped = recipients.iter().map(|recipient| recipient.wrap(&key)).collect::<Result<Vec<_>, _>>()?;
         let entries = age_entries(wrapped);
         let kept = |text: String| {
@@ -40,7 +57,7 @@ impl Encrypted<'_> {
             (same && seal && (same_leaves(&file, self) || file.open_with(&key).is_ok())).then_some(text)
         };
         if let Some(text) = splice::recipients(self, &entries).and_then(kept) {
-            return Ok(text);
+            return Ok(Some(text));
         }
         let mut documents = self.documents.clone();
         for block in documents.iter_mut().filter_map(|document| document.block.as_mut()) {
@@ -50,7 +67,7 @@ impl Encrypted<'_> {
                 None => block.entries.insert(0, entry("age", entries.clone())),
             }
         }
-        kept(emit::documents(&documents, self.format)?).ok_or_else(|| ErrorKind::EditFailed.into())
+        kept(emit::documents(&documents, self.format)?).map(Some).ok_or_else(|| ErrorKind::EditFailed.into())
     }
 }
 

@@ -132,6 +132,21 @@ fn a70_recipients_that_drift_are_told_and_stock_sops_can_make_them() {
     assert_eq!(json[0]["missing"], serde_json::json!(["me"]));
 }
 
+/// A70: a file that was copied from another environment is not handed to this one's recipients, by no command.
+#[test]
+fn a66_a70_a_copied_file_is_sealed_to_nobody_else() {
+    let shell = quickstart();
+    let ben = identity(&shell, "ben.txt");
+    set(&shell, "HUBSPOT_TOKEN", "prod", "kelp of production");
+    shell.put(DEV, &shell.read(PROD));
+    for more in [vec![], vec!["--dry-run"]] {
+        let ended = shell.run(&[vec!["recipients", "add", "ben", &*ben, "-e", "dev"], more].concat());
+        assert_eq!(ended.code, 5, "{ended:#?}");
+        assert!(ended.stderr.contains("sealed for `environments/prod`"), "{ended:#?}");
+    }
+    assert!(!shell.read(DEV).contains(&ben) && !shell.read("tieline.yaml").contains(&ben));
+}
+
 /// The same with stock sops: `.sops.yaml` says who, `sops updatekeys` does it.
 #[test]
 fn n07_stock_sops_updates_keys_by_the_rules_that_we_write() {
