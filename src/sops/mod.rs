@@ -7,8 +7,10 @@
 //! ```text
 //! text --parse--> Encrypted --metadata, leaves--> what a reader without a key may know
 //!                     |------open(identities)---> data, MAC verified
-//!                     '------edit(identities)---> Edit --set, unset, finish--> text
-//! data --encrypt(settings)----------------------------------------------------> text
+//!                     |------edit(identities)---> Edit --set, unset, finish--> text
+//!                     |------clear(identities)--> a text in clear, edited: --with_text--> text
+//!                     '------rewrap, rotate-----> text, for other recipients, or under another data key
+//! data --encrypt(settings), text in clear --encrypt_text(settings)-------------> text
 //! ```
 //!
 //! What the format itself does not protect, this module cannot: the MAC covers neither keys of plain leaves, nor
