@@ -20,6 +20,8 @@ use crate::secret::Secret;
 pub struct Clear {
     pub(super) documents: Vec<Document<'static>>,
     data: Vec<Map>,
+    /// So that who holds a token is asked once, not again when the text comes back.
+    pub(super) key: DataKey,
 }
 
 impl Drop for Clear {
@@ -86,7 +88,7 @@ impl Encrypted<'_> {
     pub(super) fn clear_with(&self, key: &DataKey) -> Result<Clear, SopsError> {
         let data = self.open_with(key)?;
         let documents = transform(&self.documents, &self.selector, &mut Clearing { key })?;
-        Ok(Clear { documents, data })
+        Ok(Clear { documents, data, key: key.again() })
     }
 }
 

@@ -8,8 +8,6 @@ use super::document::{self, Comment, Document, Kind, Scalar};
 use super::edit::Edit;
 use super::emit;
 use super::error::{ErrorKind, SopsError};
-use super::identities::Identities;
-use super::keys;
 use super::leaf::{DataKey, Enc, Type};
 use super::open::{Encrypted, plain, sealed};
 use super::splice;
@@ -20,15 +18,16 @@ use super::write::{Random, Sealing, Stash, check_timestamp};
 use crate::secret::Secret;
 
 impl Encrypted<'_> {
-    /// Seals another text in the place of this one: what [`Encrypted::clear`] gave, edited. `None` if it says the same.
+    /// Seals another text in the place of this one: `clear` is what [`Encrypted::clear`] gave of this file, `text` the same,
+    /// edited. `None` if it says the same.
     ///
     /// # Errors
     ///
-    /// Those of [`Encrypted::open`], what keeps the new text from being read, [`ErrorKind::ReservedKey`],
+    /// What keeps the new text from being read, [`ErrorKind::ReservedKey`],
     /// [`ErrorKind::BadTimestamp`].
     pub fn with_text(
         &self,
-        identities: &Identities,
+        clear: &Clear,
         text: &str,
         lastmodified: &str,
         random: &mut Random<'_>,
@@ -41,14 +40,13 @@ impl Encrypted<'_> {
         let wanted = walk(&new, &self.selector, |place, node, scalar| {
             scalar.resolve().map(|typed| Some(plain(typed, &scalar.text))).map_err(|kind| place.error(kind, node))
         })?;
-        let key = keys::data_key(&self.metadata, identities)?;
-        let clear = self.clear_with(&key)?;
+        let key = clear.key.again();
         let same = |data: &[Map]| data.len() == wanted.len() && data.iter().zip(&wanted).all(|(a, b)| a.same(b));
         if comments(&clear.documents) == comments(&new) {
             if same(clear.data()) {
                 return Ok(None);
             }
-            let spliced = self.spliced(&clear, &wanted, key.again(), lastmodified, random);
+            let spliced = self.spliced(clear, &wanted, key.again(), lastmodified, random);
             let holds = |text: &String| {
                 Encrypted::parse_as(text, self.format)
                     .and_then(|file| file.open_with(&key))

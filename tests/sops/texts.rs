@@ -104,9 +104,10 @@ fn a_file_is_sealed_anew_and_every_ciphertext_is_another() {
 fn a_text_that_was_opened_and_not_changed_is_not_written() {
     for (name, text, format, identities) in opening() {
         let file = Encrypted::parse_as(&text, format).unwrap();
-        let clear = file.clear(&identities).unwrap().text(format).unwrap();
-        let again = file.with_text(&identities, clear.expose(), TIME, &mut random);
-        assert_eq!(again.unwrap(), None, "{name}\n{}", clear.expose());
+        let clear = file.clear(&identities).unwrap();
+        let text = clear.text(format).unwrap();
+        let again = file.with_text(&clear, text.expose(), TIME, &mut random);
+        assert_eq!(again.unwrap(), None, "{name}\n{}", text.expose());
     }
 }
 
@@ -114,13 +115,14 @@ fn a_text_that_was_opened_and_not_changed_is_not_written() {
 fn an_edited_text_keeps_what_was_not_edited() {
     for (name, text, format, identities) in opening() {
         let file = Encrypted::parse_as(&text, format).unwrap();
-        let clear = file.clear(&identities).unwrap().text(format).unwrap();
+        let opened = file.clear(&identities).unwrap();
+        let clear = opened.text(format).unwrap();
         let edited = match format {
             Format::Json => clear.expose().replacen('{', "{\"tieline_new\": [1, {\"x\": \"y\"}], ", 1),
             Format::Yaml => format!("# by hand\ntieline_new: [1, {{x: y}}]\n{}", clear.expose()),
         };
         let new =
-            file.with_text(&identities, &edited, TIME, &mut random).unwrap_or_else(|e| panic!("{name}: {e}")).unwrap();
+            file.with_text(&opened, &edited, TIME, &mut random).unwrap_or_else(|e| panic!("{name}: {e}")).unwrap();
         let leaves = file.leaves().unwrap();
         let gone = leaves.iter().filter_map(|leaf| leaf.enc).filter(|enc| !new.contains(enc.text)).count();
         // A comment in a list is not written again.
@@ -148,9 +150,10 @@ fn strings_alone_are_edited_line_by_line() {
     assert_eq!(left_out, 0);
     assert!(!text.contains("the first") && !text.contains("and why"), "{text}");
     let file = Encrypted::parse(&text).unwrap();
-    let clear = file.clear(&identities).unwrap().text(Format::Yaml).unwrap();
+    let opened = file.clear(&identities).unwrap();
+    let clear = opened.text(Format::Yaml).unwrap();
     assert_eq!(clear.expose(), "# the first\n# and why\na: one\nb: |\n  -----BEGIN\n  x\n  -----END\nc:\n    d: e\n");
-    let new = file.with_text(&identities, &clear.expose().replace("x\n", "y\n"), TIME, &mut random).unwrap().unwrap();
+    let new = file.with_text(&opened, &clear.expose().replace("x\n", "y\n"), TIME, &mut random).unwrap().unwrap();
     let changed: Vec<_> =
         new.lines().filter(|line| !text.contains(line)).map(|line| line.split('[').next().unwrap()).collect();
     assert_eq!(changed, ["b: ENC", "    lastmodified: \"2026-11-21T08:00:00Z\"", "    mac: ENC"]);

@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         _ => Failure::new(error.to_string()),
     })?;
     let text = clear.text(file.format).map_err(|error| file.failure(&error, None))?;
-    let new = encrypted.with_text(&found.identities, text.expose(), &now(), &mut random);
+    let new = encrypted.with_text(&clear, text.expose(), &now(), &mut random);
     match new.map_err(|error| file.failure(&error, None))? {
         Some(new) => file.replace(&new)?,
         None => ui.say(&format!("{} is that already in {}", args.path, file.shown)),
