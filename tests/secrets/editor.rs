@@ -132,11 +132,3 @@ fn a39_a41_killed_at_the_editor_leaves_no_text_and_no_core() {
         assert!(!cores.iter().any(|path| path.file_name().unwrap().to_str().unwrap().starts_with("core")), "{cores:?}");
     }
 }
-
-#[test]
-fn without_storage_in_memory_nothing_is_opened() {
-    let shell = quickstart().with("EDITOR", "false").with("XDG_RUNTIME_DIR", "/");
-    // `/dev/shm` is the second place; where it is no tmpfs, the command says so.
-    let ended = run(&shell);
-    assert_eq!(ended.code, 1, "{ended:#?}");
-}
