@@ -77,7 +77,9 @@ pub(super) fn add(args: &Add, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         ui.say(&format!("{} is a recipient of all of them already", args.name));
     }
     make(&session, changes, &args.manner, false, ui)?;
-    Session::open(cli)?.keep_sopsrc(ui)?;
+    if !args.manner.dry_run {
+        Session::open(cli)?.keep_sopsrc(ui)?;
+    }
     Ok(Exit::Done)
 }
 
