@@ -143,6 +143,22 @@ fn one_value_is_set_and_one_line_changes() {
     }
 }
 
+/// A text is set in its line; another value means that the file is laid out anew, and what that loses is said.
+#[test]
+fn comments_in_lists_are_not_lost_in_silence() {
+    let (shell, recipient) = with_identity();
+    shell.put("a.yaml", "open: [1]\nsecret: x\n");
+    shell.ok(&["sops", "encrypt", "-i", "a.yaml", "--age", &recipient, "--encrypted-regex", "^secret$"]);
+    let text = shell.read("a.yaml").replacen("    - 1\n", "    # by hand\n    - 1\n", 1);
+    shell.put("a.yaml", &text);
+    let ended = shell.run_with(&["sops", "set", "a.yaml", "[\"secret\"]"], "\"y\"");
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+    assert!(shell.read("a.yaml").contains("# by hand"));
+    let ended = shell.run_with(&["sops", "set", "a.yaml", "[\"secret\"]"], "5");
+    assert!(ended.stderr.contains("1 comments in lists were left out"), "{ended:#?}");
+    assert_eq!(shell.ok(&["sops", "decrypt", "a.yaml"]).stdout, "open:\n    - 1\nsecret: 5\n");
+}
+
 #[test]
 fn keys_are_updated_and_rotated_and_the_one_who_was_removed_is_told_of() {
     let (shell, recipient) = with_identity();

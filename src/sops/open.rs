@@ -11,6 +11,7 @@ use super::leaf::{DataKey, Enc, PREFIX, Type};
 use super::mac::{Digits, Mac};
 use super::metadata::{self, Metadata};
 use super::rule::Selector;
+use super::transform::list_comments;
 use super::typing::Typed;
 use super::value::{Map, Value};
 use super::walk::{Path, Place, walk};
@@ -81,6 +82,12 @@ impl<'a> Encrypted<'a> {
     /// What the block says.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
+    }
+
+    /// How many comments stand in lists. A file that is written anew loses them: sealed there, some releases of sops do not
+    /// open it.
+    pub fn comments_in_lists(&self) -> usize {
+        list_comments(&self.documents)
     }
 
     /// The number of YAML documents.

@@ -49,7 +49,17 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let text = clear.text(file.format).map_err(|error| file.failure(&error, None))?;
     let new = encrypted.with_text(&clear, text.expose(), &now(), &mut random);
     match new.map_err(|error| file.failure(&error, None))? {
-        Some(new) => file.replace(&new)?,
+        Some(new) => {
+            file.replace(&new)?;
+            let kept = sops::Encrypted::parse_as(&new, file.format).map_or(0, |file| file.comments_in_lists());
+            let lost = encrypted.comments_in_lists().saturating_sub(kept);
+            if lost > 0 {
+                ui.say(&format!(
+                    "{}: the file was laid out anew, and {lost} comments in lists were left out",
+                    file.shown
+                ));
+            }
+        }
         None => ui.say(&format!("{} is that already in {}", args.path, file.shown)),
     }
     Ok(Exit::Done)
