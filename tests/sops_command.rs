@@ -155,7 +155,7 @@ fn comments_in_lists_are_not_lost_in_silence() {
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
     assert!(shell.read("a.yaml").contains("# by hand"));
     let ended = shell.run_with(&["sops", "set", "a.yaml", "[\"secret\"]"], "5");
-    assert!(ended.stderr.contains("1 comments in lists were left out"), "{ended:#?}");
+    assert!(ended.stderr.contains("1 comment in lists left out"), "{ended:#?}");
     assert_eq!(shell.ok(&["sops", "decrypt", "a.yaml"]).stdout, "open:\n    - 1\nsecret: 5\n");
 }
 

@@ -2,6 +2,7 @@
 
 use super::file::{Input, To, now, random, recipients};
 use crate::commands::{Cli, Exit, Failure};
+use crate::reporters::human::plural;
 use crate::sops::{Rule, Settings, encrypt_text};
 use crate::ui::Ui;
 
@@ -58,8 +59,9 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let (text, left_out) = sealed.map_err(|error| file.failure(&error, None))?;
     if left_out > 0 {
         ui.say(&format!(
-            "{}: {left_out} comments in lists were left out: sealed, sops 3.13.2 does not open the file",
-            file.shown
+            "{}: {left_out} comment{} in lists left out: sealed, sops 3.13.2 does not open the file",
+            file.shown,
+            plural(left_out)
         ));
     }
     if args.in_place {

@@ -3,6 +3,7 @@
 use super::file::{Input, identities, now, random};
 use crate::commands::session::Keys;
 use crate::commands::{Cli, Exit, Failure};
+use crate::reporters::human::plural;
 use crate::secret::Secret;
 use crate::sops;
 use crate::ui::Ui;
@@ -54,10 +55,8 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             let kept = sops::Encrypted::parse_as(&new, file.format).map_or(0, |file| file.comments_in_lists());
             let lost = encrypted.comments_in_lists().saturating_sub(kept);
             if lost > 0 {
-                ui.say(&format!(
-                    "{}: the file was laid out anew, and {lost} comments in lists were left out",
-                    file.shown
-                ));
+                let told = format!("the file was laid out anew, and {lost} comment{} in lists left out", plural(lost));
+                ui.say(&format!("{}: {told}", file.shown));
             }
         }
         None => ui.say(&format!("{} is that already in {}", args.path, file.shown)),
