@@ -4,11 +4,13 @@ use serde_json::{Value, json};
 
 use super::{Cli, Exit, Failure, Session};
 use crate::compile;
+use crate::diagnostic::has_errors;
 use crate::reporters::json::pretty;
 use crate::reporters::table;
 use crate::reporters::text::{csv, visible};
 use crate::secrets::audit::{FINDINGS, Row, audit, committed, tally};
 use crate::ui::Ui;
+use crate::world::git;
 
 /// Tell who can open what, what nobody uses, what is overdue, who changed what.
 ///
@@ -48,6 +50,13 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let folder = session.world.root();
     let told = compile::check(&session.workspace, &session.catalogue, session.told.clone());
     let mut rows = audit(&session.workspace, &told, folder);
+    if has_errors(&told) {
+        ui.say("the workspace has errors: what nobody uses is not known before `tieline validate` is content");
+    }
+    if args.history && git::is_shallow(folder) {
+        return Err(Failure::new("the clone is shallow: most of its history is not here, and can't be looked through")
+            .help("`git fetch --unshallow`; in CI, a checkout of the whole history (`fetch-depth: 0`)"));
+    }
     if args.history {
         rows.extend(committed(&session.catalogue, folder).ok_or_else(|| {
             Failure::new("Git's history can't be read").help("`--history` needs a clone with at least one commit")
@@ -73,7 +82,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         Form::Human => human(&rows, ui),
     }
     let findings = rows.iter().filter(|row| FINDINGS.contains(&row.kind)).count();
-    Ok(if findings == 0 { Exit::Done } else { Exit::Failed })
+    Ok(if findings == 0 && !has_errors(&told) { Exit::Done } else { Exit::Failed })
 }
 
 fn human(rows: &[Row], ui: &Ui) {

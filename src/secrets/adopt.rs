@@ -81,22 +81,17 @@ pub fn into(sealing: &Sealing<'_>, foreign: Foreign, identities: &Identities) ->
 }
 
 /// The text of a layer's own file, tied to the layer and sealed to its recipients: all that a move or a foreign tool left
-/// undone.
+/// undone. What it holds was looked at with [`open`].
 ///
 /// # Errors
-/// It does not open, or holds what can't be a secret.
-pub fn in_place(
-    sealing: &Sealing<'_>,
-    text: &str,
-    identities: &Identities,
-) -> Result<(Option<String>, Foreign), Unopened> {
-    let foreign = open(sealing.path, text, Format::Yaml, identities, sealing.name_of)?;
+/// It does not open.
+pub fn in_place(sealing: &Sealing<'_>, text: &str, identities: &Identities) -> Result<Option<String>, Unopened> {
     let encrypted = Encrypted::parse(text).map_err(|error| unopened(sealing.path, &error, sealing.name_of))?;
     let failed = |error| unopened(sealing.path, &error, sealing.name_of);
     if same_recipients(&encrypted, sealing.recipients) {
         let mut edit = encrypted.edit(identities).map_err(failed)?;
         edit.set(&[SCOPE], crate::secret::Secret::new(sealing.scope.to_owned())).map_err(failed)?;
-        return Ok((edit.finish(sealing.time, &mut super::random).map_err(failed)?, foreign));
+        return edit.finish(sealing.time, &mut super::random).map_err(failed);
     }
     let values: Vec<(String, Value)> = encrypted
         .open(identities)
@@ -105,5 +100,5 @@ pub fn in_place(
         .flat_map(Map::into_iter)
         .filter(|(name, _)| name != SCOPE)
         .collect();
-    Ok((Some(super::change::sealed(values, sealing)?), foreign))
+    super::change::sealed(values, sealing).map(Some)
 }

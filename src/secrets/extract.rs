@@ -56,6 +56,15 @@ pub fn find(workspace: &Workspace, told: &[Diagnostic]) -> Vec<InClear> {
     found
 }
 
+/// What looks like a secret and can't be moved: it stands in a variable, in a field that is no secret one, within a URL, or in
+/// a consumer's settings.
+pub fn left<'d>(workspace: &Workspace, told: &'d [Diagnostic]) -> Vec<&'d Diagnostic> {
+    const SHAPED: [&str; 3] = ["secret-shaped-value", "credential-in-url", "literal-credential-in-consumer"];
+    let plain =
+        |d: &&Diagnostic| d.code == code::PLAINTEXT_SECRET && d.span().is_none_or(|s| standing(workspace, s).is_none());
+    told.iter().filter(|d| SHAPED.contains(&d.code) || plain(d)).collect()
+}
+
 fn digest(value: &str) -> [u8; 32] {
     use sha2::Digest;
     sha2::Sha256::digest(value.as_bytes()).into()

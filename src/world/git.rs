@@ -138,6 +138,11 @@ pub fn contents(folder: &Path, blobs: &[&str], each: &mut dyn FnMut(&str, &str))
     child.wait().ok()?.success().then_some(())
 }
 
+/// Whether the clone lacks the older part of its history, as those of CI systems mostly do.
+pub fn is_shallow(folder: &Path) -> bool {
+    git(folder, &["rev-parse", "--is-shallow-repository"]).is_some_and(|answer| answer.trim() == "true")
+}
+
 /// Sets a key of the clone's configuration. `None` if Git fails.
 pub fn configure(folder: &Path, key: &str, value: &str) -> Option<()> {
     git(folder, &["config", "--local", key, value]).map(drop)
@@ -146,13 +151,15 @@ pub fn configure(folder: &Path, key: &str, value: &str) -> Option<()> {
 /// Runs Git so that nothing which a repository's own configuration names is executed.
 fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
     let output = command(folder, arguments).stdin(Stdio::null()).output().ok()?;
-    output.status.success().then(|| String::from_utf8(output.stdout).ok()).flatten()
+    // A name in some other encoding must not hide what stands beside it.
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("git");
     command
         .args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "core.pager=cat"])
+        .args(["-c", "log.showSignature=false"])
         .args(arguments)
         .current_dir(folder)
         .env("GIT_OPTIONAL_LOCKS", "0")

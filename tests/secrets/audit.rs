@@ -40,9 +40,30 @@ fn a_use_without_a_secret_and_a_clean_workspace() {
     let ended = shell.run(&["audit"]);
     assert_eq!(ended.code, 1);
     assert!(ended.stdout.contains("uses without a secret (1)"), "{ended:#?}");
+    assert!(ended.stderr.contains("what nobody uses is not known"), "{ended:#?}");
     let history = shell.run(&["audit", "--history"]);
     assert_eq!(history.code, 1);
     assert!(history.stderr.contains("Git's history can't be read"), "no clone: {history:#?}");
+}
+
+/// A clone that has the last commit alone, as CI systems make them, can't tell what was ever committed.
+#[test]
+fn x17_a_shallow_clone_is_not_called_clean() {
+    let shell = quickstart();
+    commit(&shell, "first");
+    commit_again(&shell);
+    let mut clone = shell.command("git");
+    let from = format!("file://{}", shell.folder.display());
+    let ended = crate::shell::feed(clone.args(["clone", "-q", "--depth", "1", &from, "../shallow"]), "");
+    assert_eq!(ended.code, 0, "{ended:#?}");
+    let ended = shell.run(&["-C", "../shallow", "audit", "--history"]);
+    assert_eq!(ended.code, 1);
+    assert!(ended.stderr.contains("the clone is shallow") && ended.stderr.contains("--unshallow"), "{ended:#?}");
+}
+
+fn commit_again(shell: &crate::shell::Shell) {
+    set(shell, "HUBSPOT_TOKEN", "prod", "another");
+    commit(shell, "second");
 }
 
 /// A spreadsheet runs what begins like a formula; a name from Git may.

@@ -58,6 +58,16 @@ fn an_editor_that_changes_nothing_or_fails_changes_nothing() {
     }
 }
 
+/// Comments stand in clear beside the values: that they are not changed here is said.
+#[test]
+fn a_comment_that_was_edited_is_not_dropped_in_silence() {
+    let (shell, _memory) = with_editor("sed -i '1s/.*/# by hand\\n&/; s/replace-me/kelp/' \"$1\"");
+    let ended = run(&shell);
+    assert_eq!(ended.code, 0, "{ended:#?}");
+    assert!(ended.stderr.contains("comments are not changed here"), "{ended:#?}");
+    assert_eq!(get(&shell, "HUBSPOT_TOKEN", "prod"), "kelp");
+}
+
 #[test]
 fn a_text_with_mistakes_is_refused_by_line_and_never_quoted() {
     for (text, told) in [

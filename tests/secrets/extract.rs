@@ -67,6 +67,28 @@ fn a_value_in_brackets_is_quoted_and_one_of_an_environment_stays_its_own() {
     shell.ok(&["validate"]);
 }
 
+/// What can't be moved is told, with the line and what to do, and never called clean.
+#[test]
+fn a_secret_where_none_can_stand_is_told_and_stays() {
+    let shell = quickstart();
+    edit(&shell, "connections/hubspot.yaml", "${{ secrets.HUBSPOT_TOKEN }}", "${{ vars.token }}");
+    edit(&shell, "tieline.yaml", "recipients:", "vars: {token: pat-na1-0123456789abcdef}\nrecipients:");
+    edit(
+        &shell,
+        "connections/warehouse.yaml",
+        "database: ",
+        "application_name: ghp_0123456789abcdefghijABCDEFGHIJ012345\n  database: ",
+    );
+    let before = (shell.read("tieline.yaml"), shell.read("connections/warehouse.yaml"));
+    let ended = shell.run(&["secret", "extract"]);
+    assert_eq!(ended.code, 1, "{ended:#?}");
+    for told in ["tieline.yaml:", "connections/warehouse.yaml:", " stays: ", "nothing else to move"] {
+        assert!(ended.stderr.contains(told), "{told}: {ended:#?}");
+    }
+    assert!(!ended.stderr.contains("pat-na1") && !ended.stderr.contains("ghp_"), "{ended:#?}");
+    assert_eq!((shell.read("tieline.yaml"), shell.read("connections/warehouse.yaml")), before);
+}
+
 #[test]
 fn a_dry_run_and_one_without_a_key_change_nothing() {
     let shell = quickstart();

@@ -1,12 +1,13 @@
 //! `tieline secret adopt`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::place::{Choice, Place};
+use super::place::{Choice, Place, refused};
 use super::users::Users;
 use crate::commands::session::Keys;
 use crate::commands::{Cli, Exit, Failure, Session};
 use crate::diagnostic::listed;
+use crate::secrets::recipients::name_of;
 use crate::secrets::{adopt, place};
 use crate::sops::Format;
 use crate::ui::Ui;
@@ -33,29 +34,18 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let session = Session::open(cli)?;
     let target = Place::of(&session, &args.choice)?;
     let found = args.keys.find(&session.world, ui)?;
-    let foreign = match &args.file {
-        Some(file) => {
-            let shown = file.display().to_string();
-            let path = cli.directory.as_deref().map_or_else(|| file.clone(), |directory| directory.join(file));
-            let text = disk::read_private(&path, 4 << 20)
-                .map_err(|_| Failure::new(format!("{shown}: it can't be read as text of at most 4 MiB")))?;
-            let json = path.extension().is_some_and(|end| end == "json");
-            let format = if json { Format::Json } else { Format::Yaml };
-            let name_of = |key: &str| crate::secrets::recipients::name_of(&session.workspace, key);
-            let foreign = adopt::open(&shown, text.expose(), format, &found.identities, &name_of);
-            foreign.map_err(|error| super::place::refused(&error, &found))?
-        }
+    let (shown, text, format) = match &args.file {
+        Some(file) => foreign_file(file, cli)?,
         None => {
-            let Some(text) = target.read()? else {
-                return Err(Failure::usage(format!("there is no {}", target.file))
-                    .help("name the file to take in: `tieline secret adopt FILE -e ENV`"));
-            };
-            let name_of = |key: &str| crate::secrets::recipients::name_of(&session.workspace, key);
-            let foreign = adopt::open(&target.file, &text, Format::Yaml, &found.identities, &name_of);
-            foreign.map_err(|error| super::place::refused(&error, &found))?
+            let text = target.read()?.ok_or_else(|| {
+                Failure::usage(format!("there is no {}", target.file))
+                    .help("name the file to take in: `tieline secret adopt FILE -e ENV`")
+            })?;
+            (target.file.clone(), text, Format::Yaml)
         }
     };
-    let shown = args.file.as_ref().map_or_else(|| target.file.clone(), |file| file.display().to_string());
+    let name_of = |key: &str| name_of(&session.workspace, key);
+    let foreign = adopt::open(&shown, &text, format, &found.identities, &name_of).map_err(|e| refused(&e, &found))?;
     let names = listed(foreign.values.iter().map(|(name, _)| name.as_str()), 40);
     ui.say(&format!("{shown} opens, and its MAC is right: {} secrets: {names}", foreign.values.len()));
     match &foreign.scope {
@@ -72,7 +62,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     }
     let names: Vec<String> = foreign.values.iter().map(|(name, _)| name.clone()).collect();
     target.keep(&found, |sealing| match (&args.file, sealing.text) {
-        (None, Some(text)) => adopt::in_place(sealing, text, &found.identities).map(|(text, _)| (text, ())),
+        (None, Some(text)) => adopt::in_place(sealing, text, &found.identities).map(|text| (text, ())),
         _ => adopt::into(sealing, foreign, &found.identities).map(|text| (text, ())),
     })?;
     ui.say(&format!("{} holds them, sealed to {} and tied to its place", target.file, recipients(&target)?));
@@ -87,6 +77,16 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     }
     session.keep_sopsrc(ui)?;
     Ok(Exit::Done)
+}
+
+/// A file from elsewhere: as it is shown, its text, and what it is written in.
+fn foreign_file(file: &Path, cli: &Cli) -> Result<(String, String, Format), Failure> {
+    let shown = file.display().to_string();
+    let path = cli.directory.as_deref().unwrap_or(Path::new("")).join(file);
+    let text = disk::read_private(&path, 4 << 20)
+        .map_err(|_| Failure::new(format!("{shown}: it can't be read as text of at most 4 MiB")))?;
+    let json = path.extension().is_some_and(|end| end == "json");
+    Ok((shown, text.expose().clone(), if json { Format::Json } else { Format::Yaml }))
 }
 
 fn recipients(place: &Place<'_>) -> Result<String, Failure> {

@@ -48,7 +48,12 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             return Ok(Exit::Done);
         }
         match plain(text.expose()) {
-            Ok(new) => break new,
+            Ok(new) => {
+                if comments(text.expose()) != comments(before.expose()) {
+                    ui.say("comments are not changed here: they stand in clear, in the file itself");
+                }
+                break new;
+            }
             Err(faults) => {
                 for fault in &faults {
                     ui.say(&format!("error: {fault}"));
@@ -62,6 +67,11 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     write(&place, &found, &old, new, ui)?;
     Session::open(cli)?.keep_sopsrc(ui)?;
     Ok(Exit::Done)
+}
+
+fn comments(text: &str) -> Vec<&str> {
+    // Within a value of several lines a `#` is indented.
+    text.lines().filter(|line| line.starts_with('#')).collect()
 }
 
 /// The file's values as a text.

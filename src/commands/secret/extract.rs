@@ -10,16 +10,17 @@ use crate::compile;
 use crate::diagnostic::listed;
 use crate::secret::Secret;
 use crate::secrets::change::change;
-use crate::secrets::extract::{InClear, find, rewrite};
+use crate::secrets::extract::{InClear, find, left, rewrite};
+use crate::span::Span;
 use crate::ui::Ui;
-use crate::workspace::Layer;
 use crate::workspace::layers::At;
+use crate::workspace::{Layer, Workspace};
 use crate::world::disk;
 
 /// Move secrets that stand in clear in YAML files into sops files.
 ///
 /// `${{ secrets.NAME }}` is written in their place. A value of an environment's or customer's layer goes into that layer's file; one of the root, which every environment
-/// has, into the file of each of them.
+/// has, into the file of each of them. What looks like a secret and stands where none can is told, and stays.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Files and folders; else the whole workspace
@@ -45,16 +46,20 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let told = compile::check(workspace, &session.catalogue, session.told.clone());
     let mut found = find(workspace, &told);
     found.retain(|secret| wanted.is_empty() || wanted.iter().any(|w| below(workspace.sources.path(secret.span), w)));
+    let left = left(workspace, &told);
+    for told in &left {
+        let Some(span) = told.span() else { continue };
+        let help = told.help.as_deref().unwrap_or("move it by hand");
+        ui.say(&format!("{} stays: {} ({help})", place(workspace, span), told.message));
+    }
     if found.is_empty() {
-        ui.say("no secret field holds a value in clear");
-        return Ok(Exit::Done);
+        ui.say(if left.is_empty() { "no secret field holds a value in clear" } else { "nothing else to move" });
+        return Ok(if left.is_empty() { Exit::Done } else { Exit::Failed });
     }
     let targets = targets(&session, &found, &args.environment)?;
     for secret in &found {
-        let source = workspace.sources.get(secret.span.file);
-        let line = source.text()[..secret.span.range().start].matches('\n').count() + 1;
         let files = targets[&secret.layer].iter().map(|place| place.file.as_str());
-        ui.say(&format!("{}:{line} -> {} in {}", source.path(), secret.name, listed(files, 8)));
+        ui.say(&format!("{} -> {} in {}", place(workspace, secret.span), secret.name, listed(files, 8)));
     }
     if args.dry_run {
         ui.say("a dry run: nothing was written");
@@ -79,6 +84,13 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     ui.say("  what was ever committed is in Git's history: rotate it with `tieline secret rotate NAME -e ENV`");
     Session::open(cli)?.keep_sopsrc(ui)?;
     Ok(Exit::Done)
+}
+
+/// `FILE:LINE` of a span.
+fn place(workspace: &Workspace, span: Span) -> String {
+    let source = workspace.sources.get(span.file);
+    let before = source.text().get(..span.range().start).unwrap_or("");
+    format!("{}:{}", source.path(), before.matches('\n').count() + 1)
 }
 
 /// Layer of a file -> the layers whose secrets files its values go into.
