@@ -9,14 +9,14 @@ use crate::sops::vectors::{cases, in_clear, read, setting};
 use crate::support::root;
 
 /// An age identity in the shell's folder, at hand; its recipient.
-fn identity(shell: &Shell, file: &str) -> String {
+fn keygen(shell: &Shell, file: &str) -> String {
     let made = shell.ok(&["keygen", "--output", file]);
     made.stdout.trim().to_owned()
 }
 
 fn with_identity() -> (Shell, String) {
     let shell = Shell::new();
-    let recipient = identity(&shell, "key.txt");
+    let recipient = keygen(&shell, "key.txt");
     let file = shell.folder.join("key.txt");
     (shell.with("SOPS_AGE_KEY_FILE", file.to_str().unwrap()), recipient)
 }
@@ -162,7 +162,7 @@ fn comments_in_lists_are_not_lost_in_silence() {
 #[test]
 fn keys_are_updated_and_rotated_and_the_one_who_was_removed_is_told_of() {
     let (shell, recipient) = with_identity();
-    let other = identity(&shell, "other.txt");
+    let other = keygen(&shell, "other.txt");
     shell.put("a.yaml", "a: kelp\n");
     shell.ok(&["sops", "encrypt", "a.yaml", "--age", &format!("{recipient},{other}"), "-i"]);
     let both = shell.read("a.yaml");
@@ -225,7 +225,7 @@ fn keygen_never_overwrites_and_the_file_is_the_owners_alone() {
 #[test]
 fn a_command_gives_the_identity_for_a_recipient() {
     let shell = Shell::new();
-    let recipient = identity(&shell, "key.txt");
+    let recipient = keygen(&shell, "key.txt");
     shell.put("a.yaml", "a: kelp\n");
     shell.ok(&["sops", "encrypt", "-i", "a.yaml", "--age", &recipient]);
     shell.put("give", "#!/bin/sh\necho \"$SOPS_AGE_RECIPIENT\" >> asked\ncat \"$1\"\n");
@@ -285,6 +285,16 @@ fn a_plugin_seals_and_opens_a_file() {
     shell.put("a.yaml", "a: kelp\n");
     shell.ok(&["sops", "encrypt", "-i", "a.yaml", "--age", recipient]);
     shell.put("tide.txt", &format!("{identity}\n"));
+    // Where the program is missing, the file's other identities open what they can.
+    let plain = Shell::new();
+    let own = keygen(&plain, "own.txt");
+    plain.put("a.yaml", "a: kelp\n");
+    plain.ok(&["sops", "encrypt", "-i", "a.yaml", "--age", &own]);
+    plain.put("both.txt", &format!("{identity}\n{}", plain.read("own.txt")));
+    assert_eq!(plain.ok(&["sops", "decrypt", "a.yaml", "--identity", "both.txt"]).stdout, "a: kelp\n");
+    plain.put("b.yaml", &shell.read("a.yaml"));
+    let ended = plain.run(&["sops", "decrypt", "b.yaml", "--identity", "both.txt"]);
+    assert!(ended.stderr.contains("whose program age-plugin-tide is not installed"), "{ended:#?}");
     assert_eq!(shell.ok(&["sops", "decrypt", "a.yaml", "--identity", "tide.txt"]).stdout, "a: kelp\n");
     if let Some(stock) = sops() {
         let opened = feed(shell.command(stock).env("SOPS_AGE_KEY", identity).args(["decrypt", "a.yaml"]), "");

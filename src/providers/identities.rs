@@ -73,7 +73,7 @@ pub fn find(world: &dyn World, files: &[PathBuf], ask: &Arc<dyn Ask>) -> Result<
 impl Found {
     fn add(&mut self, identities: Identities, place: &str) {
         let unsupported = identities.unsupported().iter();
-        self.notes.extend(unsupported.map(|kind| format!("{place} holds a {kind}, which is not supported yet")));
+        self.notes.extend(unsupported.map(|kind| format!("{place} holds {kind}")));
         self.identities.extend(identities);
     }
 

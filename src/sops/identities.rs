@@ -108,8 +108,6 @@ pub enum IdentityError {
     NotPassphrase,
     /// The text begins like a private SSH key and is none that can be used: the reason.
     Ssh(String),
-    /// The program of a plugin is not installed.
-    Plugin(String),
     /// This line, counted from 1, is no identity.
     Line(usize),
 }
@@ -121,7 +119,6 @@ impl fmt::Display for IdentityError {
         match self {
             Self::NotPassphrase => f.write_str("it is an age file that is sealed to somebody, not under a passphrase"),
             Self::Ssh(reason) => write!(f, "an SSH key that can't be used: {reason}"),
-            Self::Plugin(name) => write!(f, "the program age-plugin-{name} is not installed"),
             Self::Line(line) => write!(f, "line {line} is not an age identity"),
         }
     }
@@ -182,13 +179,18 @@ impl Identities {
 
     fn add(&mut self, word: &str, asker: &Asker, line: usize) -> Result<(), IdentityError> {
         if word.starts_with("AGE-SECRET-KEY-PQ-1") {
-            self.unsupported.push("AGE-SECRET-KEY-PQ".to_owned());
+            self.unsupported.push("a post-quantum identity, which is not supported yet".to_owned());
         } else if word.starts_with("AGE-PLUGIN-") {
             let identity: plugin::Identity = word.parse().map_err(|_| IdentityError::Line(line))?;
             let name = identity.plugin().to_owned();
             let program = plugin::IdentityPluginV1::new(&name, &[identity], asker.clone());
-            let program = program.map_err(|_| IdentityError::Plugin(name))?;
-            self.keys.push(Key { identity: Box::new(program), recipient: None });
+            // The other identities of the file are as good without it.
+            match program {
+                Ok(program) => self.keys.push(Key { identity: Box::new(program), recipient: None }),
+                Err(_) => self.unsupported.push(format!(
+                    "an identity of the plugin `{name}`, whose program age-plugin-{name} is not installed"
+                )),
+            }
         } else {
             let identity: x25519::Identity = word.parse().map_err(|_| IdentityError::Line(line))?;
             let recipient = Some(identity.to_public().to_string());
@@ -220,7 +222,7 @@ impl Identities {
         self.keys.iter().filter_map(|key| key.recipient.as_deref())
     }
 
-    /// The kinds of identities that were skipped: `AGE-SECRET-KEY-PQ`.
+    /// The identities that were passed over, in words: what each is, and why.
     pub fn unsupported(&self) -> &[String] {
         &self.unsupported
     }
@@ -335,7 +337,7 @@ mod tests {
         let text = format!("# created: today\r\n{}   {} # mine\n\nAGE-SECRET-KEY-PQ-1QQ\n", a.expose(), b.expose());
         let identities = Identities::parse(&text).unwrap();
         assert_eq!(identities.recipients().collect::<Vec<_>>(), [a_public.as_str(), b_public.as_str()]);
-        assert_eq!(identities.unsupported(), ["AGE-SECRET-KEY-PQ"]);
+        assert_eq!(identities.unsupported(), ["a post-quantum identity, which is not supported yet"]);
     }
 
     #[test]

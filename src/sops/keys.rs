@@ -140,14 +140,21 @@ pub(super) fn data_key(metadata: &Metadata, identities: &Identities) -> Result<D
         let content = content.ok_or_else(|| no_identity(metadata.recipients.iter()))?;
         return whole(&content);
     }
-    let mut shares = Vec::new();
+    let (mut shares, mut damaged) = (Vec::new(), None);
     for group in &metadata.groups {
-        shares.extend(first(group, identities)?);
+        // A group that is damaged matters only if the others are too few.
+        match first(group, identities) {
+            Ok(share) => shares.extend(share),
+            Err(error) => damaged = Some(error),
+        }
     }
     if let ([_], [share]) = (&*metadata.groups, &*shares) {
         return whole(share);
     }
     let needed = metadata.threshold.unwrap_or(metadata.groups.len());
+    if let Some(error) = damaged.filter(|_| shares.len() < needed) {
+        return Err(error);
+    }
     match shares.len() {
         0 => Err(no_identity(metadata.groups.iter().flatten())),
         have if have < needed => Err(ErrorKind::SharesMissing { have, needed }.into()),

@@ -174,6 +174,31 @@ fn any_two_of_three_groups_open_a_file_and_one_twice_does_not() {
     }
 }
 
+/// A group whose entry was damaged matters only if the others are too few.
+#[test]
+fn a_damaged_group_is_done_without() {
+    let case = cases().into_iter().find(|case| case.ends_with("p26-shamir-2-of-3")).unwrap();
+    let keys: Vec<String> = (1..=3).map(|n| read(&case, &format!("identity-{n}.txt"))).collect();
+    let (text, format) = sealed(&case);
+    let file = Encrypted::parse_as(&text, format).unwrap();
+    // The first group's share in the place of a data key of another length.
+    let other = age::encrypt_and_armor(
+        &file.metadata().groups[0][0].recipient.parse::<age::x25519::Recipient>().unwrap(),
+        b"short",
+    );
+    let indented =
+        |armor: &str, by: &str| armor.trim_end().lines().map(|line| format!("{by}{line}\n")).collect::<String>();
+    let enc = &file.metadata().groups[0][0].enc;
+    let line = text.lines().find(|line| line.contains(enc.lines().nth(1).unwrap())).unwrap();
+    let by = &line[..line.len() - line.trim_start().len()];
+    let damaged = text.replace(&indented(enc, by), &indented(&other.unwrap(), by));
+    assert_ne!(damaged, text);
+    let outcome =
+        |keys: &[String]| open(&(damaged.clone(), format), &keys.join("\n")).map(drop).map_err(|error| error.kind);
+    assert_eq!(outcome(&keys), Ok(()));
+    assert_eq!(outcome(&keys[..2]), Err(ErrorKind::BadDataKey));
+}
+
 #[test]
 fn without_a_key_a_file_shows_its_leaves_and_what_they_claim() {
     for case in cases() {
