@@ -79,13 +79,13 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             &["kind", "place", "name", "environments", "detail"],
             rows.iter().map(|row| [row.kind, &row.place, &row.name, &row.environments, &row.detail].map(str::to_owned)),
         )),
-        Form::Human => human(&rows, ui),
+        Form::Human => human(&rows, has_errors(&told), ui),
     }
     let findings = rows.iter().filter(|row| FINDINGS.contains(&row.kind)).count();
     Ok(if findings == 0 && !has_errors(&told) { Exit::Done } else { Exit::Failed })
 }
 
-fn human(rows: &[Row], ui: &Ui) {
+fn human(rows: &[Row], errors: bool, ui: &Ui) {
     let counts = tally(rows);
     for (kind, title) in SECTIONS {
         let own: Vec<&Row> = rows.iter().filter(|row| row.kind == *kind).collect();
@@ -104,6 +104,7 @@ fn human(rows: &[Row], ui: &Ui) {
     }
     let findings = rows.iter().filter(|row| FINDINGS.contains(&row.kind)).count();
     ui.say(&match findings {
+        0 if errors => "nothing else that asks to be done is known".to_owned(),
         0 => "nothing asks to be done".to_owned(),
         n => format!("{n} to look at"),
     });

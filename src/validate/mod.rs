@@ -121,6 +121,9 @@ impl Placement<'_, '_> {
                 self.against.sources.mask(node.span);
                 let field = dotted(pointer);
                 let name = suggested(pointer);
+                // A variable's value is written elsewhere, and no variable can hold a secret.
+                let elsewhere = key.file != node.span.file;
+                let place = if elsewhere { "in that field, in the variable's place" } else { "here" };
                 let mut told = Diagnostic::error(
                     code::PLAINTEXT_SECRET,
                     node.span,
@@ -128,9 +131,9 @@ impl Placement<'_, '_> {
                 )
                 .help(format!(
                     "if it was ever committed, rotate it. Then `tieline secret set {name} -e ENV` and write \
-                     ${{{{ secrets.{name} }}}} here"
+                     ${{{{ secrets.{name} }}}} {place}"
                 ));
-                if key.file != node.span.file {
+                if elsewhere {
                     told = told.also(key, "used for this field");
                 }
                 self.told.push(told);
