@@ -12,3 +12,8 @@ pub fn map<T: Sync, R: Send>(items: &[T], run: impl Fn(usize, &T) -> R + Sync) -
     }
     items.par_iter().with_min_len(PIECE).enumerate().map(|(index, item)| run(index, item)).collect()
 }
+
+/// Sets how many threads work, for the rest of the process. Without effect once they have begun.
+pub fn limit(threads: usize) {
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+}

@@ -30,6 +30,8 @@ pub struct Ui {
     ci: bool,
     /// That system is GitHub Actions.
     github: bool,
+    /// Stderr is a terminal.
+    talk_is_terminal: bool,
 }
 
 impl Ui {
@@ -53,7 +55,8 @@ impl Ui {
         let systems = ["CI", "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "TEAMCITY_VERSION"];
         let ci = systems.iter().any(|name| variable(name).is_some());
         let github = variable("GITHUB_ACTIONS").as_deref() == Some("true");
-        Self { out: look(io::stdout().is_terminal()), talk: look(io::stderr().is_terminal()), ci, github }
+        let talk_is_terminal = io::stderr().is_terminal();
+        Self { out: look(io::stdout().is_terminal()), talk: look(talk_is_terminal), ci, github, talk_is_terminal }
     }
 
     /// How stdout looks.
@@ -98,6 +101,15 @@ impl Ui {
     pub fn say(&self, text: &str) {
         let mut err = io::stderr().lock();
         let _ = if self.ci { writeln!(err, "{}", no_commands(text)) } else { writeln!(err, "{text}") };
+    }
+
+    /// Shows how far something is, on one line that the next one covers: on a terminal alone.
+    pub fn progress(&self, what: &str, done: usize, all: usize) {
+        if self.talk_is_terminal && !self.ci {
+            let mut err = io::stderr().lock();
+            let end = if done == all { "\r\x1b[K" } else { "" };
+            let _ = write!(err, "\r{what} {done}/{all}{end}").and_then(|()| err.flush());
+        }
     }
 
     /// Says why nothing was done.

@@ -2,8 +2,9 @@
 
 use rayon::prelude::*;
 
+use crate::bundle::archive::Parts;
 use crate::bundle::check::{Opened, check};
-use crate::bundle::{Deployed, Head, Scope};
+use crate::bundle::{Deployed, Head, Integrity, Scope, Sealed};
 use crate::sops::Identities;
 use crate::targets::{Target, TargetError, deployed};
 
@@ -34,9 +35,34 @@ pub struct Problem {
 /// # Errors
 /// Head or manifest can't be read, or are damaged: there is nothing to check objects against.
 pub fn verify(target: &dyn Target, scope: &Scope, identities: Option<&Identities>) -> Result<Report, TargetError> {
-    let Some(Deployed { digest, manifest }) = deployed(target, scope)? else {
+    let Some(deployed) = deployed(target, scope)? else {
         return Ok(Report { head: None, objects: 0, opened: 0, problems: Vec::new() });
     };
+    let read = |_: &str, sealed: &Sealed| target.read_object(&sealed.object).map_err(|error| error.to_string());
+    Ok(objects(&deployed, &read, identities)?)
+}
+
+/// Checks the files of a bundle that came as such.
+///
+/// # Errors
+/// The manifest is damaged.
+pub fn parts(parts: &Parts, identities: Option<&Identities>) -> Result<Report, Integrity> {
+    let deployed = parts.deployed()?;
+    let read = |id: &str, _: &Sealed| parts.objects.get(id).cloned().ok_or_else(|| "its file is missing".to_owned());
+    let mut report = objects(&deployed, &read, identities)?;
+    for id in parts.objects.keys().filter(|id| !deployed.manifest.connections.contains_key(*id)) {
+        let message = "its file is in the bundle, and the manifest does not name it".to_owned();
+        report.problems.push(Problem { instance: Some(id.clone()), message });
+    }
+    Ok(report)
+}
+
+/// Gives the bytes that stand for the object of an instance.
+type Read<'r> = &'r (dyn Fn(&str, &Sealed) -> Result<Vec<u8>, String> + Sync);
+
+fn objects(deployed: &Deployed, read: Read<'_>, identities: Option<&Identities>) -> Result<Report, Integrity> {
+    let manifest = &deployed.manifest;
+    let scope = manifest.scope();
     let mut problems = Vec::new();
     if manifest.desired_digest()? != manifest.desired {
         let message = "the manifest's desired digest is not that of its records".to_owned();
@@ -46,8 +72,8 @@ pub fn verify(target: &dyn Target, scope: &Scope, identities: Option<&Identities
         .connections
         .par_iter()
         .map(|(id, sealed)| {
-            let bytes = target.read_object(&sealed.object).map_err(|error| vec![error.to_string()]);
-            (id, bytes.and_then(|bytes| check(scope, sealed, &bytes, identities)))
+            let bytes = read(id, sealed).map_err(|error| vec![error]);
+            (id, bytes.and_then(|bytes| check(&scope, sealed, &bytes, identities)))
         })
         .collect();
     let mut opened = 0;
@@ -61,6 +87,5 @@ pub fn verify(target: &dyn Target, scope: &Scope, identities: Option<&Identities
             }
         }
     }
-    let head = Some(Head { manifest: digest, serial: manifest.serial });
-    Ok(Report { head, objects: manifest.connections.len(), opened, problems })
+    Ok(Report { head: Some(deployed.head()), objects: manifest.connections.len(), opened, problems })
 }

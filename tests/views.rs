@@ -20,7 +20,7 @@ fn z13_diff_shows_what_differs_between_two_environments_and_no_secret() {
     let shell = ziggy();
     let text = shell.ok(&["diff", "dev", "prod"]).stdout;
     assert!(text.starts_with("only in dev: elasticsearch-local  elasticsearch\n"), "{text}");
-    let host = "config.host: \"db.dev.ziggy.example\" -> \"db.ziggy.example\"   environments/dev/environment.yaml:4 -> environments/prod/environment.yaml:4\n";
+    let host = "config.host: \"db.dev.ziggy.example\" -> \"db.ziggy.example\"\n      environments/dev/environment.yaml:4 -> environments/prod/environment.yaml:4\n";
     assert!(text.contains(host), "{text}");
     assert!(text.contains("auth.password: (secret) changed or re-encrypted"), "{text}");
     let one = json(&shell, &["diff", "dev", "prod", "search"]);

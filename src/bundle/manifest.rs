@@ -38,6 +38,12 @@ pub struct Manifest {
     pub previous: Option<Digest>,
     /// The desired digest of what was applied.
     pub desired: Digest,
+    /// The serial of which this one puts the connections in force again: of a rollback alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_of: Option<u64>,
+    /// The customer that it was cut down to: of an export alone, never of what is in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
     /// The Git commit that it was compiled from, if there was one.
     pub commit: Option<Commit>,
     /// When it was applied: RFC 3339, UTC, whole seconds. Told, never compared.
@@ -209,6 +215,8 @@ mod tests {
             lineage: "00000000-0000-4000-8000-000000000000".into(),
             serial: 1,
             previous: None,
+            rollback_of: None,
+            customer: None,
             desired: Digest::of(b""),
             commit: None,
             time: "2026-01-02T03:04:05Z".into(),

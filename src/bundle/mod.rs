@@ -3,9 +3,12 @@
 //! Takes the desired records, gives bytes; and takes bytes that nobody has vouched for and checks them. Knows no disk
 //! and no network: where the bytes stand is a matter of [`crate::targets`].
 
+pub mod archive;
 pub mod check;
+pub mod export;
 pub mod manifest;
 pub mod object;
+pub mod signature;
 
 use std::fmt;
 

@@ -1,91 +1,168 @@
 //! `tieline apply`
 
-use super::deploy::{Place, Planned, Where, plan};
+use std::path::Path;
+
+use super::deploy::{Elsewhere, Place, Planned, Where, confirm, not_applied, plan, saved, stamp, tell};
+use super::session::{Chosen, Keys};
+use super::signing::{Signers, Signing};
 use super::{Cli, Exit, Failure};
-use crate::apply::{Applied, ApplyError, Stamp, apply};
-use crate::bundle::Commit;
+use crate::apply::{Applied, Options, apply};
+use crate::plan::guards::refusals;
+use crate::plan::saved::{MAX_SAVED, Saved};
 use crate::providers::Opened;
 use crate::providers::gate::Gate;
-use crate::reporters::human::plural;
-use crate::reporters::plan_human::plan_human;
-use crate::targets::Target;
+use crate::reporters::plan_human::{Against, plan_human};
+use crate::serials::Standing;
 use crate::ui::Ui;
 use crate::unseal::{Outside, Stores};
-use crate::world::{World, git};
+use crate::world::disk;
 
 /// Seal an environment and put it in force: all of it, or nothing.
 ///
-/// Shows the plan and asks first. Secrets are opened with your age identity, found where sops finds it.
+/// Shows the plan and asks first. A file that `plan --out` saved is applied as it was reviewed, or not at all: what is
+/// desired and what is in force must be the same as then. Secrets are opened with your age identity, found where sops finds
+/// it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// The environment, or a saved plan
+    #[arg(value_name = "ENV|FILE")]
+    what: String,
+    /// With the values and secrets of this profile
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// Only connections that are exposed under this name (`expose: [NAME]`): a bundle and a head of their own
+    #[arg(long, value_name = "NAME")]
+    expose: Option<String>,
     #[command(flatten)]
-    at: Where,
+    elsewhere: Elsewhere,
     /// Don't ask
     #[arg(long)]
     yes: bool,
-    /// Allow the first apply to a protected environment
+    /// Allow the first apply to a protected environment, or one over another history than was seen here
     #[arg(long)]
     initial: bool,
+    /// Allow more deletions than the guards do: the exact number
+    #[arg(long, value_name = "N")]
+    allow_delete: Option<usize>,
+    /// Seal every connection anew, changed or not
+    #[arg(long)]
+    reseal: bool,
     #[command(flatten)]
-    keys: super::session::Keys,
+    signing: Signing,
+    #[command(flatten)]
+    keys: Keys,
     /// Let addresses of secret stores be asked for that match, besides those of TIELINE_SECRETS_ALLOW
     #[arg(long, value_name = "GLOB")]
     secrets_allow: Vec<String>,
 }
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
-    let place = Place::open(&args.at, cli)?;
+    let (place, reviewed) = open(args, cli)?;
     let planned = plan(&place, ui)?;
-    let shown = plan_human(&planned.plan, &place.target.describe(), ui.look().color);
-    ui.data(&shown);
-    if !planned.plan.is_empty() {
-        guard(args, &place, &planned)?;
-        if !args.yes {
-            ask(&place, ui)?;
-        }
+    ui.data(&plan_human(&planned.plan, Against::Target(&place.target.describe()), ui.look()));
+    if let Some(reviewed) = &reviewed {
+        as_reviewed(reviewed, &saved(&place, &planned.plan))?;
     }
-    let applied = put(args, &place, &planned, ui)?;
+    let signers = args.signing.find(&place, ui)?;
+    if !planned.plan.is_empty() || args.reseal {
+        guard(args, &place, &planned)?;
+        confirm(&format!("Apply this to {}?", place.at), args.yes || reviewed.is_some(), ui)?;
+    }
+    let applied = put(args, &place, &planned, &signers, ui)?;
+    let lineage = planned.base.as_ref().map(|base| base.manifest.lineage.clone());
+    let lineage = lineage.or_else(|| place.deployed().ok().flatten().map(|now| now.manifest.lineage));
+    if let Some(lineage) = lineage {
+        place.seen().remember(&lineage, applied.head.serial);
+    }
     tell(&applied, &place, ui);
     Ok(Exit::Done)
 }
 
-fn guard(args: &Args, place: &Place, planned: &Planned) -> Result<(), Failure> {
-    let environment = &place.at;
-    let protected = place.session.workspace.environments[&environment.environment].settings.protected;
-    if protected && planned.base.is_none() && !args.initial {
-        return Err(Failure::new(format!(
-            "`{environment}` is protected, and nothing is deployed at {} yet",
-            place.target.describe()
-        ))
-        .exit(Exit::Guard)
-        .help("if that is the right target, say so once: `--initial`"));
+/// The environment of that name; else the saved plan in that file.
+fn open(args: &Args, cli: &Cli) -> Result<(Place, Option<Saved>), Failure> {
+    let at = |chosen| Where { chosen, elsewhere: args.elsewhere.clone() };
+    let (profile, expose) = (args.profile.clone(), args.expose.clone());
+    let typed = Place::open(&at(Chosen { environment: args.what.clone(), profile, expose }), cli);
+    let path = Path::new(&args.what);
+    let failure = match typed {
+        Ok(place) => return Ok((place, None)),
+        Err(failure) if failure.exit != Exit::Usage || !disk::exists(path) => return Err(failure),
+        Err(failure) => failure,
+    };
+    if args.profile.is_some() || args.expose.is_some() {
+        return Err(failure);
     }
-    Ok(())
+    let shown = path.display();
+    let text = disk::read_private(path, MAX_SAVED)
+        .map_err(|_| Failure::new(format!("the plan `{shown}` can't be read: it is no file, or none of text")))?;
+    let saved = Saved::parse(text.expose().as_bytes())
+        .map_err(|why| Failure::new(format!("the plan `{shown}` can't be used: {why}")))?;
+    let chosen =
+        Chosen { environment: saved.environment.clone(), profile: saved.profile.clone(), expose: saved.expose.clone() };
+    Ok((Place::open(&at(chosen), cli)?, Some(saved)))
 }
 
-fn ask(place: &Place, ui: &Ui) -> Result<(), Failure> {
-    if !ui.is_interactive() {
-        return Err(Failure::usage("there is nobody to ask").help("`--yes` applies without asking"));
+/// What was reviewed is what would be applied now.
+fn as_reviewed(reviewed: &Saved, now: &Saved) -> Result<(), Failure> {
+    let differences = reviewed.differences(now);
+    if differences.is_empty() {
+        return Ok(());
     }
-    if ui.confirm(&format!("Apply this to {}?", place.at)) { Ok(()) } else { Err(Failure::new("nothing was applied")) }
+    Err(Failure::new(format!("this is not what was planned; nothing was changed\n  {}", differences.join("\n  ")))
+        .exit(Exit::Stale)
+        .help("plan again, and look at what changed meanwhile"))
+}
+
+fn guard(args: &Args, place: &Place, planned: &Planned) -> Result<(), Failure> {
+    let refused = refusals(&planned.desired, planned.base.as_ref(), args.allow_delete);
+    if !refused.is_empty() {
+        return Err(not_applied(&crate::apply::ApplyError::Refused(refused), ""));
+    }
+    let at = &place.at;
+    if !place.is_protected() || args.initial {
+        return Ok(());
+    }
+    let told = match &planned.base {
+        None => format!("`{at}` is protected, and nothing is deployed at {} yet", place.target.describe()),
+        Some(base) if place.seen().standing(&base.manifest) == Standing::OtherLineage => format!(
+            "`{at}` is protected, and what is deployed at {} has another history (lineage {}) than was seen here",
+            place.target.describe(),
+            base.manifest.lineage
+        ),
+        Some(_) => return Ok(()),
+    };
+    Err(Failure::new(told).exit(Exit::Guard).help("if that is the right target, say so once: `--initial`"))
 }
 
 /// Opens what is to be sealed, and applies.
-fn put(args: &Args, place: &Place, planned: &Planned, ui: &Ui) -> Result<Applied, Failure> {
+fn put(args: &Args, place: &Place, planned: &Planned, signers: &Signers, ui: &Ui) -> Result<Applied, Failure> {
     let session = &place.session;
     let stores = Stores::new(&session.workspace, &planned.compiled);
     // Where nothing changes, no key is needed.
-    let opened = if planned.plan.is_empty() { Opened::default() } else { open(args, place, planned, &stores, ui)? };
-    let stamp = Stamp {
-        time: session.world.now(),
-        tool: env!("CARGO_PKG_VERSION").to_owned(),
-        commit: git::commit(session.world.root()).map(|(id, dirty)| Commit { id, dirty }),
-    };
+    let idle = planned.plan.is_empty() && !args.reseal && signers.signer.is_none();
+    let opened = if idle { Opened::default() } else { open_secrets(args, place, planned, &stores, ui)? };
+    let stamp = stamp(session);
     let reveal = stores.unsealer(&planned.compiled, &session.catalogue, &opened);
-    apply(&place.target, &planned.desired, planned.base.as_ref(), &reveal, &stamp).map_err(|error| failure(&error))
+    let progress = |done, all| ui.progress("stored", done, all);
+    let options = Options {
+        allow_delete: args.allow_delete,
+        reseal: args.reseal,
+        signer: signers.signer.as_deref(),
+        signers: signers.allowed.as_ref(),
+        progress: Some(&progress),
+    };
+    let again = format!("tieline apply {}", args.what);
+    apply(&*place.target, &planned.desired, planned.base.as_ref(), &reveal, &stamp, &options)
+        .map_err(|error| not_applied(&error, &again))
 }
 
-fn open(args: &Args, place: &Place, planned: &Planned, stores: &Stores<'_>, ui: &Ui) -> Result<Opened, Failure> {
+fn open_secrets(
+    args: &Args,
+    place: &Place,
+    planned: &Planned,
+    stores: &Stores<'_>,
+    ui: &Ui,
+) -> Result<Opened, Failure> {
     let found = args.keys.find(&place.session.world, ui)?;
     let gate = Gate::new(&place.session.world, &args.secrets_allow);
     let outside = Outside { gate: &gate, world: &place.session.world };
@@ -101,36 +178,4 @@ fn open(args: &Args, place: &Place, planned: &Planned, stores: &Stores<'_>, ui: 
             _ => failure.help(found.help()),
         }
     })
-}
-
-fn failure(error: &ApplyError) -> Failure {
-    let failure = Failure::new(error.to_string());
-    match error {
-        ApplyError::Secrets(_) | ApplyError::Failed(_) => failure,
-        ApplyError::Stale { .. } => failure.exit(Exit::Stale).help("plan again, and look at what changed meanwhile"),
-        ApplyError::Refused(_) => failure.exit(Exit::Guard).help("lift `protect: true` in an apply of its own first"),
-        ApplyError::Integrity(_) => failure.exit(Exit::Integrity),
-    }
-}
-
-fn tell(applied: &Applied, place: &Place, ui: &Ui) {
-    let Applied { head, changed, sealed, carried, view } = applied;
-    if *changed {
-        ui.say(&format!(
-            "applied serial {} to {}: {sealed} object{} sealed, {carried} carried over",
-            head.serial,
-            place.target.describe(),
-            plural(*sealed)
-        ));
-    } else {
-        ui.say("nothing to do");
-    }
-    match view {
-        Ok(true) if !changed => ui.say("the readable view was not as it should be: written anew"),
-        Ok(_) => {}
-        Err(error) => ui.say(&format!(
-            "warning: the environment is in force, but its readable view could not be written: {error}; `tieline apply` \
-             writes it again"
-        )),
-    }
 }

@@ -99,5 +99,5 @@ fn human(changes: &[Change], from: &Compiled, to: &Compiled, ui: &Ui) {
         ui.data(&format!("only in {side}: {}  {}\n", change.instance, change.connector));
     }
     let both: Vec<Change> = both.into_iter().cloned().collect();
-    ui.data(&changes_human(&both, ui.look().color));
+    ui.data(&changes_human(&both, ui.look()));
 }

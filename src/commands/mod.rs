@@ -1,8 +1,10 @@
 //! What people type: one file a command, its arguments and what it does.
 
 mod add;
+mod against;
 mod apply;
 mod audit;
+mod bundle;
 mod change;
 mod codeowners;
 mod connector;
@@ -12,20 +14,26 @@ mod diff;
 mod explain;
 mod fmt;
 mod format;
+mod gc;
 mod graph;
+mod history;
 mod init;
 mod keygen;
 mod list;
 mod merge_driver;
 mod mv;
 mod plan;
+mod publish;
 mod recipients;
 mod render;
+mod rollback;
 mod rule;
 mod secret;
 mod session;
 mod show;
+mod signing;
 mod sops;
+mod status;
 mod swap;
 mod validate;
 mod verify;
@@ -77,8 +85,14 @@ pub enum Command {
     MergeDriver(merge_driver::Args),
     Keygen(keygen::Args),
     Plan(plan::Args),
-    Apply(apply::Args),
+    Apply(Box<apply::Args>),
+    Status(status::Args),
+    History(history::Args),
+    Rollback(rollback::Args),
     Verify(verify::Args),
+    Gc(gc::Args),
+    Bundle(bundle::Args),
+    Publish(publish::Args),
 }
 
 /// How a run ended; the number is the process' exit code.
@@ -127,7 +141,13 @@ pub fn run(cli: &Cli, ui: &Ui) -> Exit {
         Command::Keygen(args) => keygen::run(args, cli, ui),
         Command::Plan(args) => plan::run(args, cli, ui),
         Command::Apply(args) => apply::run(args, cli, ui),
+        Command::Status(args) => status::run(args, cli, ui),
+        Command::History(args) => history::run(args, cli, ui),
+        Command::Rollback(args) => rollback::run(args, cli, ui),
         Command::Verify(args) => verify::run(args, cli, ui),
+        Command::Gc(args) => gc::run(args, cli, ui),
+        Command::Bundle(args) => bundle::run(args, cli, ui),
+        Command::Publish(args) => publish::run(args, cli, ui),
     };
     result.unwrap_or_else(|failure| {
         ui.fail(&failure.message, failure.help.as_deref());

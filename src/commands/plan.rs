@@ -1,34 +1,166 @@
 //! `tieline plan`
 
-use super::deploy::{Place, Where, plan};
-use super::format::Report;
-use super::{Cli, Exit, Failure};
-use crate::reporters::plan_human::plan_human;
-use crate::reporters::plan_json::plan_json;
-use crate::targets::Target;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use super::against::{self, Sides};
+use super::deploy::{Elsewhere, Place, plan, saved};
+use super::session::Chosen;
+use super::{Cli, Exit, Failure, Session};
+use crate::plan::Plan;
+use crate::reporters::plan_human::{Against, plan_human};
+use crate::reporters::plan_json::{plan_gitlab, plan_json, plans_json};
+use crate::reporters::plan_markdown::plan_markdown;
 use crate::ui::Ui;
+use crate::workspace::layers::At;
+use crate::world::disk::{self, Access};
 
 /// Show what an apply would change: every connection and every changed value, with the line that causes it.
 ///
-/// Needs no key: secrets are compared by what is seen of them without opening.
+/// Needs no key: secrets are compared by what is seen of them without opening. With `--against`, no target and no network
+/// either: that is the form for a stranger's pull request.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// The environment
+    #[arg(value_name = "ENV", required_unless_present = "all")]
+    environment: Option<String>,
+    /// Every environment, with each of its profiles
+    #[arg(long, conflicts_with_all = ["environment", "profile", "expose", "out"])]
+    all: bool,
+    /// With the values and secrets of this profile
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// Only connections that are exposed under this name (`expose: [NAME]`): a bundle and a head of their own
+    #[arg(long, value_name = "NAME")]
+    expose: Option<String>,
+    /// Compare with what a Git revision compiles to; or two revisions, `A..B`; or with where a branch began, `A...`
+    #[arg(long, value_name = "REV", conflicts_with_all = ["target", "out", "min_serial"])]
+    against: Option<String>,
     #[command(flatten)]
-    at: Where,
+    elsewhere: Elsewhere,
+    /// Save the plan, for `tieline apply FILE`
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
     /// Exit with 2 if there are changes
     #[arg(long)]
     detailed_exitcode: bool,
     /// The form of the plan
     #[arg(long, value_name = "FORMAT", default_value = "human")]
-    format: Report,
+    format: Format,
+}
+
+/// The form of a plan.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    /// For people.
+    Human,
+    /// For machines; its schema is in `schemas/output/`.
+    Json,
+    /// A comment on a pull request.
+    Markdown,
+    /// What GitLab's widget reads: `artifacts:reports:terraform`.
+    Gitlab,
 }
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
-    let place = Place::open(&args.at, cli)?;
-    let planned = plan(&place, ui)?;
-    match args.format {
-        Report::Json => ui.machine(&plan_json(&planned.plan)),
-        Report::Human => ui.data(&plan_human(&planned.plan, &place.target.describe(), ui.look().color)),
+    let session = Rc::new(Session::open(cli)?);
+    let plans = match &args.against {
+        Some(typed) => compared(args, &session, typed, ui)?,
+        None => deployed(args, &session, ui)?,
+    };
+    let changes = plans.iter().any(|(plan, _)| !plan.is_empty());
+    print(args, plans, ui);
+    Ok(if args.detailed_exitcode && changes { Exit::Changes } else { Exit::Done })
+}
+
+fn chosen(args: &Args) -> Chosen {
+    Chosen {
+        environment: args.environment.clone().unwrap_or_default(),
+        profile: args.profile.clone(),
+        expose: args.expose.clone(),
     }
-    Ok(if args.detailed_exitcode && !planned.plan.is_empty() { Exit::Changes } else { Exit::Done })
+}
+
+/// Plans against what is deployed, each with the target's name.
+fn deployed(args: &Args, session: &Rc<Session>, ui: &Ui) -> Result<Vec<(Plan, String)>, Failure> {
+    if !args.all {
+        let at = session.chosen(&chosen(args))?;
+        let place = Place::of(Rc::clone(session), at, &args.elsewhere)?;
+        let planned = plan(&place, ui)?;
+        if let Some(path) = &args.out {
+            save(path, &place, &planned.plan, ui)?;
+        }
+        return Ok(vec![(planned.plan, place.target.describe())]);
+    }
+    let mut plans = Vec::new();
+    for at in session.workspace.everywhere() {
+        let place = Place::of(Rc::clone(session), at, &args.elsewhere)?;
+        plans.push((plan(&place, ui)?.plan, place.target.describe()));
+    }
+    Ok(plans)
+}
+
+/// Plans against a revision.
+fn compared(args: &Args, session: &Session, typed: &str, ui: &Ui) -> Result<Vec<(Plan, String)>, Failure> {
+    let sides = Sides::open(session, typed)?;
+    let all = if args.all {
+        let mut all = sides.old.everywhere();
+        all.extend(sides.new.as_ref().map_or_else(|| session.workspace.everywhere(), against::Past::everywhere));
+        all.sort_by_key(At::to_string);
+        all.dedup_by_key(|at| at.to_string());
+        all
+    } else {
+        vec![against::chosen(session, &sides, &chosen(args))?]
+    };
+    let mut plans = Vec::new();
+    for at in all {
+        match against::plan(session, &sides, &at, ui)? {
+            Some(plan) => plans.push((plan, sides.old.name.clone())),
+            None => ui.say(&format!("`{at}` is gone; what is deployed of it stays as it is")),
+        }
+    }
+    Ok(plans)
+}
+
+fn save(path: &PathBuf, place: &Place, plan: &Plan, ui: &Ui) -> Result<(), Failure> {
+    let shown = path.display();
+    let is_environment = |name: &str| place.session.workspace.environments.contains_key(name);
+    if path.to_str().is_some_and(is_environment) {
+        return Err(Failure::usage(format!(
+            "`{shown}` is the name of an environment, which `tieline apply` would take it for"
+        ))
+        .help(format!("`--out {shown}.plan`")));
+    }
+    let bytes = saved(place, plan).bytes().map_err(|error| Failure::new(error.to_string()))?;
+    disk::replace(path, &bytes, Access::Private)
+        .map_err(|error| Failure::new(format!("can't write `{shown}`: {error}")))?;
+    ui.say(&format!("saved; `tieline apply {shown}` applies this plan and no other"));
+    Ok(())
+}
+
+fn print(args: &Args, plans: Vec<(Plan, String)>, ui: &Ui) {
+    let against = |name| match args.against {
+        Some(_) => Against::Revision(name),
+        None => Against::Target(name),
+    };
+    match args.format {
+        Format::Human => {
+            for (at, (plan, name)) in plans.iter().enumerate() {
+                if args.all {
+                    let gap = if at == 0 { "" } else { "\n" };
+                    ui.data(&format!("{gap}== {}\n", plan.scope.name()));
+                }
+                ui.data(&plan_human(plan, against(name), ui.look()));
+            }
+        }
+        Format::Json => {
+            let plans: Vec<Plan> = plans.into_iter().map(|(plan, _)| plan).collect();
+            match (args.all, plans.first()) {
+                (false, Some(plan)) => ui.machine(&plan_json(plan)),
+                _ => ui.machine(&plans_json(&plans)),
+            }
+        }
+        Format::Markdown => ui.data(&plan_markdown(&plans.into_iter().map(|(plan, _)| plan).collect::<Vec<_>>())),
+        Format::Gitlab => ui.machine(&plan_gitlab(&plans.into_iter().map(|(plan, _)| plan).collect::<Vec<_>>())),
+    }
 }

@@ -20,7 +20,7 @@ use crate::world::disk::{self, Access};
 use crate::world::{System, World};
 
 /// An environment, with a profile where one is asked for.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct Chosen {
     /// The environment
     #[arg(value_name = "ENV")]

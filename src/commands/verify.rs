@@ -1,19 +1,22 @@
 //! `tieline verify`
 
+use std::path::PathBuf;
+
 use super::deploy::{Place, Where, failed};
 use super::session::absent;
+use super::signing::signed;
 use super::{Cli, Exit, Failure};
 use crate::bundle::Deployed;
 use crate::model::record::texts;
 use crate::reporters::human::plural;
 use crate::reporters::text::visible;
 use crate::sops::Encrypted;
-use crate::targets::Target;
 use crate::ui::Ui;
 use crate::verify::verify;
 use crate::workspace::Workspace;
 
-/// Check what is deployed: every object's digest, header, recipients and clear values, and its MAC where a key is at hand.
+/// Check what is deployed: every object's digest, header, recipients and clear values, its MAC where a key is at hand, and
+/// the manifest's signature where `--allowed-signers` says whose counts.
 ///
 /// Exit code 5 if something is not what it should be.
 #[derive(Debug, clap::Args)]
@@ -23,6 +26,9 @@ pub struct Args {
     /// Show what this consumer's key opens, and what it should open and does not; or that of a named key
     #[arg(long = "as", value_name = "CONSUMER")]
     reader: Option<String>,
+    /// Ask for a signature by one of these, in the format that Git uses
+    #[arg(long, value_name = "FILE")]
+    allowed_signers: Option<PathBuf>,
     #[command(flatten)]
     keys: super::session::Keys,
 }
@@ -34,13 +40,20 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     }
     let found = args.keys.find(&place.session.world, ui)?;
     let keys = (!found.identities.is_empty()).then_some(&found.identities);
-    let report = verify(&place.target, &place.scope, keys).map_err(|error| failed(&error))?;
+    // Reading it first holds its serial against those that were seen.
+    let deployed = place.deployed()?;
+    let report = verify(&*place.target, &place.scope, keys).map_err(|error| failed(&error))?;
     let Some(head) = &report.head else {
         return Err(Failure::new(format!("nothing deployed at {} yet", place.target.describe())));
     };
     for problem in &report.problems {
         let who = problem.instance.as_deref().unwrap_or("manifest");
         ui.data(&format!("{}: {}\n", visible(who), visible(&problem.message)));
+    }
+    if let (Some(path), Some(deployed)) = (&args.allowed_signers, &deployed) {
+        let signature = place.target.read_signature(&deployed.digest).map_err(|error| failed(&error))?;
+        let bytes = place.target.read_manifest(&deployed.digest).map_err(|error| failed(&error))?;
+        signed(path, signature.as_deref(), &bytes, deployed, ui)?;
     }
     let (objects, opened, problems) = (report.objects, report.opened, report.problems.len());
     let verdict = if problems == 0 {

@@ -18,6 +18,7 @@ use crate::source::Sources;
 use crate::span::Span;
 use crate::template::Scope;
 use crate::value::{Node, SecretRef, Value};
+use crate::workspace::deployment::Target;
 use crate::workspace::layers::At;
 use crate::workspace::policy::Policy;
 use crate::workspace::{Layer, Workspace};
@@ -59,9 +60,24 @@ fn recipients<'w>(stack: &[&'w Layer]) -> BTreeMap<&'w str, &'w str> {
     named.filter_map(|name| Some((&*name.value, Workspace::public_key(stack, &name.value)?))).collect()
 }
 
-/// The folder of an environment's directory target, relative to the workspace.
-pub fn target_path<'w>(stack: &[&'w Layer]) -> &'w str {
-    stack.iter().rev().find_map(|l| l.settings.target.as_ref()).map_or(DEFAULT_TARGET, |t| &t.value)
+/// Where an environment's bundles go.
+pub fn target(stack: &[&Layer]) -> Target {
+    let written = stack.iter().rev().find_map(|layer| layer.settings.target.as_ref());
+    written.map_or_else(|| Target::Directory(DEFAULT_TARGET.into()), |target| target.value.clone())
+}
+
+/// The repository that an environment's bundles are published to.
+pub fn publish<'w>(stack: &[&'w Layer]) -> Option<&'w str> {
+    stack.iter().rev().find_map(|layer| layer.settings.publish.as_ref()).map(|written| &*written.value)
+}
+
+/// How much one apply may delete; each limit from the highest layer that sets it.
+fn guards(stack: &[&Layer]) -> Json {
+    let limits = || stack.iter().rev().map(|layer| &layer.settings.guards);
+    json!({
+        "max_delete_percent": limits().find_map(|guards| guards.max_delete_percent),
+        "max_delete_count": limits().find_map(|guards| guards.max_delete_count),
+    })
 }
 
 /// A digest of all that a policy says.
@@ -97,10 +113,12 @@ fn trust(
     let policy: BTreeMap<&str, Digest> =
         workspace.root.settings.policy.iter().map(|policy| (&*policy.name.value, of_policy(policy))).collect();
     json!({
-        "target": {"kind": "directory", "path": target_path(stack)},
+        "target": target(stack).json(),
+        "publish": publish(stack),
         "recipients": recipients,
         "runtimes": runtimes,
         "protected": protected,
+        "guards": guards(stack),
         "connectors": connectors,
         "rules": levels.changed(),
         "policy": policy,

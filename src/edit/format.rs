@@ -40,6 +40,7 @@ const LAYER: &[&str] = &[
     "keys",
     "recipients",
     "target",
+    "publish",
     "guards",
 ];
 

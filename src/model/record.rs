@@ -31,7 +31,7 @@ pub struct Desired {
     /// Keys of a record: `id`, `customer`, `profile`, `reference`, `key`, `connector`, `config`, `auth`, `title`, `owner`,
     /// `labels`, `recipients`, `consumers`, `slots` (secrets that a customer is to supply: `[{path, required, schema}]`), `expose`, `protect`. All are always there; what is not set is `null` or empty.
     pub records: BTreeMap<String, Value>,
-    /// Who and what is trusted: `target`, `recipients: {NAME: public key}`, rule levels, and for each connector used
+    /// Who and what is trusted: `target`, `publish`, `recipients: {NAME: public key}`, guards, rule levels, and for each connector used
     /// its schema's digest and secret paths, `connectors: {ID: {schema, secrets: [pointer]}}`, where a segment `*` of
     /// a pointer stands for any.
     pub trust: Value,

@@ -2,22 +2,81 @@
 
 use serde_json::Value;
 
-use super::{Pair, pairs};
+use super::{Before, Pair, pairs};
 use crate::bundle::Deployed;
 use crate::model::record::Desired;
 
 /// A change that a guard forbids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The instance.
-    pub instance: String,
+    /// The instance; `None` where it is about the whole.
+    pub instance: Option<String>,
     /// What is forbidden, and what to do.
     pub reason: String,
 }
 
-/// What guards forbid of putting `desired` in force over `base`.
-pub fn refusals(desired: &Desired, base: Option<&Deployed>) -> Vec<Refusal> {
-    refused(desired, &pairs(desired, base))
+/// What guards forbid of putting `desired` in force over `base`. `allow_delete` is the number of deletions that the
+/// operator has seen and wants: the exact one lifts the limits on deletions, and nothing else.
+pub fn refusals(desired: &Desired, base: Option<&Deployed>, allow_delete: Option<usize>) -> Vec<Refusal> {
+    let before = Before::from(base);
+    let pairs = pairs(desired, &before);
+    let mut refusals = refused(desired, &pairs);
+    let deleted = deletions(&pairs);
+    match allow_delete {
+        None => refusals.extend(too_many(&pairs, before.trust(), &desired.trust)),
+        Some(allowed) if allowed != deleted => refusals.push(Refusal {
+            instance: None,
+            reason: format!(
+                "the plan deletes {deleted}, and `--allow-delete {allowed}` was said: look at the plan again"
+            ),
+        }),
+        Some(_) => {}
+    }
+    refusals
+}
+
+fn deletions(pairs: &[Pair<'_>]) -> usize {
+    pairs.iter().filter(|pair| pair.new.is_none()).count()
+}
+
+/// Where neither limit is set, more deletions than both of these are too many: a small workspace may lose one of two, and
+/// a large one three.
+const DEFAULT: (f64, u64) = (20.0, 3);
+
+/// Whether so many would go that somebody has to say so: by the limits that are deployed and by the new ones. That nothing
+/// is left is always too many: a workspace whose files were not found looks like that.
+pub(super) fn too_many(pairs: &[Pair<'_>], old_trust: &Value, new_trust: &Value) -> Option<Refusal> {
+    let deleted = deletions(pairs);
+    let deployed = pairs.iter().filter(|pair| pair.old.is_some()).count();
+    if deleted == 0 {
+        return None;
+    }
+    let limit = [("deployed", old_trust), ("new", new_trust)].into_iter().find_map(|(whose, trust)| {
+        exceeded(deleted, deployed, trust).map(|limit| format!("the {whose} guards allow {limit}"))
+    });
+    let left = pairs.iter().any(|pair| pair.new.is_some());
+    let why = limit.or_else(|| (!left).then(|| "nothing would be left".to_owned()))?;
+    let reason = format!(
+        "{deleted} of {deployed} deployed connections would be deleted, {why}; if that is meant: `--allow-delete {deleted}`"
+    );
+    Some(Refusal { instance: None, reason })
+}
+
+/// The limit of a trust block that so many deletions exceed, in words.
+fn exceeded(deleted: usize, deployed: usize, trust: &Value) -> Option<String> {
+    let limit = |name: &str| trust.get("guards")?.get(name)?.as_f64();
+    #[allow(clippy::cast_precision_loss, reason = "numbers of connections")]
+    let (count, share) = (deleted as f64, deleted as f64 * 100.0 / deployed.max(1) as f64);
+    match (limit("max_delete_percent"), limit("max_delete_count")) {
+        #[allow(clippy::cast_precision_loss, reason = "a constant")]
+        (None, None) => {
+            (share > DEFAULT.0 && count > DEFAULT.1 as f64).then(|| format!("{} % or {}", DEFAULT.0, DEFAULT.1))
+        }
+        (percent, number) => {
+            let percent = percent.filter(|percent| share > *percent).map(|percent| format!("{percent} %"));
+            percent.or_else(|| number.filter(|number| count > *number).map(|number| format!("{number}")))
+        }
+    }
 }
 
 /// What `protect` forbids: deleting a connection, and giving it another connector or key. It counts as deployed or as
@@ -34,7 +93,7 @@ pub(super) fn refused(desired: &Desired, pairs: &[Pair<'_>]) -> Vec<Refusal> {
         }
         let mut refuse = |what: &str| {
             let reason = format!("{what}; lift `protect` in an apply of its own first");
-            refusals.push(Refusal { instance: id.to_owned(), reason });
+            refusals.push(Refusal { instance: Some(id.to_owned()), reason });
         };
         if pair.new.is_none() {
             refuse("it is protected and would be deleted");

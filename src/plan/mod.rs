@@ -7,6 +7,7 @@ pub mod access;
 pub mod guards;
 pub mod leaves;
 pub mod moves;
+pub mod saved;
 pub mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +18,7 @@ use crate::bundle::{Deployed, Digest, Scope, object};
 use crate::model::record::{Desired, secret_paths, texts};
 use access::Access;
 use guards::Refusal;
-use leaves::{Leaf, diff};
+use leaves::{Leaf, LeafAction, diff};
 use moves::Suggestion;
 use trust::TrustChange;
 
@@ -29,7 +30,7 @@ pub type Places<'a> = &'a dyn Fn(&str, &str) -> Option<(String, usize)>;
 pub struct Plan {
     /// What it is about.
     pub scope: Scope,
-    /// What is deployed; `None` where nothing is.
+    /// What it starts from; `None` where there is nothing.
     pub base: Option<Base>,
     /// The desired digest.
     pub desired: Digest,
@@ -53,17 +54,109 @@ pub struct Plan {
     pub refused: Vec<Refusal>,
 }
 
-/// The deployed state that a plan starts from.
+/// What a plan starts from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Base {
-    /// The manifest's lineage.
-    pub lineage: String,
-    /// Its serial.
-    pub serial: u64,
-    /// Its digest.
-    pub digest: Digest,
-    /// The desired digest of what was applied.
-    pub desired: Digest,
+pub enum Base {
+    /// What is deployed.
+    Deployed {
+        /// The manifest's lineage.
+        lineage: String,
+        /// Its serial.
+        serial: u64,
+        /// Its digest.
+        digest: Digest,
+        /// The desired digest of what was applied.
+        desired: Digest,
+    },
+    /// What a Git revision compiles to.
+    Revision {
+        /// As it was typed.
+        name: String,
+        /// The commit.
+        commit: String,
+        /// Its desired digest.
+        desired: Digest,
+    },
+}
+
+impl Base {
+    /// The desired digest of the side that a plan starts from.
+    pub fn desired(&self) -> &Digest {
+        let (Self::Deployed { desired, .. } | Self::Revision { desired, .. }) = self;
+        desired
+    }
+}
+
+/// The side that a plan starts from, whole.
+#[derive(Clone, Copy)]
+pub enum Before<'a> {
+    /// There is nothing.
+    Nothing,
+    /// What is deployed.
+    Deployed(&'a Deployed),
+    /// What a Git revision compiles to.
+    Revision {
+        /// As it was typed.
+        name: &'a str,
+        /// The commit.
+        commit: &'a str,
+        /// What it compiles to; `None` where it has no such environment.
+        desired: Option<&'a Desired>,
+        /// Says where a value of that side comes from.
+        places: Places<'a>,
+    },
+}
+
+impl<'a> From<Option<&'a Deployed>> for Before<'a> {
+    fn from(deployed: Option<&'a Deployed>) -> Self {
+        deployed.map_or(Self::Nothing, Self::Deployed)
+    }
+}
+
+impl<'a> Before<'a> {
+    fn records(&self) -> BTreeMap<&'a str, &'a Value> {
+        match self {
+            Self::Deployed(deployed) => {
+                deployed.manifest.connections.iter().map(|(id, sealed)| (&**id, &sealed.record)).collect()
+            }
+            Self::Revision { desired: Some(desired), .. } => {
+                desired.records.iter().map(|(id, record)| (&**id, record)).collect()
+            }
+            Self::Nothing | Self::Revision { .. } => BTreeMap::new(),
+        }
+    }
+
+    fn trust(&self) -> &'a Value {
+        match self {
+            Self::Deployed(deployed) => &deployed.manifest.trust,
+            Self::Revision { desired: Some(desired), .. } => &desired.trust,
+            Self::Nothing | Self::Revision { .. } => &Value::Null,
+        }
+    }
+
+    fn base(&self) -> Option<Base> {
+        match self {
+            Self::Deployed(Deployed { digest, manifest }) => Some(Base::Deployed {
+                lineage: manifest.lineage.clone(),
+                serial: manifest.serial,
+                digest: digest.clone(),
+                desired: manifest.desired.clone(),
+            }),
+            Self::Revision { name, commit, desired: Some(desired), .. } => Some(Base::Revision {
+                name: (*name).to_owned(),
+                commit: (*commit).to_owned(),
+                desired: desired.digest(),
+            }),
+            Self::Nothing | Self::Revision { .. } => None,
+        }
+    }
+
+    fn places(&self) -> Option<Places<'a>> {
+        match self {
+            Self::Revision { places, .. } => Some(*places),
+            _ => None,
+        }
+    }
 }
 
 /// What happens to a connection.
@@ -122,43 +215,49 @@ pub(crate) struct Pair<'a> {
 }
 
 impl Plan {
-    /// Compares.
-    pub fn new(desired: &Desired, base: Option<&Deployed>, places: Places<'_>) -> Self {
-        let pairs = pairs(desired, base);
-        let nothing = Value::Null;
-        let old_trust = base.map_or(&nothing, |base| &base.manifest.trust);
-        let changes = pairs.iter().filter_map(|pair| change(pair, old_trust, &desired.trust, places));
+    /// Compares. `places` knows the lines of `desired`.
+    pub fn new<'a>(desired: &Desired, before: impl Into<Before<'a>>, places: Places<'_>) -> Self {
+        let before: Before<'_> = before.into();
+        let pairs = pairs(desired, &before);
+        let (base, old_trust) = (before.base(), before.trust());
+        let old_places = before.places();
+        let changes = pairs.iter().filter_map(|pair| change(pair, old_trust, &desired.trust, places, old_places));
         let touched = || pairs.iter().filter(|pair| pair.differs()).flat_map(Pair::records);
+        let mut refused = guards::refused(desired, &pairs);
+        refused.extend(guards::too_many(&pairs, old_trust, &desired.trust));
         Self {
             scope: Scope::of(desired),
-            base: base.map(|base| Base {
-                lineage: base.manifest.lineage.clone(),
-                serial: base.manifest.serial,
-                digest: base.digest.clone(),
-                desired: base.manifest.desired.clone(),
-            }),
             desired: desired.digest(),
             unchanged: pairs.iter().filter(|pair| !pair.differs()).count(),
             volatile: volatile(desired),
             consumers: touched().flat_map(|record| texts(record, "consumers")).map(str::to_owned).collect(),
             customers: touched().filter_map(|record| text(record, "customer")).collect(),
             access: access::changes(&pairs, old_trust, &desired.trust),
-            trust: base.map_or_else(Vec::new, |base| trust::changes(&pairs, base, desired, places)),
+            trust: match base {
+                Some(_) => trust::changes(&pairs, old_trust, desired, places),
+                None => Vec::new(),
+            },
             moves: moves::suggestions(&pairs, places),
-            refused: guards::refused(desired, &pairs),
+            refused,
             changes: changes.collect(),
+            base,
         }
     }
 
     /// What differs from one environment to another; `places` knows the lines of the second.
     pub fn between(from: &Desired, to: &Desired, places: Places<'_>) -> Vec<Change> {
         let pairs = pairs_of(to, from.records.iter().map(|(id, record)| (&**id, record)).collect());
-        pairs.iter().filter_map(|pair| change(pair, &from.trust, &to.trust, places)).collect()
+        pairs.iter().filter_map(|pair| change(pair, &from.trust, &to.trust, places, None)).collect()
     }
 
     /// Whether an apply would change nothing.
     pub fn is_empty(&self) -> bool {
-        self.base.as_ref().is_some_and(|base| base.desired == self.desired) && self.volatile.is_empty()
+        match &self.base {
+            // What a store holds by then is looked at when it is applied.
+            Some(Base::Deployed { desired, .. }) => *desired == self.desired && self.volatile.is_empty(),
+            Some(Base::Revision { desired, .. }) => *desired == self.desired,
+            None => false,
+        }
     }
 
     /// How many connections have this action.
@@ -198,9 +297,8 @@ fn identity(record: &Value) -> Option<(&str, Option<&str>)> {
 }
 
 /// Every connection of both sides once, by id: matched by key, what is left by id. A key is unique on its side.
-fn pairs<'a>(desired: &'a Desired, base: Option<&'a Deployed>) -> Vec<Pair<'a>> {
-    let deployed = base.into_iter().flat_map(|b| &b.manifest.connections);
-    pairs_of(desired, deployed.map(|(id, sealed)| (&**id, &sealed.record)).collect())
+fn pairs<'a>(desired: &'a Desired, before: &Before<'a>) -> Vec<Pair<'a>> {
+    pairs_of(desired, before.records())
 }
 
 fn pairs_of<'a>(desired: &'a Desired, mut old: BTreeMap<&'a str, &'a Value>) -> Vec<Pair<'a>> {
@@ -225,7 +323,13 @@ fn pairs_of<'a>(desired: &'a Desired, mut old: BTreeMap<&'a str, &'a Value>) -> 
 /// What follows from the rest, or is told elsewhere.
 const NOT_COMPARED: [&str; 4] = ["id", "customer", "profile", "reference"];
 
-fn change<'a>(pair: &Pair<'a>, old_trust: &'a Value, new_trust: &'a Value, places: Places<'_>) -> Option<Change> {
+fn change<'a>(
+    pair: &Pair<'a>,
+    old_trust: &'a Value,
+    new_trust: &'a Value,
+    places: Places<'_>,
+    old_places: Option<Places<'_>>,
+) -> Option<Change> {
     if !pair.differs() {
         return None;
     }
@@ -247,6 +351,13 @@ fn change<'a>(pair: &Pair<'a>, old_trust: &'a Value, new_trust: &'a Value, place
     if pair.new.is_some() {
         for leaf in &mut leaves {
             leaf.place = places(instance, &leaf.path);
+        }
+    }
+    if let (Some(old_places), Some((was, _))) = (old_places, pair.old) {
+        // What goes has no line of its own any more: that on the other side says where it was.
+        for leaf in leaves.iter_mut().filter(|leaf| leaf.action == LeafAction::Remove) {
+            leaf.place = None;
+            leaf.old_place = old_places(was, &leaf.path);
         }
     }
     Some(Change {

@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::leaves::{Leaf, diff};
 use super::{Pair, Places};
-use crate::bundle::Deployed;
 use crate::model::record::{Desired, SECRET, is_secret, secrets};
 use crate::value::segments;
 
@@ -35,12 +34,17 @@ impl TrustChange {
 }
 
 /// All of them.
-pub(super) fn changes(pairs: &[Pair<'_>], base: &Deployed, desired: &Desired, places: Places<'_>) -> Vec<TrustChange> {
-    let block = diff(&base.manifest.trust, &desired.trust, &[]).into_iter().map(TrustChange::Block);
-    let known = Known::new(base);
+pub(super) fn changes(
+    pairs: &[Pair<'_>],
+    old_trust: &Value,
+    desired: &Desired,
+    places: Places<'_>,
+) -> Vec<TrustChange> {
+    let block = diff(old_trust, &desired.trust, &[]).into_iter().map(TrustChange::Block);
+    let known = Known::new(pairs.iter().filter_map(|pair| pair.old).map(|(_, record)| record));
     let destinations = pairs.iter().filter(|pair| pair.differs()).filter_map(|pair| {
         let (instance, _) = pair.new?;
-        let sealed = pair.secret_paths(&base.manifest.trust, &desired.trust);
+        let sealed = pair.secret_paths(old_trust, &desired.trust);
         let told = destinations(pair, &known, &sealed).into_iter().map(|mut leaf| {
             leaf.place = places(instance, &leaf.path);
             TrustChange::Destination { instance: instance.to_owned(), leaf }
@@ -61,9 +65,9 @@ struct Known {
 }
 
 impl Known {
-    fn new(base: &Deployed) -> Self {
+    fn new<'r>(records: impl Iterator<Item = &'r Value>) -> Self {
         let mut known = Self { sources: BTreeSet::new(), places: BTreeSet::new() };
-        for record in base.manifest.connections.values().map(|sealed| &sealed.record) {
+        for record in records {
             let sources = sources(record);
             if sources.is_empty() {
                 continue;

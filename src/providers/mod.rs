@@ -8,6 +8,7 @@ mod env;
 mod file;
 pub mod gate;
 pub mod identities;
+pub mod signer;
 mod op;
 pub mod sops_file;
 mod vault;

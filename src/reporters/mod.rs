@@ -7,6 +7,7 @@ pub mod human;
 pub mod json;
 pub mod plan_human;
 pub mod plan_json;
+pub mod plan_markdown;
 mod snippet;
 pub mod table;
 pub mod text;

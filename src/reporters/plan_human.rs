@@ -5,11 +5,13 @@
 
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
+use unicode_width::UnicodeWidthStr;
 
+use super::human::Look;
 use super::text::visible;
 use crate::plan::leaves::Leaf;
 use crate::plan::trust::TrustChange;
-use crate::plan::{Action, Change, Plan};
+use crate::plan::{Action, Base, Change, Plan};
 use crate::value::segments;
 
 /// A list of ids is cut after this many.
@@ -20,17 +22,34 @@ const SHOWN_LINES: usize = 40;
 /// Texts of more bytes are not compared by line: what that costs grows faster than they do.
 const MAX_DIFF: usize = 64 << 10;
 
-/// The plan as text, its last line ended. `target` is what [`crate::targets::Target::describe`] says; with `color`,
-/// ANSI colours.
-pub fn plan_human(plan: &Plan, target: &str, color: bool) -> String {
-    let mut out = Out { text: String::new(), color };
-    if plan.base.is_none() {
-        out.line(&format!("nothing deployed at {} yet", visible(target)));
-        out.line("");
-    }
-    if let Some(base) = plan.base.as_ref().filter(|_| plan.is_empty()) {
-        out.line(&format!("no changes: {} is up to date (serial {})", visible(&plan.scope.name()), base.serial));
-        return out.text;
+/// What a plan is held against, for its first line.
+#[derive(Clone, Copy, Debug)]
+pub enum Against<'a> {
+    /// What [`crate::targets::Target::describe`] says.
+    Target(&'a str),
+    /// A Git revision as it was typed.
+    Revision(&'a str),
+}
+
+/// The plan as text, its last line ended.
+pub fn plan_human(plan: &Plan, against: Against<'_>, look: Look) -> String {
+    let mut out = Out { text: String::new(), color: look.color, width: look.width };
+    let name = plan.scope.name();
+    let name = visible(&name);
+    match (&plan.base, against) {
+        (None, Against::Target(target)) => out.line(&format!("nothing deployed at {} yet\n", visible(target))),
+        (None, Against::Revision(revision)) => {
+            out.line(&format!("there is no {name} at {} yet\n", visible(revision)));
+        }
+        (Some(Base::Deployed { serial, .. }), _) if plan.is_empty() => {
+            out.line(&format!("no changes: {name} is up to date (serial {serial})"));
+            return out.text;
+        }
+        (Some(Base::Revision { name: revision, .. }), _) if plan.is_empty() => {
+            out.line(&format!("no changes: {name} is the same at {}", visible(revision)));
+            return out.text;
+        }
+        _ => {}
     }
     for change in &plan.changes {
         out.change(change);
@@ -56,8 +75,17 @@ pub fn plan_human(plan: &Plan, target: &str, color: bool) -> String {
         format!("{from} -> {to}: if it is the same connection, write `key: {}` into {file}", visible(&one.key))
     });
     out.section("probably moved", &moves.collect::<Vec<_>>());
-    let refused = plan.refused.iter().map(|one| format!("{}: {}", visible(&one.instance), visible(&one.reason)));
+    let refused = plan.refused.iter().map(|one| match &one.instance {
+        Some(instance) => format!("{}: {}", visible(instance), visible(&one.reason)),
+        None => visible(&one.reason).into_owned(),
+    });
     out.section("refused", &refused.collect::<Vec<_>>());
+    out.line(&summary(plan));
+    out.text
+}
+
+/// `1 to create, 2 to update, 0 to delete`.
+pub fn summary(plan: &Plan) -> String {
     let count = |action| plan.count(action);
     let mut summary = format!(
         "{} to create, {} to update, {} to delete",
@@ -68,13 +96,12 @@ pub fn plan_human(plan: &Plan, target: &str, color: bool) -> String {
     if count(Action::Move) > 0 {
         summary += &format!(", {} to move", count(Action::Move));
     }
-    out.line(&summary);
-    out.text
+    summary
 }
 
 /// The changes alone, as [`plan_human`] draws them.
-pub fn changes_human(changes: &[Change], color: bool) -> String {
-    let mut out = Out { text: String::new(), color };
+pub fn changes_human(changes: &[Change], look: Look) -> String {
+    let mut out = Out { text: String::new(), color: look.color, width: look.width };
     changes.iter().for_each(|change| out.change(change));
     out.text
 }
@@ -110,6 +137,8 @@ fn shown(value: &Value) -> String {
 struct Out {
     text: String,
     color: bool,
+    /// Columns; what is longer takes another line.
+    width: usize,
 }
 
 impl Out {
@@ -155,17 +184,16 @@ impl Out {
 
     fn leaf(&mut self, leaf: &Leaf, indent: usize) {
         let places = leaf.old_place.iter().chain(&leaf.place).map(|(file, line)| format!("{}:{line}", visible(file)));
-        let places = places.collect::<Vec<_>>().join(" -> ");
-        let place = if places.is_empty() { places } else { format!("   {}", self.paint(2, &places)) };
+        let place = places.collect::<Vec<_>>().join(" -> ");
         let head = format!("{:indent$}{}:", "", dotted(&leaf.path));
         if let Some(note) = leaf.secret {
-            return self.line(&format!("{head} {}{place}", note.text()));
+            return self.told(&head, &[note.text().to_owned()], " ", &place);
         }
         match (&leaf.old, &leaf.new) {
             (Value::String(old), Value::String(new))
                 if (old.contains('\n') || new.contains('\n')) && old.len().max(new.len()) <= MAX_DIFF =>
             {
-                self.line(&format!("{head}{place}"));
+                self.told(&head, &[], " ", &place);
                 self.lines(old, new, indent + 2);
             }
             (Value::Array(old), Value::Array(new)) => {
@@ -175,16 +203,40 @@ impl Out {
                 };
                 let mut items = only("-", old, new);
                 items.extend(only("+", new, old));
-                let what = if items.is_empty() {
-                    format!("{}, other order or repeats", shown(&leaf.new))
-                } else {
-                    items.join(" ")
-                };
-                self.line(&format!("{head} {what}{place}"));
+                if items.is_empty() {
+                    items.push(format!("{}, other order or repeats", shown(&leaf.new)));
+                }
+                self.told(&head, &items, " ", &place);
             }
-            (Value::Null, new) => self.line(&format!("{head} + {}{place}", shown(new))),
-            (old, Value::Null) => self.line(&format!("{head} - {}{place}", shown(old))),
-            (old, new) => self.line(&format!("{head} {} -> {}{place}", shown(old), shown(new))),
+            (Value::Null, new) => self.told(&head, &[format!("+ {}", shown(new))], " ", &place),
+            (old, Value::Null) => self.told(&head, &[format!("- {}", shown(old))], " ", &place),
+            (old, new) => self.told(&head, &[shown(old), shown(new)], " -> ", &place),
+        }
+    }
+
+    /// `head piece piece   place` on one line if it fits; else each piece on one of its own, and the place too.
+    fn told(&mut self, head: &str, pieces: &[String], between: &str, place: &str) {
+        let joined = pieces.join(between);
+        let line = if joined.is_empty() { head.to_owned() } else { format!("{head} {joined}") };
+        let dim = self.paint(2, place);
+        if place.is_empty() && (line.width() <= self.width || pieces.len() < 2) {
+            return self.line(&line);
+        }
+        if line.width() + 3 + place.width() <= self.width {
+            return self.line(&format!("{line}   {dim}"));
+        }
+        let indent = head.len() - head.trim_start().len() + 2;
+        if line.width() <= self.width || pieces.len() < 2 {
+            self.line(&line);
+        } else {
+            self.line(head);
+            let arrow = if between == " " { "" } else { "-> " };
+            for (at, piece) in pieces.iter().enumerate() {
+                self.line(&format!("{:indent$}{}{piece}", "", if at == 0 { "" } else { arrow }));
+            }
+        }
+        if !place.is_empty() {
+            self.line(&format!("{:indent$}{dim}", ""));
         }
     }
 
@@ -213,7 +265,10 @@ impl Out {
             match change {
                 TrustChange::Block(leaf) => self.leaf(leaf, 2),
                 TrustChange::Destination { instance, leaf } => {
-                    let told = format!("  {}: a secret that is in use would be sent elsewhere", visible(instance));
+                    let told = format!(
+                        "  {}: credential re-targeted: a secret in use would be sent elsewhere",
+                        visible(instance)
+                    );
                     self.line(&self.paint(31, &told));
                     self.leaf(leaf, 4);
                 }

@@ -5,19 +5,44 @@ use serde_json::{Value, json};
 use super::json::{FORMAT_VERSION, pretty};
 use crate::plan::leaves::Leaf;
 use crate::plan::trust::TrustChange;
-use crate::plan::{Action, Change, Plan};
+use crate::plan::{Action, Base, Change, Plan};
 
 /// The plan as JSON with a newline at its end.
 pub fn plan_json(plan: &Plan) -> String {
-    let base =
-        plan.base.as_ref().map(|base| json!({"lineage": base.lineage, "serial": base.serial, "digest": base.digest}));
+    pretty(&value(plan))
+}
+
+/// Several plans as JSON with a newline at its end.
+pub fn plans_json(plans: &[Plan]) -> String {
+    pretty(&json!({"format_version": FORMAT_VERSION, "plans": plans.iter().map(value).collect::<Vec<_>>()}))
+}
+
+/// What GitLab's widget for plans reads (`artifacts:reports:terraform`); what moves is updated.
+pub fn plan_gitlab(plans: &[Plan]) -> String {
+    let count = |action| plans.iter().map(|plan| plan.count(action)).sum::<usize>();
+    let counts = json!({
+        "create": count(Action::Create),
+        "update": count(Action::Update) + count(Action::Move),
+        "delete": count(Action::Delete),
+    });
+    format!("{counts}\n")
+}
+
+/// The plan as a JSON value.
+pub fn value(plan: &Plan) -> Value {
+    let base = plan.base.as_ref().map(|base| match base {
+        Base::Deployed { lineage, serial, digest, .. } => {
+            json!({"lineage": lineage, "serial": serial, "digest": digest})
+        }
+        Base::Revision { name, commit, desired } => json!({"revision": name, "commit": commit, "digest": desired}),
+    });
     let access = plan
         .access
         .iter()
         .map(|access| json!({"recipient": access.recipient, "gains": access.gains, "loses": access.loses}));
     let moves = plan.moves.iter().map(|m| json!({"from": m.from, "to": m.to, "key": m.key, "file": m.file}));
     let refused = plan.refused.iter().map(|one| json!({"instance": one.instance, "reason": one.reason}));
-    let whole = json!({
+    json!({
         "format_version": FORMAT_VERSION,
         "workspace": plan.scope.workspace,
         "environment": plan.scope.environment,
@@ -38,8 +63,7 @@ pub fn plan_json(plan: &Plan) -> String {
             "move": plan.count(Action::Move),
             "unchanged": plan.unchanged,
         },
-    });
-    pretty(&whole)
+    })
 }
 
 /// One change, as in `changes` of a plan.

@@ -1,6 +1,6 @@
 //! A local folder as a target.
 //!
-//! `objects/HEX`, `manifests/HEX.json`, and for each environment `environments/ENV[+PROFILE]/head.json` with the
+//! `objects/HEX`, `manifests/HEX.json` (`.sig` beside it where it is signed), and for each environment `environments/ENV[+PROFILE]/head.json` with the
 //! readable view `current/connections/ID.yaml` beside it. Files are for their owner alone: they are secrets, even
 //! sealed. Nothing below the folder is reached through a link. The head is swapped under a lock on `.lock` beside it,
 //! which the kernel frees when its holder dies.
@@ -10,11 +10,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use walkdir::WalkDir;
 
-use super::{Swap, Target, TargetError};
+use super::{Inventory, Stored, Swap, Target, TargetError, manifest_path, object_path, signature_path, stored};
 use crate::bundle::manifest::{MAX_HEAD, MAX_MANIFEST};
 use crate::bundle::object::MAX_OBJECT;
+use crate::bundle::signature::MAX_SIGNATURE;
 use crate::bundle::{Deployed, Digest, Head, Scope};
 use crate::world::disk::{Access, replace, sync_folder};
 use crate::world::{ReadError, System, World};
@@ -93,44 +95,49 @@ impl Directory {
             .map_err(|error| TargetError::Failed(format!("cannot create `{}`: {error}", path.display())))
     }
 
-    /// The bytes of a file in `folder`; `None` where there is none.
-    fn read(&self, folder: &str, name: &str, limit: usize) -> Result<Option<Vec<u8>>> {
-        let path = format!("{folder}/{name}");
+    /// The bytes of a file; `None` where there is none.
+    fn read(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>> {
+        let (folder, _) = path.rsplit_once('/').unwrap_or(("", path));
         if !self.folder(folder, false)? {
             return Ok(None);
         }
-        match self.files.read(&path, limit) {
+        match self.files.read(path, limit) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(ReadError::Missing) => Ok(None),
-            Err(ReadError::NotAFile) => Err(self.damaged(&path, "is no regular file")),
-            Err(ReadError::TooLarge) => Err(self.damaged(&path, "is larger than any that tieline writes")),
-            Err(ReadError::Failed(why)) => Err(self.failed("read", &path, &why)),
+            Err(ReadError::NotAFile) => Err(self.damaged(path, "is no regular file")),
+            Err(ReadError::TooLarge) => Err(self.damaged(path, "is larger than any that tieline writes")),
+            Err(ReadError::Failed(why)) => Err(self.failed("read", path, &why)),
         }
     }
 
     /// The bytes of a file that is named by their digest.
-    fn read_named(&self, folder: &str, name: &str, digest: &Digest, limit: usize) -> Result<Vec<u8>> {
-        let path = || format!("{folder}/{name}");
-        let bytes = self.read(folder, name, limit)?.ok_or_else(|| self.damaged(&path(), "is missing"))?;
+    fn read_named(&self, path: &str, digest: &Digest, limit: usize) -> Result<Vec<u8>> {
+        let bytes = self.read(path, limit)?.ok_or_else(|| self.damaged(path, "is missing"))?;
         if Digest::of(&bytes) == *digest {
             Ok(bytes)
         } else {
-            Err(self.damaged(&path(), "was changed: its digest is not its name"))
+            Err(self.damaged(path, "was changed: its digest is not its name"))
         }
     }
 
-    /// Writes a file that is named by the digest of its bytes, unless it is there.
-    fn put(&self, folder: &str, name: &str, bytes: &[u8], limit: usize) -> Result<()> {
+    /// Writes a file that is named by the digest of its bytes, or of what it belongs to, unless it is there.
+    fn put(&self, path: &str, bytes: &[u8], limit: usize) -> Result<()> {
         if bytes.len() > limit {
             let why = format!("it has {} bytes, {limit} are the most", bytes.len());
-            return Err(self.failed("write", &format!("{folder}/{name}"), &why));
+            return Err(self.failed("write", path, &why));
         }
-        self.folder(folder, true)?;
-        match self.read(folder, name, limit)? {
+        self.folder(path.rsplit_once('/').map_or("", |(folder, _)| folder), true)?;
+        match self.read(path, limit)? {
             Some(found) if found == bytes => Ok(()),
-            Some(_) => Err(self.damaged(&format!("{folder}/{name}"), "was changed: its digest is not its name")),
-            None => self.write(&format!("{folder}/{name}"), bytes),
+            Some(_) => Err(self.damaged(path, "was changed: its digest is not its name")),
+            None => self.write(path, bytes),
         }
+    }
+
+    /// What stands in a folder, links and all.
+    fn entries(&self, folder: &str) -> Result<Vec<fs::DirEntry>> {
+        let read = fs::read_dir(self.root.join(folder)).and_then(Iterator::collect);
+        read.map_err(|error| self.failed("read", folder, &error))
     }
 
     fn write(&self, path: &str, bytes: &[u8]) -> Result<()> {
@@ -162,9 +169,9 @@ impl Directory {
         let mut differed = false;
         for (id, sealed) in &deployed.manifest.connections {
             let path = view_path(&top, id);
-            let (folder, name) = path.rsplit_once('/').unwrap_or((&top, &path));
+            let (folder, _) = path.rsplit_once('/').unwrap_or((&top, &path));
             // Whatever keeps a file from being read is repaired like one that is another.
-            let found = self.read(folder, name, MAX_OBJECT).unwrap_or(None);
+            let found = self.read(&path, MAX_OBJECT).unwrap_or(None);
             if found.is_some_and(|bytes| Digest::of(&bytes) == sealed.object) {
                 continue;
             }
@@ -229,33 +236,44 @@ impl Target for Directory {
     }
 
     fn read_head(&self) -> Result<Option<Head>> {
-        let bytes = self.read(&self.environment, "head.json", MAX_HEAD)?;
+        let bytes = self.read(&format!("{}/head.json", self.environment), MAX_HEAD)?;
         bytes.map(|bytes| Ok(Head::parse(&bytes)?)).transpose()
     }
 
     fn read_manifest(&self, digest: &Digest) -> Result<Vec<u8>> {
-        self.read_named("manifests", &format!("{}.json", digest.hex()), digest, MAX_MANIFEST)
+        self.read_named(&manifest_path(digest), digest, MAX_MANIFEST)
     }
 
-    fn has_object(&self, digest: &Digest) -> Result<bool> {
-        let path = format!("objects/{}", digest.hex());
+    fn read_signature(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
+        self.read(&signature_path(digest), MAX_SIGNATURE)
+    }
+
+    fn is_lost(&self, digest: &Digest) -> Result<bool> {
+        let path = object_path(digest);
         match fs::symlink_metadata(self.root.join(&path)) {
-            Ok(metadata) => Ok(metadata.is_file()),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Ok(metadata) => Ok(!metadata.is_file()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
             Err(error) => Err(self.failed("read", &path, &error)),
         }
     }
 
     fn read_object(&self, digest: &Digest) -> Result<Vec<u8>> {
-        self.read_named("objects", digest.hex(), digest, MAX_OBJECT)
+        self.read_named(&object_path(digest), digest, MAX_OBJECT)
     }
 
-    fn put_object(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
-        self.put("objects", digest.hex(), bytes, MAX_OBJECT)
+    fn put_objects(&self, objects: &[(&Digest, &[u8])], stored: &(dyn Fn() + Sync)) -> Result<()> {
+        objects.par_iter().try_for_each(|(digest, bytes)| {
+            self.put(&object_path(digest), bytes, MAX_OBJECT)?;
+            stored();
+            Ok(())
+        })
     }
 
-    fn put_manifest(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
-        self.put("manifests", &format!("{}.json", digest.hex()), bytes, MAX_MANIFEST)
+    fn put_manifest(&self, digest: &Digest, bytes: &[u8], signature: Option<&[u8]>) -> Result<()> {
+        if let Some(signature) = signature {
+            self.put(&signature_path(digest), signature, MAX_SIGNATURE)?;
+        }
+        self.put(&manifest_path(digest), bytes, MAX_MANIFEST)
     }
 
     fn swap_head(&self, expected: Option<&Head>, new: &Head) -> Result<Swap> {
@@ -279,5 +297,48 @@ impl Target for Directory {
         let done = self.read_head()? == Some(deployed.head()) && self.view(deployed, true)?;
         drop(lock);
         Ok(done)
+    }
+
+    fn inventory(&self) -> Result<Inventory> {
+        let mut found = Inventory::default();
+        for folder in ["objects", "manifests"] {
+            if !self.folder(folder, false)? {
+                continue;
+            }
+            for entry in self.entries(folder)? {
+                let Ok(metadata) = entry.metadata() else { continue };
+                let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+                let written = metadata.modified().ok().and_then(|time| jiff::Timestamp::try_from(time).ok());
+                let written = written.map_or(i64::MAX, jiff::Timestamp::as_second);
+                found.stored.extend(metadata.is_file().then(|| stored(&path, metadata.len(), written)).flatten());
+            }
+        }
+        if self.folder("environments", false)? {
+            for entry in self.entries("environments")? {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let path = format!("environments/{name}/head.json");
+                if let Some(bytes) = self.read(&path, MAX_HEAD)? {
+                    found.heads.push((name, Head::parse(&bytes)?));
+                }
+            }
+        }
+        found.heads.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(found)
+    }
+
+    fn delete(&self, stored: &Stored) -> Result<()> {
+        let digest = &stored.digest;
+        let paths = if stored.is_manifest {
+            vec![manifest_path(digest), signature_path(digest)]
+        } else {
+            vec![object_path(digest)]
+        };
+        for path in paths {
+            match fs::remove_file(self.root.join(&path)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(self.failed("delete", &path, &error)),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }

@@ -4,6 +4,8 @@
 //! does, on everything that comes out of one. One file per kind of target.
 
 pub mod directory;
+pub mod gc;
+pub mod object_store;
 
 use std::fmt;
 
@@ -30,11 +32,11 @@ pub trait Target: Sync {
     /// It can't be read, or is missing, or is another.
     fn read_manifest(&self, digest: &Digest) -> Result<Vec<u8>, TargetError>;
 
-    /// Whether an object is there.
+    /// The signature that stands beside a manifest, if there is one.
     ///
     /// # Errors
     /// The target can't be read.
-    fn has_object(&self, digest: &Digest) -> Result<bool, TargetError>;
+    fn read_signature(&self, digest: &Digest) -> Result<Option<Vec<u8>>, TargetError>;
 
     /// The bytes of an object, which have that digest.
     ///
@@ -42,17 +44,23 @@ pub trait Target: Sync {
     /// It can't be read, or is missing, or is another.
     fn read_object(&self, digest: &Digest) -> Result<Vec<u8>, TargetError>;
 
-    /// Stores an object.
+    /// Whether an object is known to be lost. Where asking costs a request each, nothing is: `verify` asks.
     ///
     /// # Errors
-    /// It can't be written, or other bytes stand under its name.
-    fn put_object(&self, digest: &Digest, bytes: &[u8]) -> Result<(), TargetError>;
+    /// The target can't be read.
+    fn is_lost(&self, digest: &Digest) -> Result<bool, TargetError>;
 
-    /// Stores a manifest, and makes it and all that was put before durable.
+    /// Stores objects, several at once, and calls `stored` after each.
+    ///
+    /// # Errors
+    /// One can't be written, or other bytes stand under its name.
+    fn put_objects(&self, objects: &[(&Digest, &[u8])], stored: &(dyn Fn() + Sync)) -> Result<(), TargetError>;
+
+    /// Stores a manifest with its signature, and makes it and all that was put before durable.
     ///
     /// # Errors
     /// It can't be written, or other bytes stand under its name.
-    fn put_manifest(&self, digest: &Digest, bytes: &[u8]) -> Result<(), TargetError>;
+    fn put_manifest(&self, digest: &Digest, bytes: &[u8], signature: Option<&[u8]>) -> Result<(), TargetError>;
 
     /// Puts `new` in force if `expected` still is.
     ///
@@ -66,6 +74,64 @@ pub trait Target: Sync {
     /// # Errors
     /// An object is missing or damaged, or the view can't be written.
     fn refresh_view(&self, deployed: &Deployed) -> Result<bool, TargetError>;
+
+    /// Everything that the target holds, of all environments. Files that are not ours are not in it.
+    ///
+    /// # Errors
+    /// The target can't be read, or a head in it is damaged: then nobody knows what is in use.
+    fn inventory(&self) -> Result<Inventory, TargetError>;
+
+    /// Deletes what an inventory told of. That it is gone already is no error.
+    ///
+    /// # Errors
+    /// It can't be deleted.
+    fn delete(&self, stored: &Stored) -> Result<(), TargetError>;
+}
+
+/// What a target holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// The head of each environment, `ENV` or `ENV+PROFILE`.
+    pub heads: Vec<(String, Head)>,
+    /// Manifests and objects.
+    pub stored: Vec<Stored>,
+}
+
+/// A manifest or object in a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Whether it is a manifest, with its signature; else an object.
+    pub is_manifest: bool,
+    /// Its name.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was written, by the target's clock, in seconds since 1970.
+    pub written: i64,
+}
+
+/// `objects/HEX`, under which an object stands in every kind of target.
+fn object_path(digest: &Digest) -> String {
+    format!("objects/{}", digest.hex())
+}
+
+/// `manifests/HEX.json`.
+fn manifest_path(digest: &Digest) -> String {
+    format!("manifests/{}.json", digest.hex())
+}
+
+/// `manifests/HEX.json.sig`.
+fn signature_path(digest: &Digest) -> String {
+    format!("manifests/{}.json.sig", digest.hex())
+}
+
+/// What stands at a path like these, if it is ours.
+fn stored(path: &str, size: u64, written: i64) -> Option<Stored> {
+    let (is_manifest, hex) = match path.strip_prefix("manifests/") {
+        Some(name) => (true, name.strip_suffix(".json")?),
+        None => (false, path.strip_prefix("objects/")?),
+    };
+    Some(Stored { is_manifest, digest: format!("sha256:{hex}").parse().ok()?, size, written })
 }
 
 /// How a swap of the head ended.
@@ -90,6 +156,17 @@ pub enum TargetError {
     Integrity(String),
 }
 
+impl TargetError {
+    /// The same with a line that says how things stand.
+    #[must_use]
+    pub fn saying(self, how: &str) -> Self {
+        match self {
+            Self::Failed(why) => Self::Failed(format!("{why}\n{how}")),
+            Self::Integrity(why) => Self::Integrity(format!("{why}\n{how}")),
+        }
+    }
+}
+
 impl fmt::Display for TargetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -112,15 +189,24 @@ impl From<Integrity> for TargetError {
 /// The target can't be read, head or manifest are damaged, or they belong to another workspace or environment.
 pub fn deployed(target: &dyn Target, scope: &Scope) -> Result<Option<Deployed>, TargetError> {
     let Some(head) = target.read_head()? else { return Ok(None) };
-    let bytes = target.read_manifest(&head.manifest)?;
-    if Digest::of(&bytes) != head.manifest {
-        return Err(TargetError::Integrity("the manifest in force has another digest than its name".to_owned()));
-    }
-    let manifest = Manifest::parse(&bytes)?;
-    if manifest.serial != head.serial {
-        let why = format!("the head says serial {}, its manifest {}", head.serial, manifest.serial);
+    let deployed = manifest(target, scope, &head.manifest)?;
+    if deployed.manifest.serial != head.serial {
+        let why = format!("the head says serial {}, its manifest {}", head.serial, deployed.manifest.serial);
         return Err(TargetError::Integrity(why));
     }
+    Ok(Some(deployed))
+}
+
+/// Reads a manifest of `scope`, in force or not.
+///
+/// # Errors
+/// It can't be read, is missing or damaged, or belongs to another workspace or environment.
+pub fn manifest(target: &dyn Target, scope: &Scope, digest: &Digest) -> Result<Deployed, TargetError> {
+    let bytes = target.read_manifest(digest)?;
+    if Digest::of(&bytes) != *digest {
+        return Err(TargetError::Integrity("a manifest has another digest than its name".to_owned()));
+    }
+    let manifest = Manifest::parse(&bytes)?;
     if manifest.scope() != *scope {
         let why = format!(
             "what is deployed at {} is `{}` of workspace {}, not `{}` of {}",
@@ -132,5 +218,5 @@ pub fn deployed(target: &dyn Target, scope: &Scope) -> Result<Option<Deployed>, 
         );
         return Err(TargetError::Integrity(why));
     }
-    Ok(Some(Deployed { digest: head.manifest, manifest }))
+    Ok(Deployed { digest: digest.clone(), manifest })
 }

@@ -4,6 +4,7 @@
 //! depends on another. A file that can't be used stays known by its id, so that what refers to it is not blamed.
 
 mod check;
+pub mod deployment;
 pub mod discover;
 pub mod layers;
 pub mod policy;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::discover::is_segment;
+use super::deployment::{self, Guards, Target};
 use super::policy::{self, Policy, RuleSetting};
 use super::stores::Address;
 use crate::diagnostic::{Diagnostic, code};
@@ -34,8 +34,12 @@ pub struct Settings {
     pub keys: BTreeMap<Box<str>, Spanned<Box<str>>>,
     /// Whom this layer's secrets and bundles are sealed to, by name.
     pub recipients: Option<Vec<Spanned<Box<str>>>>,
-    /// Folder of the directory target, relative to the workspace.
-    pub target: Option<Spanned<Box<str>>>,
+    /// Where bundles go.
+    pub target: Option<Spanned<Target>>,
+    /// The repository of an OCI registry that bundles are published to.
+    pub publish: Option<Spanned<Box<str>>>,
+    /// How much one apply may delete.
+    pub guards: Guards,
     /// Deletions and first applies need a word more.
     pub protected: bool,
     /// Levels of built-in rules; the root's alone.
@@ -61,7 +65,7 @@ pub struct Binding {
 
 const WORKSPACE: &[&str] = &["tieline", "id", "name", "keys", "recipients", "vars", "policy", "rules"];
 const ENVIRONMENT: &[&str] =
-    &["description", "extends", "vars", "secrets", "keys", "recipients", "target", "protected", "guards"];
+    &["description", "extends", "vars", "secrets", "keys", "recipients", "target", "publish", "protected", "guards"];
 
 const CUSTOMER: &[&str] = &["description", "environments", "connections", "vars", "secrets", "keys", "recipients"];
 /// Of a profile, and of what differs for a customer in an environment.
@@ -107,8 +111,9 @@ pub fn environment(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Settings {
     settings.extends = fields.string("extends").map(|s| Spanned { value: s.value.into(), span: s.span });
     settings.protected = fields.boolean("protected").unwrap_or(false);
     settings.secrets = bindings(&mut fields);
-    settings.target = target(&mut fields);
-    unsupported(&mut fields, &["guards"]);
+    settings.target = deployment::target(&mut fields);
+    settings.publish = deployment::publish(&mut fields);
+    settings.guards = deployment::guards(&mut fields);
     shared(&mut fields, &mut settings);
     settings
 }
@@ -136,17 +141,6 @@ pub fn sublayer(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Settings {
 }
 
 /// Keys of the language that this version does not act on: silence would let people trust them.
-fn unsupported(fields: &mut Fields<'_>, keys: &[&str]) {
-    for key in keys {
-        if let Some(entry) = fields.entry(key) {
-            let message = format!("`{key}` is not supported by this version of tieline");
-            let told = Diagnostic::error(code::UNKNOWN_KEY, entry.key_span, message)
-                .help("remove it: nothing would act on it yet");
-            fields.diagnostics().push(told);
-        }
-    }
-}
-
 fn shared(fields: &mut Fields<'_>, settings: &mut Settings) {
     if let Some(vars) = fields.map("vars") {
         for entry in vars.iter() {
@@ -247,26 +241,6 @@ fn delivery(node: &Node, told: &mut Vec<Diagnostic>) -> bool {
         fields.diagnostics().push(told);
     }
     delivery.value == "reference"
-}
-
-fn target(fields: &mut Fields<'_>) -> Option<Spanned<Box<str>>> {
-    let entry = fields.entry("target")?;
-    let mut inner = Fields::new(&entry.value, "a target", &["kind", "path"], fields.diagnostics())?;
-    let kind = inner.string("kind");
-    if let Some(kind) = kind.filter(|k| k.value != "directory") {
-        let told = Diagnostic::error(code::INVALID_VALUE, kind.span, "this kind of target is not supported")
-            .help("the one kind is `directory`");
-        inner.diagnostics().push(told);
-    }
-    let path = inner.string("path")?;
-    let inside = !path.value.is_empty() && path.value.split('/').all(|s| is_segment(&s.to_lowercase()));
-    if !inside {
-        let told = Diagnostic::error(code::INVALID_VALUE, path.span, "the target's folder must lie in the workspace")
-            .help("a relative path without `..`; an operator may choose any with `--target DIR`");
-        inner.diagnostics().push(told);
-        return None;
-    }
-    Some(Spanned { value: path.value.into(), span: path.span })
 }
 
 /// Forbids showing what should never have been written here: a private key under `keys`, a value under `secrets`.

@@ -146,6 +146,14 @@ pub fn create(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Makes the folder that `path` is to stand in.
+///
+/// # Errors
+/// The operating system's.
+pub fn folder(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)
+}
+
 /// Reads a file that the operator named, which lies outside of any workspace: a file of identities, say.
 ///
 /// # Errors
@@ -163,6 +171,21 @@ pub fn read_private(path: &Path, limit: usize) -> Result<Secret<String>, ReadErr
         return Err(ReadError::TooLarge);
     }
     fs::read_to_string(path).map(Secret::new).map_err(|e| failed(&e))
+}
+
+/// Opens a regular file that the operator named, to be read as it comes.
+///
+/// # Errors
+/// It is missing or no regular file.
+pub fn open(path: &Path) -> Result<impl io::Read, ReadError> {
+    let failed = |error: &io::Error| match error.kind() {
+        io::ErrorKind::NotFound => ReadError::Missing,
+        _ => ReadError::Failed(super::system::reason(error)),
+    };
+    if !fs::metadata(path).map_err(|e| failed(&e))?.is_file() {
+        return Err(ReadError::NotAFile);
+    }
+    fs::File::open(path).map(io::BufReader::new).map_err(|e| failed(&e))
 }
 
 /// Whether something stands at `path`, a broken link included.
@@ -198,8 +221,13 @@ pub fn append_private(path: &Path, text: &Secret<String>) -> io::Result<()> {
 /// The way from the root of the repository that `folder` is in to it, with a `/` at its end; empty for the root itself, and
 /// outside of a repository.
 pub fn below_repository(folder: &Path) -> String {
-    let root = folder.ancestors().find(|above| exists(&above.join(".git")));
+    let root = repository(folder);
     let below = root.and_then(|root| folder.strip_prefix(root).ok());
     let segments = below.into_iter().flat_map(Path::iter).map(|segment| segment.to_string_lossy());
     segments.map(|segment| format!("{segment}/")).collect()
+}
+
+/// The root of the repository that `folder` is in.
+pub fn repository(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|above| exists(&above.join(".git")))
 }

@@ -9,10 +9,18 @@ pub mod git;
 pub mod http;
 pub mod process;
 pub mod program;
+pub mod revision;
 pub mod scratch;
 mod system;
 
+pub use revision::Revision;
 pub use system::System;
+
+/// Sees to it that the process has its provider of cryptography for TLS: ring.
+pub fn tls() {
+    // That one is there already is no error: it is this one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
 
 /// What stands at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

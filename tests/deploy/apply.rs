@@ -3,6 +3,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::Barrier;
 
 use super::*;
+use tieline::reporters::plan_human::Against;
 
 fn many(bench: &Bench) -> Desired {
     let ids: Vec<String> = (0..100).map(|n| format!("group-{}/c{n}", n % 7)).collect();
@@ -75,7 +76,7 @@ fn external_secrets_without_a_version_are_sealed_at_every_apply() {
     assert_eq!((again.changed, again.sealed, again.carried), (true, 1, 2));
     let plan = tieline::plan::Plan::new(&desired, bench.deployed().as_ref(), &|_, _| None);
     assert!(!plan.is_empty() && plan.changes.is_empty());
-    let told = tieline::reporters::plan_human::plan_human(&plan, "t", false);
+    let told = tieline::reporters::plan_human::plan_human(&plan, Against::Target("t"), LOOK);
     let expected =
         "resolved at apply: external secrets without a version\n  a\n\n0 to create, 0 to update, 0 to delete\n";
     assert_eq!(told, expected);
@@ -134,7 +135,8 @@ fn secrets_that_cannot_be_had_are_told_all_at_once_and_nothing_is_written() {
     let bench = Bench::new();
     let mut desired = bench.desired(&["a", "b", "c", "d"]);
     desired.records.get_mut("c").unwrap()["recipients"] = json!(["age1nonsense"]);
-    let error = tieline::apply::apply(&bench.target(), &desired, None, &Fails, &stamp()).unwrap_err();
+    let error =
+        tieline::apply::apply(&bench.target(), &desired, None, &Fails, &stamp(), &Options::default()).unwrap_err();
     assert_eq!(error.exit_code(), 1);
     let told = error.to_string();
     assert_eq!(told.lines().count(), 5, "{told}");

@@ -1,6 +1,6 @@
 //! Promise: killed at any step, the target is old or new; the next apply starts from what is in force.
 use tieline::bundle::{Head, Manifest};
-use tieline::targets::{Swap, TargetError};
+use tieline::targets::{Inventory, Stored, Swap, TargetError};
 
 use super::*;
 
@@ -30,17 +30,26 @@ impl Target for Dies {
     fn read_manifest(&self, digest: &Digest) -> Result<Vec<u8>, TargetError> {
         self.inner.read_manifest(digest)
     }
-    fn has_object(&self, digest: &Digest) -> Result<bool, TargetError> {
-        self.inner.has_object(digest)
+    fn is_lost(&self, digest: &Digest) -> Result<bool, TargetError> {
+        self.inner.is_lost(digest)
+    }
+    fn read_signature(&self, digest: &Digest) -> Result<Option<Vec<u8>>, TargetError> {
+        self.inner.read_signature(digest)
+    }
+    fn inventory(&self) -> Result<Inventory, TargetError> {
+        self.inner.inventory()
+    }
+    fn delete(&self, stored: &Stored) -> Result<(), TargetError> {
+        self.inner.delete(stored)
     }
     fn read_object(&self, digest: &Digest) -> Result<Vec<u8>, TargetError> {
         self.inner.read_object(digest)
     }
-    fn put_object(&self, digest: &Digest, bytes: &[u8]) -> Result<(), TargetError> {
-        self.step(|| self.inner.put_object(digest, bytes))
+    fn put_objects(&self, objects: &[(&Digest, &[u8])], stored: &(dyn Fn() + Sync)) -> Result<(), TargetError> {
+        objects.iter().try_for_each(|one| self.step(|| self.inner.put_objects(&[*one], stored)))
     }
-    fn put_manifest(&self, digest: &Digest, bytes: &[u8]) -> Result<(), TargetError> {
-        self.step(|| self.inner.put_manifest(digest, bytes))
+    fn put_manifest(&self, digest: &Digest, bytes: &[u8], signature: Option<&[u8]>) -> Result<(), TargetError> {
+        self.step(|| self.inner.put_manifest(digest, bytes, signature))
     }
     fn swap_head(&self, expected: Option<&Head>, new: &Head) -> Result<Swap, TargetError> {
         self.step(|| self.inner.swap_head(expected, new))
@@ -60,7 +69,7 @@ fn a78_a_crash_at_any_step_leaves_old_or_new_and_a_rerun_converges() {
         let mut desired = bench.desired(&["a", "b", "c"]);
         desired.records.get_mut("a").unwrap()["config"]["host"] = "db2.example".into();
         let target = Dies { inner: bench.target(), left: steps.into() };
-        let result = tieline::apply::apply(&target, &desired, Some(&old), &Canaries, &stamp());
+        let result = tieline::apply::apply(&target, &desired, Some(&old), &Canaries, &stamp(), &Options::default());
         let found = bench.deployed().unwrap();
         if steps < 5 {
             assert_eq!(code(result), 1);
@@ -87,7 +96,7 @@ fn a_new_manifest_without_a_head_is_not_in_force() {
     let manifest = Manifest { serial: 2, previous: Some(old.digest.clone()), ..old.manifest.clone() };
     let bytes = manifest.bytes().unwrap();
     let head = Head { manifest: Digest::of(&bytes), serial: 2 };
-    bench.target().put_manifest(&head.manifest, &bytes).unwrap();
+    bench.target().put_manifest(&head.manifest, &bytes, None).unwrap();
     assert_eq!(bench.deployed().unwrap().digest, old.digest);
     assert_eq!(bench.target().swap_head(Some(&old.head()), &head), Ok(Swap::Done));
     assert_eq!(bench.deployed().unwrap().digest, head.manifest);

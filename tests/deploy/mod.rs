@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use tieline::apply::{Applied, ApplyError, Stamp};
+use tieline::apply::{Applied, ApplyError, Options, Stamp};
 use tieline::bundle::object::Reveal;
 use tieline::bundle::{Deployed, Digest, Scope};
 use tieline::model::record::Desired;
@@ -29,6 +29,10 @@ struct Bench {
     identity: String,
     recipient: String,
 }
+
+/// How text is drawn in tests.
+const LOOK: tieline::reporters::human::Look =
+    tieline::reporters::human::Look { color: false, unicode: true, width: 100 };
 
 /// Part of every secret, so that a leak is found.
 const CANARY: &str = "Kanari3n-vogel?ö&/+";
@@ -100,7 +104,7 @@ impl Bench {
     }
 
     fn apply_onto(&self, desired: &Desired, base: Option<&Deployed>) -> Result<Applied, ApplyError> {
-        tieline::apply::apply(&self.target(), desired, base, &Canaries, &stamp())
+        tieline::apply::apply(&self.target(), desired, base, &Canaries, &stamp(), &Options::default())
     }
 
     /// Every file of the target with its content and its time of change.

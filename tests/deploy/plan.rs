@@ -1,7 +1,8 @@
 //! Promise: a plan tells every change, where it comes from and what it touches, and never a secret.
 use tieline::plan::trust::TrustChange;
 use tieline::plan::{Action, Plan};
-use tieline::reporters::plan_human::plan_human;
+use tieline::reporters::human::Look;
+use tieline::reporters::plan_human::{Against, plan_human};
 use tieline::reporters::plan_json::plan_json;
 
 use super::*;
@@ -14,7 +15,8 @@ fn plan(bench: &Bench, desired: &Desired) -> Plan {
 }
 
 fn human(bench: &Bench, plan: &Plan) -> String {
-    plan_human(plan, &bench.target().describe(), false).replace(&*bench.folder.path().to_string_lossy(), "…")
+    plan_human(plan, Against::Target(&bench.target().describe()), LOOK)
+        .replace(&*bench.folder.path().to_string_lossy(), "…")
 }
 
 #[test]
@@ -84,7 +86,9 @@ fn every_change_is_told_with_what_it_touches() {
     consumers: +"sync"
     labels."a.b": + "x"
     labels.tier: - "gold"
-    recipients: -"DEMO" +"OPS"
+    recipients:
+      -"DEMO"
+      +"OPS"
 > move old/name -> new/name  postgresql
     auth.password: (secret) changed or re-encrypted
 ~ update text  postgresql
@@ -106,11 +110,11 @@ access
 
 trust changes
   recipients.ops: + "OPS"
-  fresh@globex: a secret that is in use would be sent elsewhere
+  fresh@globex: credential re-targeted: a secret in use would be sent elsewhere
     config.host: + "db.globex"   environments/prod/connections/fresh@globex.yaml:4
-  kept: a secret that is in use would be sent elsewhere
+  kept: credential re-targeted: a secret in use would be sent elsewhere
     config.host: "db.example" -> "db.\u001b[2Jevil"   environments/prod/connections/kept.yaml:4
-  kept: a secret that is in use would be sent elsewhere
+  kept: credential re-targeted: a secret in use would be sent elsewhere
     config.tls.mode: "require" -> "disable"
 
 1 to create, 2 to update, 1 to delete, 1 to move
@@ -202,8 +206,8 @@ fn a_plan_that_a_guard_forbids_says_so() {
 fn a46_colours_are_the_only_escapes() {
     let bench = Bench::new();
     let plan = plan(&bench, &bench.desired(&["a"]));
-    let plain = plan_human(&plan, "a\u{1b}b", false);
+    let plain = plan_human(&plan, Against::Target("a\u{1b}b"), LOOK);
     assert!(!plain.contains('\u{1b}'), "{plain}");
-    let coloured = plan_human(&plan, "t", true);
+    let coloured = plan_human(&plan, Against::Target("t"), Look { color: true, ..LOOK });
     assert!(coloured.contains("\u{1b}[32m+ create\u{1b}[0m"), "{coloured}");
 }

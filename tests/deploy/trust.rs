@@ -34,9 +34,11 @@ fn a24_an_overlay_that_sends_a_secret_elsewhere_is_a_trust_change() {
     );
     let plan = shell.ok(&["plan", "prod"]).stdout;
     let told = trust_changes(&plan);
-    assert!(told.contains("warehouse: a secret that is in use would be sent elsewhere"), "{plan}");
+    assert!(told.contains("warehouse: credential re-targeted: a secret in use would be sent elsewhere"), "{plan}");
     assert!(
-        told.contains(r#""warehouse.example.com" -> "evil.example"   environments/prod/connections/warehouse.yaml:"#),
+        told.contains(
+            "\"warehouse.example.com\" -> \"evil.example\"\n      environments/prod/connections/warehouse.yaml:"
+        ),
         "{plan}"
     );
 }
@@ -69,7 +71,7 @@ fn a33_an_older_schema_is_a_trust_change() {
     let shell = deployed();
     shell.put("connectors/own.json", &OWN.replace(r#", "minLength": 3"#, ""));
     let plan = shell.ok(&["plan", "prod"]).stdout;
-    assert!(trust_changes(&plan).contains("connectors.own.schema: \"sha256:"), "{plan}");
+    assert!(trust_changes(&plan).contains("connectors.own.schema:\n    \"sha256:"), "{plan}");
 }
 
 #[test]

@@ -19,13 +19,13 @@ impl Bench {
     fn forge(&self, text: &str) {
         let mut deployed = self.deployed().unwrap();
         let digest = Digest::of(text.as_bytes());
-        self.target().put_object(&digest, text.as_bytes()).unwrap();
+        self.target().put_objects(&[(&digest, text.as_bytes())], &|| ()).unwrap();
         let old = deployed.head();
         deployed.manifest.connections.get_mut("a").unwrap().object = digest;
         deployed.manifest.serial += 1;
         let bytes = deployed.manifest.bytes().unwrap();
         deployed.digest = Digest::of(&bytes);
-        self.target().put_manifest(&deployed.digest, &bytes).unwrap();
+        self.target().put_manifest(&deployed.digest, &bytes, None).unwrap();
         assert_eq!(self.target().swap_head(Some(&old), &deployed.head()), Ok(tieline::targets::Swap::Done));
     }
 }

@@ -1,0 +1,134 @@
+//! What an environment compiles to at a Git revision: for plans that need neither a key nor a network.
+
+use super::session::{Chosen, Failure, Session};
+use crate::compile::Compiled;
+use crate::compile::desired::{desired, place};
+use crate::connectors::Catalogue;
+use crate::diagnostic::{Diagnostic, has_errors};
+use crate::model::record::Desired;
+use crate::plan::{Before, Plan};
+use crate::reporters::human;
+use crate::ui::Ui;
+use crate::workspace::Workspace;
+use crate::workspace::layers::At;
+use crate::world::Revision;
+use crate::world::revision::Range;
+
+/// A workspace as a commit has it.
+pub(super) struct Past {
+    /// As it was typed.
+    pub(super) name: String,
+    /// The commit.
+    commit: String,
+    /// `None` where the commit has no workspace there.
+    read: Option<(Workspace, Catalogue, Vec<Diagnostic>)>,
+}
+
+/// Both sides of a comparison; the newer one is the work tree where there is none.
+pub(super) struct Sides {
+    /// The older side.
+    pub(super) old: Past,
+    /// The newer side.
+    pub(super) new: Option<Past>,
+}
+
+impl Sides {
+    /// Reads the revisions of `REV`, `A..B` or `A...B`.
+    pub(super) fn open(session: &Session, typed: &str) -> Result<Self, Failure> {
+        let Range { from, to, since_fork } = Range::parse(typed);
+        let root = session.world.root();
+        let failed =
+            |why: String| Failure::new(why).help("CI systems clone a part: fetch the revision, or the whole history");
+        let old = if since_fork {
+            Revision::fork_of(root, &from, to.as_deref().unwrap_or("HEAD"))
+        } else {
+            Revision::open(root, &from)
+        };
+        let old = Past::read(&from, &old.map_err(failed)?);
+        let new = match to {
+            Some(name) => Some(Past::read(&name, &Revision::open(root, &name).map_err(failed)?)),
+            None => None,
+        };
+        Ok(Self { old, new })
+    }
+}
+
+impl Past {
+    fn read(name: &str, revision: &Revision) -> Self {
+        let read = Workspace::read(revision).ok().map(|(workspace, told)| {
+            let (catalogue, _) = Catalogue::new(&workspace.connectors, &workspace.sources);
+            (workspace, catalogue, told)
+        });
+        Self { name: name.to_owned(), commit: revision.commit().to_owned(), read }
+    }
+
+    /// Every environment and profile that it has.
+    pub(super) fn everywhere(&self) -> Vec<At> {
+        self.read.as_ref().map_or_else(Vec::new, |(workspace, ..)| workspace.everywhere())
+    }
+
+    /// Whether it has an environment (and profile).
+    fn has(&self, at: &At) -> bool {
+        self.read.as_ref().is_some_and(|(workspace, ..)| {
+            let profile = |profile| workspace.profiles(&at.environment).contains(profile);
+            workspace.environments.contains_key(&at.environment) && at.profile.as_ref().is_none_or(profile)
+        })
+    }
+
+    /// What an environment compiles to; `None` where it has none of this name.
+    fn compile(&self, at: &At, ui: &Ui) -> Result<Option<(Compiled, Desired)>, Failure> {
+        let Some((workspace, catalogue, told)) = self.read.as_ref().filter(|_| self.has(at)) else { return Ok(None) };
+        let (compiled, more) = crate::compile::compile(workspace, catalogue, at);
+        let told = crate::diagnostic::merge(told.iter().cloned().chain(more).collect());
+        if has_errors(&told) {
+            ui.problems(&told, &workspace.sources, 1);
+            let tally = human::tally(&told);
+            return Err(Failure::new(format!("`{at}` does not compile at {}: {tally}", self.name))
+                .help("compare with a revision that compiles; with what is deployed, `tieline plan` compares without `--against`"));
+        }
+        let desired = desired(workspace, catalogue, &compiled);
+        Ok(Some((compiled, desired)))
+    }
+}
+
+/// The plan from the older side to the newer one; `None` where the newer one has no such environment.
+pub(super) fn plan(session: &Session, sides: &Sides, at: &At, ui: &Ui) -> Result<Option<Plan>, Failure> {
+    let old = sides.old.compile(at, ui)?;
+    let old_places = |id: &str, pointer: &str| {
+        let ((compiled, _), (workspace, ..)) = (old.as_ref()?, sides.old.read.as_ref()?);
+        place(compiled, &workspace.sources, id, pointer)
+    };
+    let before = Before::Revision {
+        name: &sides.old.name,
+        commit: &sides.old.commit,
+        desired: old.as_ref().map(|(_, desired)| desired),
+        places: &old_places,
+    };
+    if let Some(new) = &sides.new {
+        let Some((compiled, desired)) = new.compile(at, ui)? else { return Ok(None) };
+        let sources = new.read.as_ref().map(|(workspace, ..)| &workspace.sources);
+        let places = |id: &str, pointer: &str| place(&compiled, sources?, id, pointer);
+        return Ok(Some(Plan::new(&desired, before, &places)));
+    }
+    if !session.workspace.environments.contains_key(&at.environment) {
+        return Ok(None);
+    }
+    let compiled = session.compile(at, ui)?;
+    let desired = desired(&session.workspace, &session.catalogue, &compiled);
+    let places = |id: &str, pointer: &str| place(&compiled, &session.workspace.sources, id, pointer);
+    Ok(Some(Plan::new(&desired, before, &places)))
+}
+
+/// The environment that was asked for, on whichever side it is.
+pub(super) fn chosen(session: &Session, sides: &Sides, chosen: &Chosen) -> Result<At, Failure> {
+    let typed = At {
+        environment: chosen.environment.as_str().into(),
+        profile: chosen.profile.as_deref().map(Into::into),
+        expose: chosen.expose.as_deref().map(Into::into),
+    };
+    let named = At { expose: None, ..typed.clone() };
+    match &sides.new {
+        Some(new) if new.has(&named) || sides.old.has(&named) => Ok(typed),
+        _ => session.chosen(chosen),
+    }
+}

@@ -1,0 +1,85 @@
+//! `tieline publish`
+
+use super::deploy::{Place, Where};
+use super::signing::{Signing, parts};
+use super::{Cli, Exit, Failure};
+use crate::bundle::{Deployed, Digest};
+use crate::compile::desired::publish;
+use crate::publish::{PublishError, Registry};
+use crate::secret::Secret;
+use crate::targets::manifest;
+use crate::ui::Ui;
+
+/// Publish what is in force to an OCI registry, under the environment's tag.
+///
+/// The repository is the environment's (`publish: {oci: HOST/NAME}`); its host must be the one that you name. The login is
+/// that of TIELINE_REGISTRY_USERNAME and TIELINE_REGISTRY_PASSWORD.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    at: Where,
+    /// The registry that may be written to
+    #[arg(long, value_name = "HOST[:PORT]")]
+    registry: String,
+    /// Send nothing: look whether the tag points to what is in force
+    #[arg(long)]
+    check: bool,
+}
+
+/// So many serials back a tag may point; older ones were covered long ago.
+const HISTORY: usize = 1000;
+
+pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
+    let place = Place::open(&args.at, cli)?;
+    let stack = place.session.workspace.stack(&place.at);
+    let Some(repository) = publish(&stack) else {
+        return Err(Failure::new(format!("`{}` is published nowhere", place.at))
+            .help("`publish: {oci: HOST/NAME}` in its environment.yaml says where to"));
+    };
+    let host = repository.split('/').next().unwrap_or_default();
+    if host != args.registry {
+        return Err(Failure::new(format!(
+            "`{}` is published to `{host}`, and `{}` is allowed",
+            place.at, args.registry
+        ))
+        .exit(Exit::Guard)
+        .help("the host is for whoever runs tieline to choose: `--registry HOST` must say the same"));
+    }
+    let Some(deployed) = place.deployed()? else {
+        return Err(Failure::new(format!("nothing deployed at {} yet", place.target.describe())));
+    };
+    let parts = parts(&place, &deployed, None, &Signing::default(), ui)?;
+    let archive = parts.archive().map_err(|error| Failure::new(format!("the bundle can't be packed: {error}")))?;
+    let variable = |name: &str| place.session.variable(name);
+    let login = variable("TIELINE_REGISTRY_USERNAME").zip(variable("TIELINE_REGISTRY_PASSWORD").map(Secret::new));
+    let registry = Registry::new(repository, login).map_err(|error| failure(&error))?;
+    let is_ours = |digest: &Digest| had(&place, &deployed, digest);
+    let published = registry.publish(&deployed, archive, &is_ours, args.check).map_err(|error| failure(&error))?;
+    let word = if published.changed { "published" } else { "nothing to do" };
+    ui.say(&format!("{word}: serial {} of {} is {}", deployed.manifest.serial, place.at, published.tag));
+    ui.data(&format!("{}@{}\n", repository, published.digest.as_str()));
+    Ok(Exit::Done)
+}
+
+/// Whether a manifest was ever in force here.
+fn had(place: &Place, deployed: &Deployed, wanted: &Digest) -> Result<bool, String> {
+    let mut at = deployed.clone();
+    for _ in 0..HISTORY {
+        if at.digest == *wanted {
+            return Ok(true);
+        }
+        let Some(previous) = at.manifest.previous.clone() else { return Ok(false) };
+        if previous == *wanted {
+            return Ok(true);
+        }
+        at = manifest(&*place.target, &place.scope, &previous).map_err(|error| error.to_string())?;
+    }
+    Ok(false)
+}
+
+fn failure(error: &PublishError) -> Failure {
+    match error {
+        PublishError::Failed(why) => Failure::new(why.clone()),
+        PublishError::Integrity(why) => Failure::new(why.clone()).exit(Exit::Integrity),
+    }
+}

@@ -1,0 +1,90 @@
+//! `tieline rollback`
+
+use super::deploy::{Place, Where, confirm, failed, not_applied, stamp, tell};
+use super::signing::Signing;
+use super::{Cli, Exit, Failure};
+use crate::apply::{Options, desired_of, roll_back};
+use crate::bundle::Deployed;
+use crate::plan::Plan;
+use crate::reporters::plan_human::{Against, plan_human};
+use crate::targets::manifest;
+use crate::ui::Ui;
+
+/// Put what was in force before in force again, under a new serial, with the objects that it had then.
+///
+/// Shows what that changes and asks first. Needs no key: nothing is sealed, and recipients are those of then. The workspace
+/// is not changed: the next apply brings its state back, so revert the commit as well.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    at: Where,
+    /// The serial to go back to; the one before, if none is given
+    #[arg(value_name = "SERIAL")]
+    serial: Option<u64>,
+    /// Don't ask
+    #[arg(long)]
+    yes: bool,
+    /// Allow more deletions than the guards do: the exact number
+    #[arg(long, value_name = "N")]
+    allow_delete: Option<usize>,
+    #[command(flatten)]
+    signing: Signing,
+}
+
+pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
+    let place = Place::open(&args.at, cli)?;
+    let Some(base) = place.deployed()? else {
+        return Err(Failure::new(format!("nothing deployed at {} yet", place.target.describe())));
+    };
+    let old = find(args.serial, &base, &place)?;
+    let desired = desired_of(&old).map_err(|error| not_applied(&error, ""))?;
+    let plan = Plan::new(&desired, Some(&base), &|_, _| None);
+    if plan.is_empty() {
+        ui.say(&format!("nothing to do: serial {} is what is in force", old.manifest.serial));
+        return Ok(Exit::Done);
+    }
+    ui.data(&format!("back to serial {} of {}\n\n", old.manifest.serial, old.manifest.time));
+    ui.data(&plan_human(&plan, Against::Target(&place.target.describe()), ui.look()));
+    let refused = crate::plan::guards::refusals(&desired, Some(&base), args.allow_delete);
+    if !refused.is_empty() {
+        return Err(not_applied(&crate::apply::ApplyError::Refused(refused), ""));
+    }
+    confirm(&format!("Put serial {} in force again in {}?", old.manifest.serial, place.at), args.yes, ui)?;
+    let signers = args.signing.find(&place, ui)?;
+    let stamp = stamp(&place.session);
+    let options = Options {
+        allow_delete: args.allow_delete,
+        signer: signers.signer.as_deref(),
+        signers: signers.allowed.as_ref(),
+        ..Options::default()
+    };
+    let again = format!("tieline rollback {} {}", place.at, old.manifest.serial);
+    let applied =
+        roll_back(&*place.target, &old, &base, &stamp, &options).map_err(|error| not_applied(&error, &again))?;
+    place.seen().remember(&base.manifest.lineage, applied.head.serial);
+    tell(&applied, &place, ui);
+    ui.say("the workspace still says what it said: revert the commit too, or the next apply undoes this");
+    Ok(Exit::Done)
+}
+
+/// The manifest of a serial, found by walking back from what is in force.
+fn find(serial: Option<u64>, base: &Deployed, place: &Place) -> Result<Deployed, Failure> {
+    let wanted = serial.unwrap_or(base.manifest.serial.saturating_sub(1));
+    let absent = |why: &str| {
+        Failure::usage(format!("there is no serial {wanted} to go back to: {why}"))
+            .help(format!("`tieline history {}` shows them", place.at))
+    };
+    if wanted == 0 || wanted > base.manifest.serial {
+        return Err(absent(&format!("serial {} is in force", base.manifest.serial)));
+    }
+    let mut at = base.clone();
+    while at.manifest.serial > wanted {
+        let previous = at.manifest.previous.clone().ok_or_else(|| absent("the history is not that long"))?;
+        let older = manifest(&*place.target, &place.scope, &previous).map_err(|error| failed(&error))?;
+        if older.manifest.serial >= at.manifest.serial {
+            return Err(absent("the history is damaged").exit(Exit::Integrity));
+        }
+        at = older;
+    }
+    if at.manifest.serial == wanted { Ok(at) } else { Err(absent("it is not in the history")) }
+}

@@ -1,0 +1,107 @@
+//! Bundles that are handed out: their files, with which key they are signed, whose signatures are believed.
+
+use std::path::{Path, PathBuf};
+
+use super::deploy::{Place, failed};
+use super::{Exit, Failure};
+use crate::bundle::Deployed;
+use crate::bundle::archive::Parts;
+use crate::bundle::export::for_customer;
+use crate::bundle::signature::{AllowedSigners, Sign};
+use crate::providers::signer;
+use crate::reporters::text::visible;
+use crate::ui::Ui;
+use crate::verify::verify;
+use crate::world::disk;
+
+/// Whose signatures are made and believed.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Signing {
+    /// Sign the bundle with this SSH key; of a public one, the agent has the private half
+    #[arg(long, value_name = "KEY")]
+    sign: Option<PathBuf>,
+    /// Whose signatures count, in the format that Git uses; without it, those of the `--sign` key
+    #[arg(long, value_name = "FILE", requires = "sign")]
+    allowed_signers: Option<PathBuf>,
+}
+
+/// [`Signing`], found.
+pub(super) struct Signers {
+    pub(super) signer: Option<Box<dyn Sign>>,
+    pub(super) allowed: Option<AllowedSigners>,
+}
+
+impl Signing {
+    /// Reads key and file.
+    pub(super) fn find(&self, place: &Place, ui: &Ui) -> Result<Signers, Failure> {
+        let find = |path: &PathBuf| signer::find(path, &place.session.world, ui).map_err(Failure::new);
+        Ok(Signers {
+            signer: self.sign.as_ref().map(find).transpose()?,
+            allowed: self.allowed_signers.as_deref().map(allowed_signers).transpose()?,
+        })
+    }
+}
+
+/// The file of allowed signers that an operator named.
+fn allowed_signers(path: &Path) -> Result<AllowedSigners, Failure> {
+    let text = disk::read_private(path, 4 << 20)
+        .map_err(|_| Failure::usage(format!("there is no file of allowed signers at `{}`", path.display())))?;
+    Ok(AllowedSigners::parse(text.expose()))
+}
+
+/// Checks the signature of a manifest and says whose it is.
+pub(super) fn signed(
+    path: &Path,
+    signature: Option<&[u8]>,
+    bytes: &[u8],
+    deployed: &Deployed,
+    ui: &Ui,
+) -> Result<(), Failure> {
+    let allowed = allowed_signers(path)?;
+    let broken = |why: &str| {
+        Failure::new(format!("serial {}: {why}", deployed.manifest.serial))
+            .exit(Exit::Integrity)
+            .help("`tieline apply ENV --sign KEY` seals everything anew under a signature")
+    };
+    let signature = signature.ok_or_else(|| broken("the bundle is not signed"))?;
+    let time = deployed.manifest.time.parse().map_err(|_| broken("the manifest's time is none"))?;
+    let signer = allowed.verify(signature, bytes, time).map_err(|why| broken(&why))?;
+    ui.data(&format!("signed by {} ({})\n", visible(&signer.principals), signer.fingerprint));
+    Ok(())
+}
+
+/// The files of what is in force, found whole; cut down to one customer if that is asked for.
+pub(super) fn parts(
+    place: &Place,
+    deployed: &Deployed,
+    customer: Option<&str>,
+    signing: &Signing,
+    ui: &Ui,
+) -> Result<Parts, Failure> {
+    let report = verify(&*place.target, &place.scope, None).map_err(|error| failed(&error))?;
+    if let Some(problem) = report.problems.first() {
+        return Err(Failure::new(format!("what is deployed is not whole: {}", problem.message))
+            .exit(Exit::Integrity)
+            .help(format!("`tieline verify {}` tells all of it", place.at)));
+    }
+    let own = signing.find(place, ui)?;
+    let (manifest, mut signature) = match customer {
+        None => {
+            let bytes = place.target.read_manifest(&deployed.digest).map_err(|error| failed(&error))?;
+            (bytes, place.target.read_signature(&deployed.digest).map_err(|error| failed(&error))?)
+        }
+        Some(customer) => {
+            let cut = for_customer(&deployed.manifest, customer).map_err(|error| Failure::usage(error.to_string()))?;
+            (cut.bytes().map_err(|error| Failure::new(error.to_string()))?, None)
+        }
+    };
+    if let Some(signer) = &own.signer {
+        signature = Some(signer.sign(&manifest).map_err(Failure::new)?.into_bytes());
+    }
+    let mut parts = Parts { manifest, signature, ..Parts::default() };
+    for (id, sealed) in &parts.deployed().map_err(|error| Failure::new(error.to_string()))?.manifest.connections {
+        let bytes = place.target.read_object(&sealed.object).map_err(|error| failed(&error))?;
+        parts.objects.insert(id.clone(), bytes);
+    }
+    Ok(parts)
+}

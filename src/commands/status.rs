@@ -1,0 +1,125 @@
+//! `tieline status`
+
+use std::rc::Rc;
+
+use serde_json::{Value, json};
+
+use super::deploy::{Elsewhere, Place, short};
+use super::format::Listing;
+use super::{Cli, Exit, Failure, Session};
+use crate::compile::compile;
+use crate::compile::desired::desired;
+use crate::diagnostic::has_errors;
+use crate::plan::Plan;
+use crate::reporters::json::pretty;
+use crate::reporters::plan_human::summary;
+use crate::reporters::table;
+use crate::reporters::text::visible;
+use crate::ui::Ui;
+use crate::verify::verify;
+use crate::workspace::layers::At;
+use crate::world::World;
+
+/// Show every environment: what is in force, since when, whether the target still holds it whole, and what an apply would
+/// change.
+///
+/// Needs no key. Exit code 5 if a target is damaged.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    elsewhere: Elsewhere,
+    /// The form of the output
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    format: Listing,
+}
+
+const COLUMNS: &[&str] = &["environment", "serial", "commit", "age", "connections", "drift", "pending"];
+
+pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
+    let session = Rc::new(Session::open(cli)?);
+    let mut rows = Vec::new();
+    let mut problems = Vec::new();
+    for at in session.workspace.everywhere() {
+        rows.push(row(&session, at, args, &mut problems));
+    }
+    match args.format {
+        Listing::Json => ui.machine(&pretty(&Value::Array(rows))),
+        Listing::Table => {
+            let cells = |row: &Value| COLUMNS.iter().map(|column| cell(&row[*column])).collect();
+            ui.data(&table::render(COLUMNS, &rows.iter().map(cells).collect::<Vec<Vec<String>>>()));
+        }
+    }
+    problems.iter().for_each(|problem| ui.say(&visible(problem)));
+    Ok(if problems.is_empty() { Exit::Done } else { Exit::Integrity })
+}
+
+fn row(session: &Rc<Session>, at: At, args: &Args, problems: &mut Vec<String>) -> Value {
+    let name = at.to_string();
+    let mut row = json!({
+        "environment": name, "serial": null, "commit": null, "time": null, "age": null, "connections": null,
+        "drift": null, "pending": null,
+    });
+    let place = match Place::of(Rc::clone(session), at, &args.elsewhere) {
+        Ok(place) => place,
+        Err(failure) => {
+            row["drift"] = failure.message.into();
+            return row;
+        }
+    };
+    let base = match place.deployed() {
+        Ok(base) => base,
+        Err(failure) => {
+            row["drift"] = "damaged".into();
+            problems.push(format!("{name}: {}", failure.message));
+            return row;
+        }
+    };
+    if let Some(base) = &base {
+        let manifest = &base.manifest;
+        row["serial"] = manifest.serial.into();
+        row["commit"] = manifest.commit.as_ref().map(short).into();
+        row["time"] = manifest.time.as_str().into();
+        let age = manifest.time.parse::<jiff::Timestamp>().ok();
+        row["age"] = age.map(|then| age_of(session.world.now().as_second() - then.as_second())).into();
+        row["connections"] = manifest.connections.len().into();
+        match verify(&*place.target, &place.scope, None) {
+            Ok(report) => {
+                row["drift"] = report.problems.len().into();
+                let told = |problem: &crate::verify::Problem| {
+                    let instance = problem.instance.as_deref().unwrap_or("manifest");
+                    format!("{name}: {instance}: {}", problem.message)
+                };
+                problems.extend(report.problems.iter().map(told));
+            }
+            Err(error) => problems.push(format!("{name}: {error}")),
+        }
+    }
+    let (compiled, told) = compile(&session.workspace, &session.catalogue, &place.at);
+    row["pending"] = if has_errors(&told) || has_errors(&session.told) {
+        "does not compile".into()
+    } else {
+        let desired = desired(&session.workspace, &session.catalogue, &compiled);
+        let plan = Plan::new(&desired, base.as_ref(), &|_, _| None);
+        if plan.is_empty() { "none".into() } else { summary(&plan).into() }
+    };
+    row
+}
+
+/// Seconds as people say them; a clock that went back gives no age below zero.
+fn age_of(seconds: i64) -> String {
+    let seconds = seconds.max(0);
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,157 @@
+//! Plans as a comment on a pull request.
+//!
+//! Short at first sight: the counts, what is refused, what changes in trust; the rest is folded. Nothing from a file
+//! stands outside of a code span or a fenced block, so that none of it is a mention, a link, an image or markup, and the
+//! fence is longer than any in it. No line begins with `#`: CI systems look for commands behind two of them.
+
+use std::fmt::Write;
+
+use super::human::Look;
+use super::plan_human::{changes_human, summary};
+use super::text::visible;
+use crate::plan::trust::TrustChange;
+use crate::plan::{Base, Plan};
+use crate::value::segments;
+
+/// GitHub takes 65,536 characters in a comment, GitLab more; this leaves room for a heading of somebody else's.
+const MAX_CHARS: usize = 60_000;
+/// A list is cut after this many entries.
+const SHOWN: usize = 20;
+
+/// The plans as Markdown, of at most 60,000 characters.
+pub fn plan_markdown(plans: &[Plan]) -> String {
+    let mut text = String::new();
+    let room = MAX_CHARS / plans.len().max(1);
+    for (at, plan) in plans.iter().enumerate() {
+        let one = one(plan, room);
+        if text.chars().count() + one.chars().count() > MAX_CHARS - 200 {
+            let _ = writeln!(text, "**{} more environments hidden: the log of the job has them.**", plans.len() - at);
+            break;
+        }
+        text.push_str(&one);
+        text.push('\n');
+    }
+    text
+}
+
+fn one(plan: &Plan, room: usize) -> String {
+    let mut text = String::new();
+    let from = match &plan.base {
+        Some(Base::Deployed { serial, .. }) => format!("against what is deployed (serial {serial})"),
+        Some(Base::Revision { name, .. }) => format!("against {}", code(name)),
+        None => "against nothing".to_owned(),
+    };
+    let told = if plan.is_empty() { "no changes".to_owned() } else { summary(plan) };
+    let _ = writeln!(text, "**tieline plan of {}: {told}**, {from}\n", code(&plan.scope.name()));
+    if plan.is_empty() {
+        return text;
+    }
+    let refused = plan.refused.iter().map(|one| match &one.instance {
+        Some(instance) => format!("{}: {}", code(instance), code(&one.reason)),
+        None => code(&one.reason),
+    });
+    list(&mut text, "⛔ Refused", refused);
+    list(&mut text, "⚠️ Trust changes", plan.trust.iter().map(trust));
+    let access = plan.access.iter().flat_map(|access| {
+        let told = |word: &str, ids: &[String]| {
+            (!ids.is_empty()).then(|| format!("{} {word} {}", code(&access.recipient), codes(ids.iter())))
+        };
+        [told("can newly decrypt", &access.gains), told("can no longer decrypt", &access.loses)]
+    });
+    list(&mut text, "Access", access.flatten());
+    for (title, names) in [("Consumers", &plan.consumers), ("Customers", &plan.customers)] {
+        if !names.is_empty() {
+            let _ = writeln!(text, "{title} that are touched: {}\n", codes(names.iter()));
+        }
+    }
+    if !plan.volatile.is_empty() {
+        let _ = writeln!(text, "Resolved at apply: {}\n", codes(plan.volatile.iter()));
+    }
+    let moves = plan.moves.iter();
+    list(&mut text, "Probably moved", moves.map(|m| format!("{} to {}: `key` says so", code(&m.from), code(&m.to))));
+    changes(&mut text, plan, room);
+    text
+}
+
+/// Every change in a folded block, as many as there is room for.
+fn changes(text: &mut String, plan: &Plan, room: usize) {
+    let look = Look { color: false, unicode: true, width: 100 };
+    let room = room.saturating_sub(text.chars().count() + 400);
+    let (mut block, mut shown) = (String::new(), 0);
+    for change in &plan.changes {
+        let drawn = changes_human(std::slice::from_ref(change), look);
+        if block.chars().count() + drawn.chars().count() > room {
+            break;
+        }
+        block.push_str(&drawn);
+        shown += 1;
+    }
+    let hidden = plan.changes.len() - shown;
+    let fence = fence(&block);
+    let _ = writeln!(text, "<details><summary>Every change</summary>\n\n{fence}text\n{block}{fence}\n");
+    if hidden > 0 {
+        let _ = writeln!(text, "**{hidden} hidden**: too long for a comment; `tieline plan` shows them all.\n");
+    }
+    let _ = writeln!(text, "</details>");
+}
+
+fn list(text: &mut String, title: &str, entries: impl Iterator<Item = String>) {
+    let entries: Vec<String> = entries.collect();
+    if entries.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "{title}:\n");
+    for entry in entries.iter().take(SHOWN) {
+        let _ = writeln!(text, "- {entry}");
+    }
+    if entries.len() > SHOWN {
+        let _ = writeln!(text, "- and {} hidden", entries.len() - SHOWN);
+    }
+    text.push('\n');
+}
+
+fn trust(change: &TrustChange) -> String {
+    let leaf = change.leaf();
+    let path = code(&segments(&leaf.path).collect::<Vec<_>>().join("."));
+    let values = match leaf.secret {
+        Some(note) => note.text().to_owned(),
+        None => format!("{} to {}", code(&leaf.old.to_string()), code(&leaf.new.to_string())),
+    };
+    let place = leaf.place.as_ref().map(|(file, line)| format!(" ({})", code(&format!("{file}:{line}"))));
+    let place = place.unwrap_or_default();
+    match change {
+        TrustChange::Block(_) => format!("{path}: {values}{place}"),
+        TrustChange::Destination { instance, .. } => {
+            format!(
+                "**credential re-targeted**: {} would send a secret elsewhere; {path}: {values}{place}",
+                code(instance)
+            )
+        }
+    }
+}
+
+fn codes<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    let names: Vec<&String> = names.collect();
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| code(name)).collect();
+    let more = names.len() - shown.len();
+    if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
+}
+
+/// A code span, cut after 200 characters. Backticks around it are more than any in it.
+fn code(text: &str) -> String {
+    let text = visible(text);
+    let cut: String = text.chars().take(200).collect();
+    let more = if cut.len() < text.len() { "…" } else { "" };
+    let ticks = "`".repeat(longest_run(&cut) + 1);
+    // A blank on either side keeps a backtick at an end apart; renderers take it away.
+    let pad = if cut.starts_with('`') || cut.ends_with('`') || cut.is_empty() { " " } else { "" };
+    format!("{ticks}{pad}{cut}{more}{pad}{ticks}")
+}
+
+fn fence(block: &str) -> String {
+    "`".repeat(longest_run(block).max(2) + 1)
+}
+
+fn longest_run(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
+}
