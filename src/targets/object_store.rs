@@ -47,7 +47,7 @@ impl ObjectStore {
     pub fn new(url: &str, scope: &Scope, jobs: Option<usize>) -> Result<Self> {
         crate::world::tls();
         let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let bucket = rest.split('/').next().unwrap_or(rest);
         let retry =
             RetryConfig { backoff: BackoffConfig::default(), max_retries: 5, retry_timeout: Duration::from_secs(60) };
         let built: object_store::Result<Box<dyn Store>> = match scheme {
@@ -69,12 +69,20 @@ impl ObjectStore {
                 .map(|store| Box::new(store) as _),
         };
         let failed = |why: &str| TargetError::Failed(format!("`{url}` can't be used: {why}"));
-        let store = built.map_err(|error| failed(&reason(&error)))?;
+        Self::on(built.map_err(|error| failed(&reason(&error)))?, url, scope, jobs)
+    }
+
+    /// The target in a store that is there already; `url` names it for people, and its path is the prefix.
+    ///
+    /// # Errors
+    /// The operating system gives no thread.
+    pub fn on(store: Box<dyn Store>, url: &str, scope: &Scope, jobs: Option<usize>) -> Result<Self> {
+        let prefix = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, prefix)| prefix);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
-            .map_err(|error| failed(&error.to_string()))?;
+            .map_err(|error| TargetError::Failed(format!("`{url}` can't be used: {error}")))?;
         Ok(Self {
             url: url.to_owned(),
             store,

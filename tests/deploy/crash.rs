@@ -5,9 +5,11 @@ use tieline::targets::{Inventory, Stored, Swap, TargetError};
 use super::*;
 
 /// A target that dies at the n-th write.
-struct Dies {
-    inner: Directory,
-    left: std::sync::atomic::AtomicUsize,
+pub(super) struct Dies {
+    pub(super) inner: Box<dyn Target>,
+    pub(super) left: std::sync::atomic::AtomicUsize,
+    /// Gives back other manifests than it was given.
+    pub(super) garbles: bool,
 }
 
 impl Dies {
@@ -28,7 +30,8 @@ impl Target for Dies {
         self.inner.read_head()
     }
     fn read_manifest(&self, digest: &Digest) -> Result<Vec<u8>, TargetError> {
-        self.inner.read_manifest(digest)
+        let garble = |bytes: Vec<u8>| if self.garbles { bytes.into_iter().rev().collect() } else { bytes };
+        self.inner.read_manifest(digest).map(garble)
     }
     fn is_lost(&self, digest: &Digest) -> Result<bool, TargetError> {
         self.inner.is_lost(digest)
@@ -68,7 +71,7 @@ fn a78_a_crash_at_any_step_leaves_old_or_new_and_a_rerun_converges() {
         let old = bench.deployed().unwrap();
         let mut desired = bench.desired(&["a", "b", "c"]);
         desired.records.get_mut("a").unwrap()["config"]["host"] = "db2.example".into();
-        let target = Dies { inner: bench.target(), left: steps.into() };
+        let target = Dies { inner: Box::new(bench.target()), left: steps.into(), garbles: false };
         let result = tieline::apply::apply(&target, &desired, Some(&old), &Canaries, &stamp(), &Options::default());
         let found = bench.deployed().unwrap();
         if steps < 5 {

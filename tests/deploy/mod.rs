@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod apply;
+mod contract;
 mod crash;
 mod leak;
 mod peer_sops;

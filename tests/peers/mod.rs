@@ -3,7 +3,51 @@
 mod readers;
 mod yaml_suite;
 
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+
+use crate::support::root;
+
+/// A server of this folder, which ends with the value.
+pub(crate) struct Server {
+    child: Child,
+    output: BufReader<std::process::ChildStdout>,
+    /// `http://127.0.0.1:PORT`.
+    pub(crate) address: String,
+}
+
+impl Server {
+    /// Starts a script, once it says where it is; `None` without Python.
+    pub(crate) fn start(script: &str, arguments: &[&str]) -> Option<Self> {
+        let mut command = Command::new(python()?);
+        command.arg(root().join("tests/peers").join(script)).args(arguments);
+        Some(Self::spawn(command))
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut address = String::new();
+        output.read_line(&mut address).unwrap();
+        assert!(address.contains("://127.0.0.1:"), "the server starts: {address}");
+        Self { child, output, address: address.trim().to_owned() }
+    }
+
+    /// What it was asked for.
+    pub(crate) fn asked(mut self) -> Vec<String> {
+        drop(self.child.stdin.take());
+        let mut text = String::new();
+        self.output.read_to_string(&mut text).unwrap();
+        text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
 
 /// A program that runs, or the test is passed over.
 fn there(what: &str, command: &mut Command) -> bool {

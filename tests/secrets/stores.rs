@@ -1,54 +1,12 @@
 //! Secret stores: asked by `apply` alone, for what the operator allows, with real protocols at the other end.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
 
 use super::quickstart;
-use crate::peers::python;
+use crate::peers::Server;
 use crate::shell::{Ended, Shell};
-use crate::support::root;
 
 const VALUE: &str = "Zk7/tr0ub4dor+stored";
-
-/// A server of `tests/peers`, which ends with the value.
-struct Server {
-    child: Child,
-    output: BufReader<std::process::ChildStdout>,
-    address: String,
-}
-
-impl Server {
-    fn start(script: &str) -> Option<Self> {
-        Self::start_with(script, &[])
-    }
-
-    fn start_with(script: &str, arguments: &[&str]) -> Option<Self> {
-        let mut command = Command::new(python()?);
-        command.arg(root().join("tests/peers").join(script)).arg(VALUE).args(arguments);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut address = String::new();
-        output.read_line(&mut address).unwrap();
-        assert!(address.contains("://127.0.0.1:"), "the server starts: {address}");
-        Some(Self { child, output, address: address.trim().to_owned() })
-    }
-
-    /// What it was asked for.
-    fn asked(mut self) -> Vec<String> {
-        drop(self.child.stdin.take());
-        let mut text = String::new();
-        self.output.read_to_string(&mut text).unwrap();
-        text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
-}
 
 /// A workspace whose production takes its secrets from these addresses.
 fn bound(token: &str, password: &str) -> Shell {
@@ -121,7 +79,7 @@ fn x19_a_file_is_below_the_workspace_or_the_operators_folder_and_no_link() {
 
 #[test]
 fn x19_peer_vault_of_both_versions() {
-    let Some(server) = Server::start("kv.py") else { return };
+    let Some(server) = Server::start("kv.py", &[VALUE]) else { return };
     let shell = bound("vault://kv/prod/db#password", "vault://old/prod/api#key")
         .with("VAULT_ADDR", &server.address)
         .with("VAULT_TOKEN", "hvs.root-of-the-test")
@@ -139,7 +97,7 @@ fn x19_peer_vault_of_both_versions() {
 /// Each resource is asked for once, whatever uses it; two fields of one are one request.
 #[test]
 fn x19_peer_vault_is_asked_once_for_two_fields() {
-    let Some(server) = Server::start("kv.py") else { return };
+    let Some(server) = Server::start("kv.py", &[VALUE]) else { return };
     let shell = bound("vault://kv/prod/db#password", "vault://kv/prod/db#user")
         .with("VAULT_ADDR", &server.address)
         .with("VAULT_TOKEN", "hvs.root-of-the-test")
@@ -151,7 +109,7 @@ fn x19_peer_vault_is_asked_once_for_two_fields() {
 /// A43: what a store says when it refuses may quote the value; we say what kind of refusal it was.
 #[test]
 fn a43_a_stores_refusal_is_told_without_its_words() {
-    let Some(server) = Server::start("kv.py") else { return };
+    let Some(server) = Server::start("kv.py", &[VALUE]) else { return };
     for (uri, token, told) in [
         ("vault://kv/prod/forbidden#password", "hvs.root-of-the-test", "permission denied"),
         ("vault://kv/prod/db#password", "hvs.another", "permission denied"),
@@ -184,7 +142,7 @@ fn a43_a_stores_refusal_is_told_without_its_words() {
 /// A63: no redirect, no proxy of the environment, no endpoint that hands out credentials, no unencrypted one elsewhere.
 #[test]
 fn a63_a42_a_store_leads_nowhere_else() {
-    let Some(server) = Server::start("kv.py") else { return };
+    let Some(server) = Server::start("kv.py", &[VALUE]) else { return };
     let base = |uri: &str| {
         bound(uri, "env:TIELINE_SECRET_P")
             .with("TIELINE_SECRET_P", "x")
@@ -216,7 +174,7 @@ fn a63_a42_a_store_leads_nowhere_else() {
 fn a63_peer_vault_over_tls_is_believed_by_its_certificate_alone() {
     let folder = tempfile::tempdir().unwrap();
     let certificate = folder.path().join("store.pem");
-    let Some(server) = Server::start_with("kv.py", &[certificate.to_str().unwrap()]) else { return };
+    let Some(server) = Server::start("kv.py", &[VALUE, certificate.to_str().unwrap()]) else { return };
     let shell = bound("vault://kv/prod/db#password", "vault://kv/prod/db#user")
         .with("VAULT_ADDR", &server.address)
         .with("VAULT_TOKEN", "hvs.root-of-the-test")
@@ -230,7 +188,7 @@ fn a63_peer_vault_over_tls_is_believed_by_its_certificate_alone() {
 
 #[test]
 fn x19_peer_secrets_manager_as_moto_has_it() {
-    let Some(server) = Server::start("secrets_manager.py") else { return };
+    let Some(server) = Server::start("secrets_manager.py", &[VALUE]) else { return };
     let with = |token: &str, password: &str| {
         bound(token, password)
             .with("AWS_ENDPOINT_URL", &server.address)

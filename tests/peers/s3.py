@@ -1,0 +1,36 @@
+"""S3 as moto has it, with a bucket `deployments`. One request at a time, so that a conditional put is atomic as S3's is.
+
+python s3.py -> prints its address, ends with its standard input, and prints what it was asked for.
+"""
+
+import logging
+import sys
+import threading
+
+import boto3
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+
+logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
+asked = []
+moto = DomainDispatcherApplication(create_backend_app)
+
+
+def app(environ, start_response):
+    asked.append(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}")
+    return moto(environ, start_response)
+
+
+server = make_server("127.0.0.1", 0, app, threaded=False)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+address = f"http://127.0.0.1:{server.server_port}"
+client = boto3.client("s3", endpoint_url=address, region_name="us-east-1",
+                      aws_access_key_id="testing", aws_secret_access_key="testing")
+client.create_bucket(Bucket="deployments")
+asked.clear()
+print(address, flush=True)
+sys.stdin.read()
+try:
+    print("\n".join(asked), flush=True)
+except BrokenPipeError:
+    pass  # nobody asks any more
