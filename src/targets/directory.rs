@@ -10,7 +10,6 @@ use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
 use walkdir::WalkDir;
 
 use super::{Inventory, Stored, Swap, Target, TargetError, manifest_path, object_path, signature_path, stored};
@@ -18,6 +17,7 @@ use crate::bundle::manifest::{MAX_HEAD, MAX_MANIFEST};
 use crate::bundle::object::MAX_OBJECT;
 use crate::bundle::signature::MAX_SIGNATURE;
 use crate::bundle::{Deployed, Digest, Head, Scope};
+use crate::parallel;
 use crate::world::disk::{Access, replace, sync_folder};
 use crate::world::{ReadError, System, World};
 
@@ -262,7 +262,7 @@ impl Target for Directory {
     }
 
     fn put_objects(&self, objects: &[(&Digest, &[u8])], stored: &(dyn Fn() + Sync)) -> Result<()> {
-        objects.par_iter().try_for_each(|(digest, bytes)| {
+        parallel::try_each(objects, |(digest, bytes)| {
             self.put(&object_path(digest), bytes, MAX_OBJECT)?;
             stored();
             Ok(())

@@ -7,6 +7,7 @@ mod crash;
 mod leak;
 mod peer_sops;
 mod plan;
+mod strace;
 mod trust;
 mod verify;
 

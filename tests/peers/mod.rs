@@ -50,7 +50,7 @@ impl Drop for Server {
 }
 
 /// A program that runs, or the test is passed over.
-fn there(what: &str, command: &mut Command) -> bool {
+pub(crate) fn there(what: &str, command: &mut Command) -> bool {
     let ran = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     let found = ran.is_ok_and(|status| status.success());
     if !found {
