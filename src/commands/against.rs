@@ -84,7 +84,7 @@ impl Past {
             ui.problems(&told, &workspace.sources, 1);
             let tally = human::tally(&told);
             return Err(Failure::new(format!("`{at}` does not compile at {}: {tally}", self.name))
-                .help("compare with a revision that compiles; with what is deployed, `tieline plan` compares without `--against`"));
+                .help("compare with a revision that compiles, or with what is deployed: without `--against`"));
         }
         let desired = desired(workspace, catalogue, &compiled);
         Ok(Some((compiled, desired)))

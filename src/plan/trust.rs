@@ -40,7 +40,8 @@ pub(super) fn changes(
     desired: &Desired,
     places: Places<'_>,
 ) -> Vec<TrustChange> {
-    let block = diff(old_trust, &desired.trust, &[]).into_iter().map(TrustChange::Block);
+    let block = diff(old_trust, &desired.trust, &[]).into_iter().filter(|leaf| !is_newcomer(leaf, old_trust, desired));
+    let block = block.map(TrustChange::Block);
     let known = Known::new(pairs.iter().filter_map(|pair| pair.old).map(|(_, record)| record));
     let destinations = pairs.iter().filter(|pair| pair.differs()).filter_map(|pair| {
         let (instance, _) = pair.new?;
@@ -52,6 +53,15 @@ pub(super) fn changes(
         Some(told.collect::<Vec<_>>())
     });
     block.chain(destinations.flatten()).collect()
+}
+
+/// Whether a leaf is about a connector that one side does not use at all: that follows from the connections, which are told.
+fn is_newcomer(leaf: &Leaf, old_trust: &Value, desired: &Desired) -> bool {
+    let mut path = segments(&leaf.path);
+    path.next().as_deref() == Some("connectors")
+        && path
+            .next()
+            .is_some_and(|id| [old_trust, &desired.trust].iter().any(|trust| trust["connectors"].get(&id).is_none()))
 }
 
 /// Name and origin of a secret. Not its version: a rotated one is worth as much.

@@ -1,12 +1,15 @@
 //! Planning and applying, seen from outside: records in, a target on disk out.
 #![allow(clippy::unwrap_used)]
 
+mod against;
 mod apply;
 mod contract;
 mod crash;
+mod guards;
 mod leak;
 mod peer_sops;
 mod plan;
+mod saved;
 mod strace;
 mod trust;
 mod verify;

@@ -49,6 +49,13 @@ impl Shell {
         self.with("SOPS_AGE_KEY_FILE", file.to_str().unwrap())
     }
 
+    /// Another shell in the same folder, with a home of its own.
+    pub(crate) fn again(&self) -> Self {
+        let mut shell = Self::new();
+        shell.folder.clone_from(&self.folder);
+        shell
+    }
+
     /// The same with a variable set.
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.variables.retain(|(n, _)| n != name);

@@ -1,0 +1,148 @@
+//! Promise: nothing is deleted that somebody did not mean to.
+
+use std::fs;
+
+use crate::shell::{Ended, Shell, tree};
+
+/// A workspace with so many connections, applied.
+fn applied(count: usize, settings: &str) -> Shell {
+    let shell = Shell::example("quickstart").with_demo_identity();
+    for n in 0..count {
+        shell.put(
+            &path(n),
+            &format!("connector: http\nconfig: {{base_url: 'https://c{n}.example.com'}}\nauth: {{mode: none}}\n"),
+        );
+    }
+    guard(&shell, settings);
+    shell.ok(&["apply", "prod", "--yes"]);
+    shell
+}
+
+fn path(n: usize) -> String {
+    format!("connections/c{n}.yaml")
+}
+
+fn guard(shell: &Shell, settings: &str) {
+    let file = "environments/prod/environment.yaml";
+    let text = shell.read(file);
+    let kept: String =
+        text.lines().filter(|line| !line.starts_with("guards")).map(|line| format!("{line}\n")).collect();
+    shell.put(file, &format!("{kept}{settings}"));
+}
+
+fn delete(shell: &Shell, numbers: std::ops::Range<usize>) {
+    numbers.for_each(|n| fs::remove_file(shell.folder.join(path(n))).unwrap());
+}
+
+fn refused(shell: &Shell, more: &[&str], words: &str) -> Ended {
+    let before = tree(&shell.folder.join("dist"));
+    let ended = shell.run(&[&["apply", "prod", "--yes"], more].concat());
+    assert_eq!(ended.code, 4, "{ended:?}");
+    assert!(ended.stderr.contains(words), "{words}: {ended:?}");
+    assert!(tree(&shell.folder.join("dist")) == before);
+    ended
+}
+
+#[test]
+fn a86_more_deletions_than_usual_need_their_exact_number() {
+    let shell = applied(10, "");
+    delete(&shell, 0..3);
+    // Three of twelve are many, and few.
+    shell.ok(&["apply", "prod", "--yes"]);
+    delete(&shell, 3..7);
+    refused(&shell, &[], "4 of 9 deployed connections would be deleted");
+    refused(&shell, &["--allow-delete", "3"], "the plan deletes 4, and `--allow-delete 3` was said");
+    let plan = shell.ok(&["plan", "prod"]).stdout;
+    assert!(plan.contains("refused\n  4 of 9 deployed connections would be deleted"), "{plan}");
+    assert!(plan.contains("`--allow-delete 4`"), "{plan}");
+    shell.ok(&["apply", "prod", "--yes", "--allow-delete", "4"]);
+}
+
+#[test]
+fn a86_the_stricter_of_the_deployed_and_the_new_guards_counts() {
+    let shell = applied(10, "guards: {max_delete_count: 0}\n");
+    delete(&shell, 0..1);
+    refused(&shell, &[], "the deployed guards allow 0");
+    // To lift a guard and delete in one change is refused: the first is an apply of its own.
+    guard(&shell, "guards: {max_delete_count: 5}\n");
+    refused(&shell, &[], "the deployed guards allow 0");
+    guard(&shell, "guards: {max_delete_percent: 5}\n");
+    refused(&shell, &[], "the deployed guards allow 0");
+    let shell = applied(10, "guards: {max_delete_count: 5}\n");
+    guard(&shell, "guards: {max_delete_percent: 5}\n");
+    delete(&shell, 0..1);
+    refused(&shell, &[], "the new guards allow 5 %");
+}
+
+#[test]
+fn a85_a_workspace_that_is_not_found_or_does_not_load_deletes_nothing() {
+    let shell = applied(2, "guards: {max_delete_percent: 100, max_delete_count: 100}\n");
+    let aside = shell.everything().join("aside");
+    // No files at all: nothing would be left.
+    for folder in ["connections", "consumers", "credentials", "environments/prod/connections"] {
+        fs::rename(shell.folder.join(folder), aside.join(folder.replace('/', "-"))).unwrap_or_else(|_| {
+            fs::create_dir_all(&aside).unwrap();
+            fs::rename(shell.folder.join(folder), aside.join(folder.replace('/', "-"))).unwrap();
+        });
+    }
+    refused(&shell, &[], "nothing would be left");
+    for folder in ["connections", "consumers", "credentials", "environments/prod/connections"] {
+        fs::rename(aside.join(folder.replace('/', "-")), shell.folder.join(folder)).unwrap();
+    }
+    // A file that can't be read, an environment that is not there: no apply.
+    for (path, text) in [("connections/c0.yaml", "connector: [\n"), ("tieline.yaml", "tieline: 1\n")] {
+        let good = shell.read(path);
+        shell.put(path, text);
+        let ended = shell.run(&["apply", "prod", "--yes", "--allow-delete", "4"]);
+        assert_eq!(ended.code, 1, "{ended:?}");
+        shell.put(path, &good);
+    }
+    assert_eq!(shell.run(&["apply", "prd", "--yes"]).code, 64);
+    assert!(shell.ok(&["apply", "prod", "--yes"]).stderr.contains("nothing to do"));
+}
+
+#[test]
+fn c07_what_is_protected_stays_through_a_rollback_and_whatever_number_is_allowed() {
+    let shell = applied(1, "");
+    shell.put(&path(1), &format!("protect: true\n{}", shell.read(&path(0)).replace("c0.", "c1.")));
+    shell.ok(&["apply", "prod", "--yes"]);
+    let ended = shell.run(&["rollback", "prod", "--yes", "--allow-delete", "1"]);
+    assert_eq!(ended.code, 4, "{ended:?}");
+    assert!(ended.stderr.contains("`c1`: it is protected and would be deleted"), "{ended:?}");
+    delete(&shell, 1..2);
+    refused(&shell, &["--allow-delete", "1"], "it is protected and would be deleted");
+}
+
+#[test]
+fn a_protected_environment_asks_for_a_word_at_its_first_apply() {
+    let shell = Shell::example("quickstart").with_demo_identity();
+    guard(&shell, "protected: true\n");
+    let first = shell.run(&["apply", "prod", "--yes"]);
+    assert_eq!(first.code, 4, "{first:?}");
+    assert!(first.stderr.contains("`--initial`"), "{first:?}");
+    shell.ok(&["apply", "prod", "--yes", "--initial"]);
+    // The history that is there now is another one than was seen.
+    fs::remove_dir_all(shell.folder.join("dist")).unwrap();
+    let stranger = Shell::example("quickstart").with_demo_identity();
+    guard(&stranger, "protected: true\n");
+    stranger.ok(&["apply", "prod", "--yes", "--initial"]);
+    crate::shell::copy(&stranger.folder.join("dist"), &shell.folder.join("dist"));
+    shell.put("connections/hubspot.yaml", &shell.read("connections/hubspot.yaml").replace("retries: 5", "retries: 6"));
+    let other = shell.run(&["apply", "prod", "--yes"]);
+    assert_eq!(other.code, 4, "{other:?}");
+    assert!(other.stderr.contains("has another history"), "{other:?}");
+    shell.ok(&["apply", "prod", "--yes", "--initial"]);
+    shell.put("connections/hubspot.yaml", &shell.read("connections/hubspot.yaml").replace("retries: 6", "retries: 4"));
+    shell.ok(&["apply", "prod", "--yes"]);
+}
+
+#[test]
+fn without_a_terminal_and_without_yes_nothing_is_applied() {
+    let shell = Shell::example("quickstart").with_demo_identity();
+    let ended = shell.run(&["apply", "prod"]);
+    assert_eq!(ended.code, 64, "{ended:?}");
+    assert!(ended.stderr.contains("there is nobody to ask") && !shell.folder.join("dist").exists(), "{ended:?}");
+    shell.ok(&["apply", "prod", "--yes"]);
+    let ended = shell.run(&["rollback", "prod", "1"]);
+    assert!(ended.stderr.contains("nothing to do"), "{ended:?}");
+}
