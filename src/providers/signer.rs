@@ -2,8 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use rsa::pkcs1v15::SigningKey;
+use rsa::rand_core::OsRng;
+use rsa::sha2::Sha512;
+use rsa::signature::{RandomizedSigner, SignatureEncoding};
+use rsa::{BigUint, RsaPrivateKey};
 use ssh_agent_client_rs::{Client, Identity};
-use ssh_key::{HashAlg, PrivateKey, PublicKey, SshSig};
+use ssh_key::{Algorithm, HashAlg, PrivateKey, PublicKey, Signature, SshSig};
 
 use crate::bundle::signature::{NAMESPACE, Sign, armored};
 use crate::sops::Ask;
@@ -63,8 +68,25 @@ impl Sign for File {
     }
 
     fn sign(&self, message: &[u8]) -> Result<String, String> {
-        let signature = self.key.sign(NAMESPACE, HashAlg::Sha512, message);
-        armored(&signature.map_err(|error| format!("the key can't sign: {error}"))?)
+        let failed = |why: &dyn std::fmt::Display| format!("the key can't sign: {why}");
+        let Some(pair) = self.key.key_data().rsa() else {
+            let signature = self.key.sign(NAMESPACE, HashAlg::Sha512, message);
+            return armored(&signature.map_err(|error| failed(&error))?);
+        };
+        let data = SshSig::signed_data(NAMESPACE, HashAlg::Sha512, message).map_err(|error| failed(&error))?;
+        let number = |number: &ssh_key::Mpint| {
+            number.as_positive_bytes().map(BigUint::from_bytes_be).ok_or_else(|| failed(&"it is damaged"))
+        };
+        let (public, private) = (&pair.public, &pair.private);
+        let primes = vec![number(&private.p)?, number(&private.q)?];
+        let key = RsaPrivateKey::from_components(number(&public.n)?, number(&public.e)?, number(&private.d)?, primes);
+        let key = SigningKey::<Sha512>::new(key.map_err(|error| failed(&error))?);
+        // Blinded, so that the time it takes says nothing of the key.
+        let signed = key.try_sign_with_rng(&mut OsRng, &data).map_err(|error| failed(&error))?;
+        let algorithm = Algorithm::Rsa { hash: Some(HashAlg::Sha512) };
+        let signature = Signature::new(algorithm, signed.to_vec()).map_err(|error| failed(&error))?;
+        let signature = SshSig::new(self.public_key().key_data().clone(), NAMESPACE, HashAlg::Sha512, signature);
+        armored(&signature.map_err(|error| failed(&error))?)
     }
 }
 

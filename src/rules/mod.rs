@@ -14,6 +14,7 @@ mod duplicate_endpoint;
 mod exposes_organization;
 mod extract_on_primary;
 mod generic_http;
+mod hidden_character;
 mod literal_credential;
 mod mixed_residency;
 mod naming;
@@ -148,6 +149,7 @@ pub static RULES: &[Rule] = &[
     rule!(exposes_organization, "exposes-organization", Error, Error, Check::Connection(exposes_organization::check)),
     rule!(extract_on_primary, "extract-on-primary", Warning, Error, Check::Connection(extract_on_primary::check)),
     rule!(generic_http, "generic-http-for-known-vendor", Warning, Error, Check::Connection(generic_http::check)),
+    rule!(hidden_character, "hidden-character", Warning, Error, Check::Workspace(hidden_character::check)),
     rule!(
         literal_credential,
         "literal-credential-in-consumer",

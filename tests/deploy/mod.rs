@@ -3,6 +3,8 @@
 
 mod against;
 mod apply;
+mod archive;
+mod comment;
 mod contract;
 mod crash;
 mod guards;
@@ -10,6 +12,7 @@ mod leak;
 mod peer_sops;
 mod plan;
 mod saved;
+mod signing;
 mod strace;
 mod trust;
 mod verify;
