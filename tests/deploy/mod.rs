@@ -11,6 +11,8 @@ mod guards;
 mod leak;
 mod peer_sops;
 mod plan;
+mod publish;
+mod remote;
 mod saved;
 mod signing;
 mod strace;
