@@ -9,6 +9,7 @@ mod contract;
 mod crash;
 mod guards;
 mod leak;
+mod life;
 mod peer_sops;
 mod plan;
 mod publish;
