@@ -1,6 +1,6 @@
 //! `tieline plan`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::against::{self, Sides};
@@ -122,7 +122,7 @@ fn compared(args: &Args, session: &Session, typed: &str, ui: &Ui) -> Result<Vec<
     Ok(plans)
 }
 
-fn save(path: &PathBuf, place: &Place, plan: &Plan, ui: &Ui) -> Result<(), Failure> {
+fn save(path: &Path, place: &Place, plan: &Plan, ui: &Ui) -> Result<(), Failure> {
     let shown = path.display();
     let is_environment = |name: &str| place.session.workspace.environments.contains_key(name);
     if path.to_str().is_some_and(is_environment) {
