@@ -24,6 +24,9 @@ const OUTPUTS: &[(&[&str], &str)] = &[
     (&["recipients", "list", "--format", "json"], "recipients-list"),
     (&["recipients", "check", "--format", "json"], "recipients-check"),
     (&["plan", "prod", "--format", "json"], "plan"),
+    (&["plan", "prod", "--format", "gitlab"], "plan-gitlab"),
+    (&["plan", "--all", "--format", "json"], "plans"),
+    (&["status", "--format", "json"], "status"),
     (&["diff", "dev", "prod", "--format", "json"], "diff"),
     (&["graph", "--format", "json"], "graph"),
     (&["connector", "list", "--format", "json"], "connector-list"),
@@ -31,6 +34,13 @@ const OUTPUTS: &[(&[&str], &str)] = &[
     (&["rule", "list", "--format", "json"], "rule-list"),
     (&["show", "consumer/sync-leads", "--format", "json"], "show-consumer"),
     (&["show", "credential/ziggy-database", "--format", "json"], "show-credential"),
+];
+
+/// The same, where something is deployed and exported to `b.tgz`.
+const DEPLOYED: &[(&[&str], &str)] = &[
+    (&["history", "prod", "--format", "json"], "history"),
+    (&["status", "--format", "json"], "status"),
+    (&["bundle", "inspect", "b.tgz", "--format", "json"], "bundle-inspect"),
 ];
 
 fn check(shell: &Shell, arguments: &[&str], schema: &str) -> Value {
@@ -80,9 +90,24 @@ fn a_plan_with_every_kind_of_change_matches_its_schema() {
 
 #[test]
 fn no_schema_stands_without_a_test() {
-    let tested: Vec<&str> = OUTPUTS.iter().map(|(_, schema)| *schema).collect();
+    let tested: Vec<&str> = OUTPUTS.iter().chain(DEPLOYED).map(|(_, schema)| *schema).collect();
     for file in files(&root().join("schemas/output")) {
         let name = file.strip_suffix(".json").unwrap();
         assert!(tested.contains(&name), "nothing prints {file}");
     }
+}
+
+#[test]
+fn what_is_deployed_matches_its_schemas() {
+    let shell = Shell::example("ziggy").with_demo_identity();
+    crate::secrets::commit(&shell, "one");
+    assert_eq!(shell.run(&["apply", "prod", "--yes"]).code, 0);
+    assert_eq!(shell.run(&["bundle", "export", "prod", "b.tgz"]).code, 0);
+    for (arguments, schema) in DEPLOYED {
+        check(&shell, arguments, schema);
+    }
+    let plan = check(&shell, &["plan", "dev", "--against", "HEAD", "--format", "json"], "plan");
+    assert_eq!(plan["base"]["revision"], "HEAD");
+    let each = check(&shell, &["plan", "--all", "--against", "HEAD", "--format", "json"], "plans");
+    assert_eq!(each["plans"].as_array().unwrap().len(), 2);
 }

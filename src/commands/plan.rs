@@ -70,6 +70,9 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     };
     let changes = plans.iter().any(|(plan, _)| !plan.is_empty());
     print(args, plans, ui);
+    if let Some(path) = &args.out {
+        ui.say(&format!("saved; `tieline apply {}` applies this plan and no other", path.display()));
+    }
     Ok(if args.detailed_exitcode && changes { Exit::Changes } else { Exit::Done })
 }
 
@@ -88,7 +91,7 @@ fn deployed(args: &Args, session: &Rc<Session>, ui: &Ui) -> Result<Vec<(Plan, St
         let place = Place::of(Rc::clone(session), at, &args.elsewhere)?;
         let planned = plan(&place, ui)?;
         if let Some(path) = &args.out {
-            save(path, &place, &planned.plan, ui)?;
+            save(path, &place, &planned.plan)?;
         }
         return Ok(vec![(planned.plan, place.target.describe())]);
     }
@@ -122,7 +125,7 @@ fn compared(args: &Args, session: &Session, typed: &str, ui: &Ui) -> Result<Vec<
     Ok(plans)
 }
 
-fn save(path: &Path, place: &Place, plan: &Plan, ui: &Ui) -> Result<(), Failure> {
+fn save(path: &Path, place: &Place, plan: &Plan) -> Result<(), Failure> {
     let shown = path.display();
     let is_environment = |name: &str| place.session.workspace.environments.contains_key(name);
     if path.to_str().is_some_and(is_environment) {
@@ -133,9 +136,7 @@ fn save(path: &Path, place: &Place, plan: &Plan, ui: &Ui) -> Result<(), Failure>
     }
     let bytes = saved(place, plan).bytes().map_err(|error| Failure::new(error.to_string()))?;
     disk::replace(path, &bytes, Access::Private)
-        .map_err(|error| Failure::new(format!("can't write `{shown}`: {error}")))?;
-    ui.say(&format!("saved; `tieline apply {shown}` applies this plan and no other"));
-    Ok(())
+        .map_err(|error| Failure::new(format!("can't write `{shown}`: {error}")))
 }
 
 fn print(args: &Args, plans: Vec<(Plan, String)>, ui: &Ui) {
