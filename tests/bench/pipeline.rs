@@ -2,7 +2,7 @@
 //! parser and doing nothing with them.
 //!
 //! `cargo bench` measures 10,000 connections; `cargo bench -- --quick` runs everything once on a few, `-- --sealing` measures
-//! secrets files alone. Times are medians
+//! secrets files alone, `-- --deploying` those and plan and apply. Times are medians
 //! of rounds in which every measure runs once. Nothing here fails because it is slow.
 
 #![allow(clippy::print_stdout, reason = "a table is what it gives")]
@@ -12,6 +12,7 @@
     reason = "measuring looks at the clock and runs programs"
 )]
 
+mod deploying;
 mod process;
 mod sealing;
 mod stages;
@@ -33,6 +34,10 @@ fn main() {
     println!("{connections} connections, {THREADS} threads, medians of {rounds} rounds");
     seals(if quick { 20 } else { 1_000 }, rounds);
     if arguments.iter().any(|a| a == "--sealing") {
+        return;
+    }
+    deploys(connections, rounds);
+    if arguments.iter().any(|a| a == "--deploying") {
         return;
     }
     for five in [false, true] {
@@ -99,6 +104,28 @@ fn seals(files: usize, rounds: usize) {
         let each = |time: f64| time * 1000.0 / files as f64;
         println!("{:<30} {ours:>7.1} ms {:>7.1} µs {:>9.1} µs {:>7.2}", row.name, each(ours), each(bare), ours / bare);
     }
+}
+
+fn deploys(connections: usize, rounds: usize) {
+    let folder = workspace::generate(connections, false);
+    let measured = deploying::measure(folder.path(), rounds);
+    let deploying::Deploying { rows, connections, sealed, written, manifest } = measured;
+    println!(
+        "\n{connections} connections deployed, {} changed: {sealed} sealed, {written} files more",
+        deploying::CHANGED
+    );
+    let of = |name: &str| {
+        let row = rows.iter().find(|row| row.name == name).expect("a row of this name");
+        milliseconds(median(&row.times.iter().map(|time| time.wall).collect::<Vec<_>>()))
+    };
+    for row in &rows {
+        println!("{:<36} {:>8.1} ms", row.name, of(row.name));
+    }
+    println!(
+        "the manifest has {manifest} bytes; reading it takes {:.2} times plain JSON, writing {:.2} times",
+        of(deploying::READ) / of(deploying::FLOOR),
+        of(deploying::WRITE) / of(deploying::FLOOR_WRITE)
+    );
 }
 
 fn programs(folder: &tempfile::TempDir, connections: usize, rounds: usize) {
