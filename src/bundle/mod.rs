@@ -73,7 +73,8 @@ pub fn is_instance(id: &str) -> bool {
         first && bytes.len() <= 63 && bytes.iter().all(rest)
     };
     let (connection, customer) = id.split_once('@').map_or((id, None), |(id, customer)| (id, Some(customer)));
-    connection.split('/').all(segment) && customer.is_none_or(segment)
+    // A folder `a.yaml` can't stand beside a file of that name.
+    connection.split('/').all(segment) && !connection.contains(".yaml/") && customer.is_none_or(segment)
 }
 
 /// Whether a record is that of the instance `id`, which is safe as a path.
@@ -95,9 +96,10 @@ mod tests {
         for good in ["a", "a/b", "finance/warehouse@globex", "9.x_y-z"] {
             assert!(is_instance(good), "{good}");
         }
-        for bad in
-            ["", "/a", "a/", "../a", "a/../b", "a//b", ".", "A", "a\\b", "a@", "@b", "a@b@c", "a@b/c", "a\0", "a b"]
-        {
+        for bad in [
+            "", "/a", "a/", "a.yaml/b", "../a", "a/../b", "a//b", ".", "A", "a\\b", "a@", "@b", "a@b@c", "a@b/c",
+            "a\0", "a b",
+        ] {
             assert!(!is_instance(bad), "{bad}");
         }
     }

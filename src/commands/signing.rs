@@ -9,9 +9,10 @@ use crate::bundle::archive::Parts;
 use crate::bundle::export::for_customer;
 use crate::bundle::signature::{AllowedSigners, Sign};
 use crate::providers::signer;
+use crate::reporters::human::plural;
 use crate::reporters::text::visible;
 use crate::ui::Ui;
-use crate::verify::verify;
+use crate::verify::{Report, verify};
 use crate::world::disk;
 
 /// Whose signatures are made and believed.
@@ -68,6 +69,20 @@ pub(super) fn signed(
     let signer = allowed.verify(signature, bytes, time).map_err(|why| broken(&why))?;
     ui.data(&format!("signed by {} ({})\n", visible(&signer.principals), signer.fingerprint));
     Ok(())
+}
+
+/// Prints what a check found, and gives the last line: how many objects there are, and whether they are as they should be.
+pub(super) fn verdict(report: &Report, ui: &Ui) -> String {
+    for problem in &report.problems {
+        let who = problem.instance.as_deref().unwrap_or("manifest");
+        ui.data(&format!("{}: {}\n", visible(who), visible(&problem.message)));
+    }
+    let (objects, opened, problems) = (report.objects, report.opened, report.problems.len());
+    let verdict = match problems {
+        0 => "all as they should be".to_owned(),
+        _ => format!("{problems} problem{}", plural(problems)),
+    };
+    format!("{objects} object{}, {opened} opened and their MACs checked: {verdict}\n", plural(objects))
 }
 
 /// The files of what is in force, found whole; cut down to one customer if that is asked for.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::deploy::{Place, Where, failed};
 use super::session::absent;
-use super::signing::signed;
+use super::signing::{signed, verdict};
 use super::{Cli, Exit, Failure};
 use crate::bundle::Deployed;
 use crate::model::record::texts;
@@ -46,28 +46,14 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let Some(head) = &report.head else {
         return Err(Failure::new(format!("nothing deployed at {} yet", place.target.describe())));
     };
-    for problem in &report.problems {
-        let who = problem.instance.as_deref().unwrap_or("manifest");
-        ui.data(&format!("{}: {}\n", visible(who), visible(&problem.message)));
-    }
     if let (Some(path), Some(deployed)) = (&args.allowed_signers, &deployed) {
         let signature = place.target.read_signature(&deployed.digest).map_err(|error| failed(&error))?;
         let bytes = place.target.read_manifest(&deployed.digest).map_err(|error| failed(&error))?;
         signed(path, signature.as_deref(), &bytes, deployed, ui)?;
     }
-    let (objects, opened, problems) = (report.objects, report.opened, report.problems.len());
-    let verdict = if problems == 0 {
-        "all as they should be".to_owned()
-    } else {
-        format!("{problems} problem{}", plural(problems))
-    };
-    ui.data(&format!(
-        "{} serial {}: {objects} object{}, {opened} opened and their MACs checked: {verdict}\n",
-        place.at,
-        head.serial,
-        plural(objects)
-    ));
-    Ok(if problems == 0 { Exit::Done } else { Exit::Integrity })
+    let told = verdict(&report, ui);
+    ui.data(&format!("{} serial {}: {told}", place.at, head.serial));
+    Ok(if report.problems.is_empty() { Exit::Done } else { Exit::Integrity })
 }
 
 /// What a consumer's key opens: by what each object says that it is sealed to, which needs no key.

@@ -39,7 +39,7 @@ fn deletions(pairs: &[Pair<'_>]) -> usize {
     pairs.iter().filter(|pair| pair.new.is_none()).count()
 }
 
-/// Where neither limit is set, more deletions than both of these are too many: a small workspace may lose one of two, and
+/// Where neither limit is set, a protected environment asks for the number of any deletion; elsewhere more deletions than both of these are too many: a small workspace may lose one of two, and
 /// a large one three.
 const DEFAULT: (f64, u64) = (20.0, 3);
 
@@ -67,7 +67,9 @@ fn exceeded(deleted: usize, deployed: usize, trust: &Value) -> Option<String> {
     let limit = |name: &str| trust.get("guards")?.get(name)?.as_f64();
     #[allow(clippy::cast_precision_loss, reason = "numbers of connections")]
     let (count, share) = (deleted as f64, deleted as f64 * 100.0 / deployed.max(1) as f64);
+    let protected = trust.get("protected").and_then(Value::as_bool) == Some(true);
     match (limit("max_delete_percent"), limit("max_delete_count")) {
+        (None, None) if protected => Some("none, since the environment is protected".to_owned()),
         #[allow(clippy::cast_precision_loss, reason = "a constant")]
         (None, None) => {
             (share > DEFAULT.0 && count > DEFAULT.1 as f64).then(|| format!("{} % or {}", DEFAULT.0, DEFAULT.1))

@@ -327,13 +327,7 @@ impl Target for Directory {
     }
 
     fn delete(&self, stored: &Stored) -> Result<()> {
-        let digest = &stored.digest;
-        let paths = if stored.is_manifest {
-            vec![manifest_path(digest), signature_path(digest)]
-        } else {
-            vec![object_path(digest)]
-        };
-        for path in paths {
+        for path in stored.paths() {
             match fs::remove_file(self.root.join(&path)) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(self.failed("delete", &path, &error)),
                 _ => {}

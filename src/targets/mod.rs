@@ -110,6 +110,16 @@ pub struct Stored {
     pub written: i64,
 }
 
+impl Stored {
+    /// Where it stands, a manifest with its signature.
+    fn paths(&self) -> Vec<String> {
+        match self.is_manifest {
+            true => vec![manifest_path(&self.digest), signature_path(&self.digest)],
+            false => vec![object_path(&self.digest)],
+        }
+    }
+}
+
 /// `objects/HEX`, under which an object stands in every kind of target.
 fn object_path(digest: &Digest) -> String {
     format!("objects/{}", digest.hex())

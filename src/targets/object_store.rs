@@ -280,14 +280,8 @@ impl Target for ObjectStore {
     }
 
     fn delete(&self, stored: &Stored) -> Result<()> {
-        let digest = &stored.digest;
-        let paths = if stored.is_manifest {
-            vec![manifest_path(digest), signature_path(digest)]
-        } else {
-            vec![object_path(digest)]
-        };
         self.runtime.block_on(async {
-            for path in paths {
+            for path in stored.paths() {
                 match self.store.delete(&self.path(&path)).await {
                     Ok(()) | Err(Error::NotFound { .. }) => {}
                     Err(error) => return Err(self.failed("delete", &path, &error)),

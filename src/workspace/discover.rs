@@ -187,6 +187,10 @@ fn id(segments: &[&str], extension: &str) -> Result<Box<str>, Refusal> {
     for segment in folders.iter().copied().chain([last]) {
         check_segment(segment)?;
     }
+    // Beside a file of that name, which another layer may have, no such folder could be deployed.
+    if let Some(folder) = folders.iter().find(|folder| folder.ends_with(".yaml")) {
+        return Err(Refusal::Id((*folder).to_owned()));
+    }
     let mut id = segments.join("/");
     id.truncate(id.len() - extension.len());
     Ok(id.into())
@@ -205,9 +209,9 @@ pub fn is_segment(text: &str) -> bool {
         && bytes.all(|b| alphanumeric(b) || matches!(b, b'.' | b'_' | b'-'))
 }
 
-/// A whole id: segments joined by `/`.
+/// A whole id: segments joined by `/`, none but the last ending in `.yaml`.
 pub fn is_id(text: &str) -> bool {
-    text.split('/').all(is_segment)
+    text.split('/').all(is_segment) && !text.contains(".yaml/")
 }
 
 #[cfg(test)]

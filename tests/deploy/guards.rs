@@ -1,8 +1,10 @@
 //! Promise: nothing is deleted that somebody did not mean to.
 
 use std::fs;
+use std::process::Command;
 
-use crate::shell::{Ended, Shell, tree};
+use crate::peers::there;
+use crate::shell::{Ended, Shell, feed, tree};
 
 /// A workspace with so many connections, applied.
 fn applied(count: usize, settings: &str) -> Shell {
@@ -134,6 +136,47 @@ fn a_protected_environment_asks_for_a_word_at_its_first_apply() {
     shell.ok(&["apply", "prod", "--yes", "--initial"]);
     shell.put("connections/hubspot.yaml", &shell.read("connections/hubspot.yaml").replace("retries: 6", "retries: 4"));
     shell.ok(&["apply", "prod", "--yes"]);
+}
+
+#[test]
+fn a86_in_a_protected_environment_every_deletion_needs_its_number() {
+    let shell = Shell::example("quickstart").with_demo_identity();
+    for n in 0..10 {
+        shell.put(
+            &path(n),
+            &format!("connector: http\nconfig: {{base_url: 'https://c{n}.example.com'}}\nauth: {{mode: none}}\n"),
+        );
+    }
+    guard(&shell, "protected: true\n");
+    shell.ok(&["apply", "prod", "--yes", "--initial"]);
+    delete(&shell, 0..1);
+    refused(&shell, &[], "the deployed guards allow none, since the environment is protected");
+    // To lift the protection in the same change helps nobody.
+    let text = shell.read("environments/prod/environment.yaml").replace("protected: true", "protected: false");
+    shell.put("environments/prod/environment.yaml", &text);
+    refused(&shell, &[], "the deployed guards allow none");
+    shell.ok(&["apply", "prod", "--yes", "--allow-delete", "1"]);
+}
+
+#[test]
+fn on_a_terminal_an_apply_asks_and_takes_yes_alone_for_a_yes() {
+    if !there("script", Command::new("script").arg("--version")) {
+        return;
+    }
+    let shell = Shell::example("quickstart").with_demo_identity();
+    let typed = |answer: &str| {
+        let mut command = shell.command("script");
+        command.args(["-qec", &format!("{} apply prod", env!("CARGO_BIN_EXE_tieline")), "/dev/null"]);
+        feed(&mut command, answer)
+    };
+    for no in ["no\n", "y\n", "\n"] {
+        let ended = typed(no);
+        assert!(ended.code == 1 && ended.stdout.contains("nothing was changed"), "{ended:?}");
+        assert!(!shell.folder.join("dist").exists());
+    }
+    let ended = typed("yes\n");
+    assert!(ended.code == 0 && ended.stdout.contains("Apply this to prod?"), "{ended:?}");
+    assert!(ended.stdout.contains("stored 2/2") && ended.stdout.contains("applied serial 1"), "{ended:?}");
 }
 
 #[test]

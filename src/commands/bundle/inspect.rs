@@ -5,9 +5,9 @@ use serde_json::json;
 use super::source::Source;
 use crate::commands::format::Report;
 use crate::commands::session::Keys;
+use crate::commands::signing::verdict;
 use crate::commands::{Exit, Failure};
 use crate::model::record::{secrets, texts};
-use crate::reporters::human::plural;
 use crate::reporters::json::{FORMAT_VERSION, pretty};
 use crate::reporters::table;
 use crate::reporters::text::visible;
@@ -77,21 +77,9 @@ pub(super) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
                 vec![id.clone(), connector.to_owned(), secrets.to_string(), recipients.len().to_string()]
             });
             ui.data(&table::render(&["id", "connector", "secrets", "recipients"], &cells.collect::<Vec<_>>()));
-            for problem in &report.problems {
-                let who = problem.instance.as_deref().unwrap_or("manifest");
-                ui.data(&format!("{}: {}\n", visible(who), visible(&problem.message)));
-            }
-            let (objects, problems) = (report.objects, report.problems.len());
-            let verdict = if problems == 0 {
-                "all as they should be".to_owned()
-            } else {
-                format!("{problems} problem{}", plural(problems))
-            };
-            ui.data(&format!(
-                "\n{objects} object{}, {} opened and their MACs checked: {verdict}\n",
-                plural(objects),
-                report.opened
-            ));
+            ui.data("\n");
+            let told = verdict(&report, ui);
+            ui.data(&told);
         }
     }
     Ok(if report.problems.is_empty() { Exit::Done } else { Exit::Integrity })
