@@ -37,6 +37,15 @@ pub(super) struct Elsewhere {
     pub(super) jobs: Option<u16>,
 }
 
+impl Elsewhere {
+    /// Sets the number of threads: before anything runs on them.
+    pub(super) fn limit(&self) {
+        if let Some(jobs) = self.jobs {
+            crate::parallel::limit(usize::from(jobs));
+        }
+    }
+}
+
 /// Which environment, and where it is deployed.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Where {
@@ -64,6 +73,7 @@ pub(super) struct Place {
 impl Place {
     /// Opens the workspace and finds the target; nothing is compiled yet.
     pub(super) fn open(at: &Where, cli: &Cli) -> Result<Self, Failure> {
+        at.elsewhere.limit();
         let session = Rc::new(Session::open(cli)?);
         let chosen = session.chosen(&at.chosen)?;
         Self::of(session, chosen, &at.elsewhere)
@@ -72,9 +82,6 @@ impl Place {
     /// The target of an environment that is known.
     pub(super) fn of(session: Rc<Session>, at: At, elsewhere: &Elsewhere) -> Result<Self, Failure> {
         let scope = scope(&session, &at);
-        if let Some(jobs) = elsewhere.jobs {
-            crate::parallel::limit(usize::from(jobs));
-        }
         let own = || target(&session.workspace.stack(&at));
         let (named, url, folder) = match &elsewhere.target {
             Some(typed) if typed.contains("://") => {

@@ -33,6 +33,7 @@ pub struct Args {
 }
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
+    args.elsewhere.limit();
     let session = Rc::new(Session::open(cli)?);
     let at = crate::workspace::layers::At::plain(&session.environment(&args.environment)?);
     let place = Place::of(session, at, &args.elsewhere)?;

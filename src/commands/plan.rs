@@ -63,6 +63,7 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
+    args.elsewhere.limit();
     let session = Rc::new(Session::open(cli)?);
     let plans = match &args.against {
         Some(typed) => compared(args, &session, typed, ui)?,

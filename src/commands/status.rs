@@ -36,6 +36,7 @@ pub struct Args {
 const COLUMNS: &[&str] = &["environment", "serial", "commit", "age", "connections", "drift", "pending"];
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
+    args.elsewhere.limit();
     let session = Rc::new(Session::open(cli)?);
     let mut rows = Vec::new();
     let mut problems = Vec::new();

@@ -14,6 +14,8 @@ use crate::plan::trust::TrustChange;
 use crate::plan::{Action, Base, Change, Plan};
 use crate::value::segments;
 
+/// Names of up to so many columns are padded to the longest of them.
+const LONGEST_NAME: usize = 40;
 /// A list of ids is cut after this many.
 const SHOWN_IDS: usize = 12;
 /// The diff of one text is cut after this many lines.
@@ -51,9 +53,7 @@ pub fn plan_human(plan: &Plan, against: Against<'_>, look: Look) -> String {
         }
         _ => {}
     }
-    for change in &plan.changes {
-        out.change(change);
-    }
+    out.changes(&plan.changes);
     if !plan.changes.is_empty() {
         out.line("");
     }
@@ -102,7 +102,7 @@ pub fn summary(plan: &Plan) -> String {
 /// The changes alone, as [`plan_human`] draws them.
 pub fn changes_human(changes: &[Change], look: Look) -> String {
     let mut out = Out { text: String::new(), color: look.color, width: look.width };
-    changes.iter().for_each(|change| out.change(change));
+    out.changes(changes);
     out.text
 }
 
@@ -134,6 +134,12 @@ fn shown(value: &Value) -> String {
     visible(&value.to_string()).into_owned()
 }
 
+/// `OLD -> NEW`, or the id alone.
+fn named(change: &Change) -> String {
+    let from = change.from.as_ref().map_or_else(String::new, |from| format!("{} -> ", visible(from)));
+    format!("{from}{}", visible(&change.instance))
+}
+
 struct Out {
     text: String,
     color: bool,
@@ -163,18 +169,25 @@ impl Out {
         self.line("");
     }
 
-    fn change(&mut self, change: &Change) {
+    fn changes(&mut self, changes: &[Change]) {
+        let widths = changes.iter().map(|change| named(change).width()).filter(|width| *width <= LONGEST_NAME);
+        let width = widths.max().unwrap_or(0);
+        changes.iter().for_each(|change| self.change(change, width));
+    }
+
+    /// One change, its name padded to `width` columns.
+    fn change(&mut self, change: &Change, width: usize) {
         let (sign, code) = match change.action {
             Action::Create => ("+", 32),
             Action::Update => ("~", 33),
             Action::Delete => ("-", 31),
             Action::Move => (">", 36),
         };
-        let sign = self.paint(code, &format!("{sign} {}", change.action.word()));
-        let from = change.from.as_ref().map_or_else(String::new, |from| format!("{} -> ", visible(from)));
-        let name = self.paint(1, &format!("{from}{}", visible(&change.instance)));
-        let connector = self.paint(2, &visible(&change.connector));
-        self.line(&format!("{sign} {name}  {connector}"));
+        let sign = self.paint(code, &format!("{sign} {:<6}", change.action.word()));
+        let name = named(change);
+        let gap = " ".repeat(width.saturating_sub(name.width()) + 2);
+        let (name, connector) = (self.paint(1, &name), self.paint(2, &visible(&change.connector)));
+        self.line(&format!("{sign} {name}{gap}{connector}"));
         if matches!(change.action, Action::Update | Action::Move) {
             for leaf in &change.leaves {
                 self.leaf(leaf, 4);

@@ -315,6 +315,10 @@ impl Target for Directory {
         }
         if self.folder("environments", false)? {
             for entry in self.entries("environments")? {
+                // A file that somebody put there is no environment; of a link nobody knows, and it is told below.
+                if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                    continue;
+                }
                 let name = entry.file_name().to_string_lossy().into_owned();
                 let path = format!("environments/{name}/head.json");
                 if let Some(bytes) = self.read(&path, MAX_HEAD)? {

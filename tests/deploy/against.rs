@@ -79,6 +79,23 @@ fn n01_two_revisions_and_where_a_branch_began_are_compared_and_the_work_tree_is_
 }
 
 #[test]
+fn a_linked_work_tree_and_a_workspace_deep_in_a_repository_are_compared_too() {
+    let shell = Shell::new();
+    let deep = shell.folder.join("teams/data");
+    crate::shell::copy(&crate::support::root().join("examples/quickstart"), &deep);
+    commit(&shell, "one");
+    assert_eq!(git(&shell, &["worktree", "add", "-q", "../linked", "-b", "linked"]).code, 0);
+    for root in [shell.folder.clone(), shell.everything().join("linked")] {
+        let folder = root.join("teams/data");
+        let path = folder.join("connections/warehouse.yaml");
+        fs::write(&path, fs::read_to_string(&path).unwrap().replace("port: 5432", "port: 5433")).unwrap();
+        let plan = shell.ok(&["plan", "prod", "--against", "HEAD", "-C", folder.to_str().unwrap()]).stdout;
+        assert!(plan.contains("config.port: 5432 -> 5433"), "{plan}");
+        assert!(plan.ends_with("0 to create, 1 to update, 0 to delete\n"), "{plan}");
+    }
+}
+
+#[test]
 fn every_environment_is_planned_and_one_that_is_gone_or_new_is_said() {
     let shell = repository();
     fs::create_dir_all(shell.folder.join("environments/test")).unwrap();

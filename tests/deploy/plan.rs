@@ -26,7 +26,7 @@ fn an_empty_target_is_named() {
     assert_eq!(
         human(&bench, &plan),
         "nothing deployed at …/dist yet\n\n\
-         + create a  postgresql\n+ create b/c  postgresql\n\n\
+         + create a    postgresql\n+ create b/c  postgresql\n\n\
          consumers that use them\n  nightly\n\n\
          access\n  demo can newly decrypt 2 connections: a, b/c\n\n\
          2 to create, 0 to update, 0 to delete\n"
@@ -78,9 +78,9 @@ fn every_change_is_told_with_what_it_touches() {
             (Action::Update, "text")
         ]
     );
-    let expected = r#"+ create fresh@globex  postgresql
-- delete gone  postgresql
-~ update kept  postgresql
+    let expected = r#"+ create fresh@globex          postgresql
+- delete gone                  postgresql
+~ update kept                  postgresql
     config.host: "db.example" -> "db.\u001b[2Jevil"   environments/prod/connections/kept.yaml:4
     config.tls.mode: "require" -> "disable"
     consumers: +"sync"
@@ -89,9 +89,9 @@ fn every_change_is_told_with_what_it_touches() {
     recipients:
       -"DEMO"
       +"OPS"
-> move old/name -> new/name  postgresql
+> move   old/name -> new/name  postgresql
     auth.password: (secret) changed or re-encrypted
-~ update text  postgresql
+~ update text                  postgresql
     auth.token: (secret) now sealed; the old value was in clear: rotate it
     config.certificate:
       - two
