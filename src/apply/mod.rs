@@ -85,7 +85,7 @@ pub fn apply(
     let digest = desired.digest();
     let why_anew = why_anew(target, base, options)?;
     if let Some(base) = base
-        && base.manifest.desired == digest
+        && is_same(base, desired, &digest)
         && why_anew.is_none()
         && !desired.records.values().any(is_volatile)
     {
@@ -182,6 +182,15 @@ pub fn desired_of(deployed: &Deployed) -> Result<Desired, ApplyError> {
         records: manifest.connections.iter().map(|(id, sealed)| (id.clone(), sealed.record.clone())).collect(),
         trust: manifest.trust.clone(),
     })
+}
+
+/// Whether a manifest has what is desired: says so, and does.
+fn is_same(base: &Deployed, desired: &Desired, digest: &Digest) -> bool {
+    let manifest = &base.manifest;
+    manifest.desired == *digest
+        && manifest.trust == desired.trust
+        && manifest.connections.len() == desired.records.len()
+        && manifest.connections.iter().all(|(id, sealed)| desired.records.get(id) == Some(&sealed.record))
 }
 
 fn rfc3339(time: Timestamp) -> String {

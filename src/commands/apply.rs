@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::deploy::{Elsewhere, Place, Planned, Where, confirm, not_applied, plan, saved, stamp, tell};
+use super::deploy::{Elsewhere, Place, Planned, Where, confirm, failed, not_applied, plan, saved, stamp, tell};
 use super::session::{Chosen, Keys};
 use super::signing::{Signers, Signing};
 use super::{Cli, Exit, Failure};
@@ -64,6 +64,15 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         as_reviewed(reviewed, &saved(&place, &planned.plan))?;
     }
     let signers = args.signing.find(&place, ui)?;
+    if let (None, Some(base)) = (&signers.signer, &planned.base)
+        && !planned.plan.is_empty()
+        && place.target.read_signature(&base.digest).map_err(|error| failed(&error))?.is_some()
+    {
+        ui.say(&format!(
+            "warning: serial {} is signed, and the next one would not be: `--sign KEY`",
+            base.manifest.serial
+        ));
+    }
     if !planned.plan.is_empty() || args.reseal {
         guard(args, &place, &planned)?;
         confirm(&format!("Apply this to {}?", place.at), args.yes || reviewed.is_some(), ui)?;

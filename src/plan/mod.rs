@@ -254,7 +254,11 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         match &self.base {
             // What a store holds by then is looked at when it is applied.
-            Some(Base::Deployed { desired, .. }) => *desired == self.desired && self.volatile.is_empty(),
+            Some(Base::Deployed { desired, .. }) => {
+                // A manifest that says one digest and holds other records is not believed.
+                let same = *desired == self.desired && self.changes.is_empty() && self.trust.is_empty();
+                same && self.volatile.is_empty()
+            }
             Some(Base::Revision { desired, .. }) => *desired == self.desired,
             None => false,
         }

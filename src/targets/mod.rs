@@ -217,6 +217,10 @@ pub fn manifest(target: &dyn Target, scope: &Scope, digest: &Digest) -> Result<D
         return Err(TargetError::Integrity("a manifest has another digest than its name".to_owned()));
     }
     let manifest = Manifest::parse(&bytes)?;
+    if manifest.customer.is_some() {
+        let why = format!("what is deployed at {} is an export for one customer, put there by hand", target.describe());
+        return Err(TargetError::Integrity(why));
+    }
     if manifest.scope() != *scope {
         let why = format!(
             "what is deployed at {} is `{}` of workspace {}, not `{}` of {}",

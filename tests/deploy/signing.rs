@@ -97,8 +97,11 @@ fn a74_an_unsigned_or_foreign_manifest_is_refused_where_a_signature_is_asked_for
     change(&shell, 4);
     let carried = shell.ok(&["apply", "prod", "--yes", "--sign", mine.to_str().unwrap()]);
     assert!(carried.stderr.contains("1 object sealed, 1 carried over"), "{carried:?}");
-    // Another key's signature counts for nothing.
+    // To stop signing is said.
     change(&shell, 3);
+    let bare = shell.run(&["apply", "prod"]);
+    assert!(bare.stderr.contains("is signed, and the next one would not be"), "{bare:?}");
+    // Another key's signature counts for nothing.
     let other = shell.ok(&["apply", "prod", "--yes", "--sign", other.to_str().unwrap()]);
     assert!(other.stderr.contains("2 objects sealed, 0 carried over"), "{other:?}");
     let foreign = verify();

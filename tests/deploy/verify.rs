@@ -134,3 +134,31 @@ fn a70_an_object_that_was_forged_with_its_manifest_is_found() {
         assert!(!found.concat().contains("db.") && !found.concat().contains(CANARY), "{found:?}");
     }
 }
+
+#[test]
+fn a82_a_manifest_that_says_one_digest_and_holds_another_is_not_taken_for_what_is_desired() {
+    let bench = Bench::new();
+    let desired = bench.desired(&["a", "b"]);
+    bench.apply(&desired).unwrap();
+    let put = |change: &dyn Fn(&mut tieline::bundle::Manifest)| {
+        let mut deployed = bench.deployed().unwrap();
+        let old = deployed.head();
+        change(&mut deployed.manifest);
+        deployed.manifest.serial += 1;
+        let bytes = deployed.manifest.bytes().unwrap();
+        deployed.digest = Digest::of(&bytes);
+        bench.target().put_manifest(&deployed.digest, &bytes, None).unwrap();
+        assert_eq!(bench.target().swap_head(Some(&old), &deployed.head()), Ok(tieline::targets::Swap::Done));
+    };
+    // The desired digest is kept, a record is not.
+    put(&|manifest| manifest.connections.get_mut("a").unwrap().record["config"]["host"] = "evil.example".into());
+    let plan = tieline::plan::Plan::new(&desired, bench.deployed().as_ref(), &|_, _| None);
+    assert!(!plan.is_empty() && plan.changes.len() == 1);
+    assert_eq!(problems(&bench, false)[0], "the manifest's desired digest is not that of its records");
+    assert!(bench.apply(&desired).unwrap().changed);
+    assert_eq!(problems(&bench, true), [""; 0]);
+    // An export for one customer is no state of an environment.
+    put(&|manifest| manifest.customer = Some("globex".into()));
+    let error = deployed(&bench.target(), &scope()).unwrap_err();
+    assert!(matches!(&error, TargetError::Integrity(why) if why.contains("an export for one customer")), "{error}");
+}
