@@ -92,6 +92,26 @@ fn what_the_operator_did_not_say_or_the_store_refuses_is_told_without_the_creden
     }
 }
 
+#[test]
+fn a_store_that_fails_for_a_while_or_loses_answers_is_asked_again() {
+    for mode in ["flaky", "lossy"] {
+        let Some(server) = Server::start("s3.py", &[mode]) else { return };
+        let (shell, _) = remote(&server.address);
+        for serial in 1..=6 {
+            edit(&shell, "connections/warehouse.yaml", "port: ", "port: 1");
+            let text = shell
+                .read("connections/warehouse.yaml")
+                .replace(&format!("port: 1{}", 5432 + serial - 1), &format!("port: {}", 5432 + serial));
+            shell.put("connections/warehouse.yaml", &text);
+            let applied = shell.ok(&["apply", "prod", "--yes"]);
+            assert!(applied.stderr.contains(&format!("applied serial {serial} ")), "{mode}: {applied:?}");
+        }
+        assert!(shell.ok(&["verify", "prod"]).stdout.contains("all as they should be"), "{mode}");
+        let asked = server.asked();
+        assert!(asked.len() > 60, "{mode}: some of {} requests were made again", asked.len());
+    }
+}
+
 /// 20 processes apply at once, each something else. Gives how often each exit code was seen.
 fn race(shell: &Shell, target: &str, round: usize) -> Vec<i32> {
     let folders: Vec<_> = (0..20)
