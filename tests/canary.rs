@@ -91,8 +91,20 @@ fn commands() -> Vec<Vec<&'static str>> {
         vec!["secret", "list", "-e", "prod", "--format", "json"],
         vec!["plan", "prod"],
         vec!["plan", "prod", "--format", "json"],
+        vec!["plan", "prod", "--format", "markdown"],
+        vec!["plan", "prod", "--format", "gitlab"],
+        vec!["plan", "prod", "--out", "saved.plan"],
+        vec!["plan", "--all", "--against", "HEAD", "--format", "json"],
         vec!["apply", "prod"],
         vec!["verify", "prod"],
+        vec!["status"],
+        vec!["status", "--format", "json"],
+        vec!["history", "prod", "--format", "json"],
+        vec!["rollback", "prod"],
+        vec!["gc", "prod", "--dry-run"],
+        vec!["bundle", "export", "prod", "b.tgz"],
+        vec!["bundle", "inspect", "b.tgz"],
+        vec!["bundle", "inspect", "b.tgz", "--format", "json"],
     ];
     for id in both {
         all.push(vec!["show", id]);
@@ -116,6 +128,7 @@ fn seen(secret: &str, arguments: &[&str], ended: &Ended) {
 fn a34_x06_x13_a_secret_of_prod_is_in_no_output_and_in_no_file() {
     let (secret, next) = (canary(), canary());
     let shell = Shell::example("quickstart").with_demo_identity().with("RUST_LOG", "trace").with("RUST_BACKTRACE", "1");
+    crate::secrets::commit(&shell, "one");
     let all = |when: &str| {
         for arguments in commands() {
             let ended = shell.run(&arguments);
