@@ -5,6 +5,7 @@
 //! and repeated keys, other spacing and numbers that do not survive, all with one comparison.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -120,6 +121,12 @@ impl Manifest {
         canonical(self)
     }
 
+    /// Whether these are the bytes that [`Manifest::bytes`] gives; they are not made to be compared.
+    fn is_written_as(&self, bytes: &[u8]) -> bool {
+        let mut compare = Compare { left: bytes };
+        serde_json::to_writer_pretty(&mut compare, self).is_ok() && compare.left == b"\n"
+    }
+
     /// The desired digest of what it says; equals `desired` in a manifest that nobody edited.
     ///
     /// # Errors
@@ -141,12 +148,12 @@ impl Manifest {
     /// # Errors
     /// Anything but what [`Manifest::bytes`] writes, and a format that this version does not know.
     pub fn parse(bytes: &[u8]) -> Result<Self, Integrity> {
-        /// The field that says whether the others can be understood.
-        #[derive(Deserialize)]
-        struct Format {
-            format: u64,
-        }
-        let Format { format } = serde_json::from_slice(bytes).map_err(|_| bad("it is not the JSON of a manifest"))?;
+        // The field that says whether the others can be understood comes first: the rest need not be looked at.
+        let head: Vec<u8> = bytes.iter().take(64).copied().filter(|b| !b.is_ascii_whitespace()).collect();
+        let digits = head.strip_prefix(b"{\"format\":").unwrap_or_default();
+        let digits = &digits[..digits.iter().take_while(|b| b.is_ascii_digit()).count()];
+        let format = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u64>().ok());
+        let format = format.ok_or_else(|| bad("it is not the JSON of a manifest"))?;
         if format > FORMAT {
             return Err(bad(&format!(
                 "its format is {format}, newer than this tieline knows ({FORMAT}): update tieline"
@@ -155,7 +162,7 @@ impl Manifest {
         // The error of serde_json may quote a value; where it is tells enough.
         let manifest: Self = serde_json::from_slice(bytes)
             .map_err(|e| bad(&format!("it has not the form of one, line {}, column {}", e.line(), e.column())))?;
-        if manifest.bytes()? != bytes {
+        if !manifest.is_written_as(bytes) {
             return Err(bad("it is not in canonical form: something else than tieline wrote it"));
         }
         if manifest.serial == 0 {
@@ -186,6 +193,22 @@ impl Head {
     pub fn parse(bytes: &[u8]) -> Result<Self, Integrity> {
         serde_json::from_slice(bytes)
             .map_err(|_| Integrity("the head is damaged: it is not {manifest: digest, serial}".to_owned()))
+    }
+}
+
+/// A writer that takes nothing but what is expected.
+struct Compare<'b> {
+    left: &'b [u8],
+}
+
+impl io::Write for Compare<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.left = self.left.strip_prefix(bytes).ok_or_else(|| io::Error::other("something else"))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

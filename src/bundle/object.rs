@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::{FORMAT, Scope};
-use crate::model::record::{is_secret, secrets, texts};
+use crate::model::record::{each_secret, is_secret, secrets, texts};
 use crate::secret::Secret;
 use crate::sops::{Map, Recipient, Rule, Settings, Value as Data, encrypt};
 use crate::value::{push_segment, segments};
@@ -50,18 +50,20 @@ pub fn sealing_inputs(record: &Value) -> Value {
 
 /// Whether the object of `old` may stand for `new`.
 pub fn carries_over(old: &Value, new: &Value) -> bool {
-    !is_volatile(new) && sealing_inputs(old) == sealing_inputs(new)
+    !is_volatile(new) && (old == new || sealing_inputs(old) == sealing_inputs(new))
 }
 
 /// Whether a record has a secret of which nobody can tell without opening it whether it changed: an external one
 /// without a version. Its object is sealed anew at every apply.
 pub fn is_volatile(record: &Value) -> bool {
-    secrets(record).iter().any(|(_, secret)| {
+    let mut volatile = false;
+    each_secret(record, &mut |secret| {
         // What is sealed by reference is the address in the record itself.
         let resolved = secret["delivery"] != "reference";
         let sources = secret["sources"].as_array();
-        resolved && sources.is_some_and(|sources| sources.iter().any(|source| source["version"].is_null()))
-    })
+        volatile |= resolved && sources.is_some_and(|sources| sources.iter().any(|source| source["version"].is_null()));
+    });
+    volatile
 }
 
 /// Seals one record. `time` is RFC 3339, UTC, whole seconds.

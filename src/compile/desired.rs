@@ -13,6 +13,7 @@ use crate::digest::Digest;
 use crate::model::connection::Connection;
 use crate::model::consumer::Consumer;
 use crate::model::record::{Desired, SECRET};
+use crate::parallel;
 use crate::rules::levels::{self, Levels};
 use crate::source::Sources;
 use crate::span::Span;
@@ -42,7 +43,9 @@ pub fn desired(workspace: &Workspace, catalogue: &Catalogue, compiled: &Compiled
         recipients: &recipients,
         users: users(compiled),
     };
-    let records = compiled.connections.iter().map(|(id, c)| (id.to_string(), maker.record(c))).collect();
+    let all: Vec<_> = compiled.connections.iter().collect();
+    let records = parallel::map(&all, |_, (id, connection)| (id.to_string(), maker.record(connection)));
+    let records = records.into_iter().collect();
     let environment = compiled.at.environment.clone();
     let protected = workspace.environments.get(&environment).is_some_and(|layer| layer.settings.protected);
     Desired {

@@ -21,7 +21,8 @@ pub struct Access {
 /// Compares; sorted by recipient. A connection that only moved changes nothing.
 pub(super) fn changes(pairs: &[Pair<'_>], old_trust: &Value, new_trust: &Value) -> Vec<Access> {
     let mut changes: BTreeMap<&str, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
-    for pair in pairs {
+    // Who may read a connection stands in its record.
+    for pair in pairs.iter().filter(|pair| pair.differs()) {
         let (old, new) = (readers(pair.old), readers(pair.new));
         if let Some((id, _)) = pair.new {
             for key in new.difference(&old) {

@@ -212,6 +212,8 @@ pub struct Change {
 pub(crate) struct Pair<'a> {
     pub(crate) old: Option<(&'a str, &'a Value)>,
     pub(crate) new: Option<(&'a str, &'a Value)>,
+    /// Whether the sides differ: looked at once, for records are large.
+    differs: bool,
 }
 
 impl Plan {
@@ -276,8 +278,12 @@ fn volatile(desired: &Desired) -> Vec<String> {
 }
 
 impl<'a> Pair<'a> {
+    fn of(old: Option<(&'a str, &'a Value)>, new: Option<(&'a str, &'a Value)>) -> Self {
+        Self { old, new, differs: old != new }
+    }
+
     fn differs(&self) -> bool {
-        self.old != self.new
+        self.differs
     }
 
     /// The secret paths of its schemas: those of both sides, as both trust blocks know them.
@@ -312,14 +318,14 @@ fn pairs_of<'a>(desired: &'a Desired, mut old: BTreeMap<&'a str, &'a Value>) -> 
     for (id, record) in &desired.records {
         let found = identity(record).and_then(|key| by_key.get(&key)).and_then(|id| old.remove_entry(id));
         match found {
-            Some(found) => pairs.push(Pair { old: Some(found), new: Some((id, record)) }),
+            Some(found) => pairs.push(Pair::of(Some(found), Some((id, record)))),
             None => left.push((&**id, record)),
         }
     }
     for (id, record) in left {
-        pairs.push(Pair { old: old.remove_entry(id), new: Some((id, record)) });
+        pairs.push(Pair::of(old.remove_entry(id), Some((id, record))));
     }
-    pairs.extend(old.into_iter().map(|entry| Pair { old: Some(entry), new: None }));
+    pairs.extend(old.into_iter().map(|entry| Pair::of(Some(entry), None)));
     pairs.sort_by_key(|pair| pair.new.or(pair.old).map(|(id, _)| id));
     pairs
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::leaves::{Leaf, diff};
 use super::{Pair, Places};
-use crate::model::record::{Desired, SECRET, is_secret, secrets};
+use crate::model::record::{Desired, SECRET, each_secret, is_secret};
 use crate::value::segments;
 
 /// One such change.
@@ -42,7 +42,9 @@ pub(super) fn changes(
 ) -> Vec<TrustChange> {
     let block = diff(old_trust, &desired.trust, &[]).into_iter().filter(|leaf| !is_newcomer(leaf, old_trust, desired));
     let block = block.map(TrustChange::Block);
-    let known = Known::new(pairs.iter().filter_map(|pair| pair.old).map(|(_, record)| record));
+    let changed = pairs.iter().filter(|pair| pair.differs()).filter_map(|pair| pair.new);
+    let wanted: BTreeSet<Source> = changed.flat_map(|(_, record)| sources(record)).collect();
+    let known = Known::new(pairs.iter().filter_map(|pair| pair.old).map(|(_, record)| record), &wanted);
     let destinations = pairs.iter().filter(|pair| pair.differs()).filter_map(|pair| {
         let (instance, _) = pair.new?;
         let sealed = pair.secret_paths(old_trust, &desired.trust);
@@ -75,10 +77,15 @@ struct Known {
 }
 
 impl Known {
-    fn new<'r>(records: impl Iterator<Item = &'r Value>) -> Self {
+    /// Of `wanted` alone: of others nobody asks.
+    fn new<'r>(records: impl Iterator<Item = &'r Value>, wanted: &BTreeSet<Source>) -> Self {
         let mut known = Self { sources: BTreeSet::new(), places: BTreeSet::new() };
+        if wanted.is_empty() {
+            return known;
+        }
         for record in records {
-            let sources = sources(record);
+            let mut sources = sources(record);
+            sources.retain(|source| wanted.contains(source));
             if sources.is_empty() {
                 continue;
             }
@@ -140,8 +147,12 @@ fn destination(record: &Value) -> Value {
 
 fn sources(record: &Value) -> BTreeSet<Source> {
     let text = |source: &Value, key: &str| source[key].as_str().unwrap_or_default().to_owned();
-    let all = secrets(record).into_iter().flat_map(|(_, secret)| secret["sources"].as_array().into_iter().flatten());
-    all.map(|source| (text(source, "name"), text(source, "from"))).collect()
+    let mut found = BTreeSet::new();
+    each_secret(record, &mut |secret| {
+        let sources = secret["sources"].as_array().into_iter().flatten();
+        found.extend(sources.map(|source| (text(source, "name"), text(source, "from"))));
+    });
+    found
 }
 
 /// The names of settings that say where a system is.

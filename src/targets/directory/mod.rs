@@ -6,11 +6,11 @@
 //! which the kernel frees when its holder dies.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "targets write")]
 
+mod view;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-
-use walkdir::WalkDir;
 
 use super::{Inventory, Stored, Swap, Target, TargetError, manifest_path, object_path, signature_path, stored};
 use crate::bundle::manifest::{MAX_HEAD, MAX_MANIFEST};
@@ -98,10 +98,16 @@ impl Directory {
     /// The bytes of a file; `None` where there is none.
     fn read(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>> {
         let (folder, _) = path.rsplit_once('/').unwrap_or(("", path));
-        if !self.folder(folder, false)? {
+        // Opening follows no link below the root; the folders are looked at one by one to say what is wrong, and where a
+        // system has no such way of opening.
+        if !self.folder(if cfg!(unix) { "" } else { folder }, false)? {
             return Ok(None);
         }
-        match self.files.read(path, limit) {
+        let found = self.files.read(path, limit);
+        if found.is_err() && !self.folder(folder, false)? {
+            return Ok(None);
+        }
+        match found {
             Ok(bytes) => Ok(Some(bytes)),
             Err(ReadError::Missing) => Ok(None),
             Err(ReadError::NotAFile) => Err(self.damaged(path, "is no regular file")),
@@ -161,73 +167,6 @@ impl Directory {
         file.lock().map_err(|error| self.failed("lock", &path, &error))?;
         Ok(file)
     }
-
-    /// Compares the view with what is deployed. With `repair`, makes it so; else stops at the first difference. Gives
-    /// whether there was any.
-    fn view(&self, deployed: &Deployed, repair: bool) -> Result<bool> {
-        let top = format!("{}/current", self.environment);
-        let mut differed = false;
-        for (id, sealed) in &deployed.manifest.connections {
-            let path = view_path(&top, id);
-            let (folder, _) = path.rsplit_once('/').unwrap_or((&top, &path));
-            // Whatever keeps a file from being read is repaired like one that is another.
-            let found = self.read(&path, MAX_OBJECT).unwrap_or(None);
-            if found.is_some_and(|bytes| Digest::of(&bytes) == sealed.object) {
-                continue;
-            }
-            differed = true;
-            if !repair {
-                return Ok(true);
-            }
-            let bytes = self.read_object(&sealed.object)?;
-            self.clear_way(folder)?;
-            self.folder(folder, true)?;
-            self.write(&path, &bytes)?;
-        }
-        let top_folder = self.root.join(&top);
-        for entry in WalkDir::new(&top_folder).min_depth(1).follow_root_links(false).contents_first(true) {
-            let Ok(entry) = entry else { continue };
-            let path = entry.path();
-            if entry.file_type().is_dir() {
-                // Those that are not empty stay.
-                if repair {
-                    let _ = fs::remove_dir(path);
-                }
-            } else if !self.is_view_of(deployed, path, &top_folder) {
-                differed = true;
-                if !repair {
-                    return Ok(true);
-                }
-                fs::remove_file(path)
-                    .map_err(|e| TargetError::Failed(format!("cannot delete `{}`: {e}", path.display())))?;
-            }
-        }
-        Ok(differed)
-    }
-
-    fn is_view_of(&self, deployed: &Deployed, path: &Path, top: &Path) -> bool {
-        let below = path.strip_prefix(top.join("connections")).ok().and_then(Path::to_str);
-        let id = below.and_then(|below| below.strip_suffix(".yaml")).map(|id| id.replace('\\', "/"));
-        id.is_some_and(|id| deployed.manifest.connections.contains_key(&id))
-    }
-
-    /// Deletes files and links that stand where the view wants a folder.
-    fn clear_way(&self, folder: &str) -> Result<()> {
-        let mut path = self.root.join(&self.environment);
-        let below = folder.strip_prefix(&self.environment).unwrap_or("");
-        for segment in below.split('/').filter(|s| !s.is_empty()) {
-            path.push(segment);
-            if fs::symlink_metadata(&path).is_ok_and(|metadata| !metadata.is_dir()) {
-                fs::remove_file(&path)
-                    .map_err(|e| TargetError::Failed(format!("cannot delete `{}`: {e}", path.display())))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn view_path(top: &str, id: &str) -> String {
-    format!("{top}/connections/{id}.yaml")
 }
 
 impl Target for Directory {
@@ -289,14 +228,18 @@ impl Target for Directory {
 
     fn refresh_view(&self, deployed: &Deployed) -> Result<bool> {
         // Without the lock first: where nothing is to be done, the target may be read-only.
-        if !self.view(deployed, false)? {
+        let faults = self.faults(deployed);
+        if faults.is_none() {
             return Ok(false);
         }
         let lock = self.lock()?;
-        // An apply that came after ours shows what is newer.
-        let done = self.read_head()? == Some(deployed.head()) && self.view(deployed, true)?;
+        // An apply that came after ours shows what is newer, and none that came before is still at it.
+        let ours = self.read_head()? == Some(deployed.head());
+        if ours {
+            self.repair(&faults)?;
+        }
         drop(lock);
-        Ok(done)
+        Ok(ours)
     }
 
     fn inventory(&self) -> Result<Inventory> {
