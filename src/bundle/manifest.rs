@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::ser::Formatter;
 
 use super::{Digest, FORMAT, Integrity, Scope, is_record_of};
 use crate::model::record::Desired;
@@ -113,7 +114,8 @@ impl Manifest {
         }
     }
 
-    /// The one spelling: JSON of two spaces, fields in the order of the type, maps sorted, a newline at the end.
+    /// The one spelling: JSON with fields in the order of the type, maps sorted, a line for each connection and a newline at
+    /// the end.
     ///
     /// # Errors
     /// None that these types can raise; `serde_json` has the last word.
@@ -124,7 +126,7 @@ impl Manifest {
     /// Whether these are the bytes that [`Manifest::bytes`] gives; they are not made to be compared.
     fn is_written_as(&self, bytes: &[u8]) -> bool {
         let mut compare = Compare { left: bytes };
-        serde_json::to_writer_pretty(&mut compare, self).is_ok() && compare.left == b"\n"
+        written(self, &mut compare).is_ok() && compare.left == b"\n"
     }
 
     /// The desired digest of what it says; equals `desired` in a manifest that nobody edited.
@@ -213,9 +215,74 @@ impl io::Write for Compare<'_> {
 }
 
 fn canonical(value: &impl Serialize) -> Result<Vec<u8>, Integrity> {
-    let mut bytes = serde_json::to_vec_pretty(value).map_err(|_| Integrity("not writable as JSON".to_owned()))?;
+    let mut bytes = Vec::new();
+    written(value, &mut bytes).map_err(|_| Integrity("not writable as JSON".to_owned()))?;
     bytes.push(b'\n');
     Ok(bytes)
+}
+
+fn written(value: &impl Serialize, to: impl io::Write) -> serde_json::Result<()> {
+    value.serialize(&mut serde_json::Serializer::with_formatter(to, Lines::default()))
+}
+
+/// JSON with a line for each field of the whole and of its maps, so that two manifests differ in the lines of the
+/// connections that do; what is deeper stands on its line without a blank.
+#[derive(Default)]
+struct Lines {
+    depth: usize,
+    filled: bool,
+}
+
+impl Lines {
+    /// Maps at most this deep have a line for each entry.
+    const DEEPEST: usize = 2;
+
+    fn line(&self, writer: &mut (impl io::Write + ?Sized)) -> io::Result<()> {
+        writer.write_all(b"\n")?;
+        (0..self.depth).try_for_each(|_| writer.write_all(b"  "))
+    }
+}
+
+impl Formatter for Lines {
+    fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        writer.write_all(b"[")
+    }
+
+    fn end_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        writer.write_all(b"]")
+    }
+
+    fn begin_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        self.filled = false;
+        writer.write_all(b"{")
+    }
+
+    fn end_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        if self.filled && self.depth < Self::DEEPEST {
+            self.line(writer)?;
+        }
+        writer.write_all(b"}")
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        if !first {
+            writer.write_all(b",")?;
+        }
+        if self.depth <= Self::DEEPEST { self.line(writer) } else { Ok(()) }
+    }
+
+    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(if self.depth <= Self::DEEPEST { b": " } else { b":" })
+    }
+
+    fn end_object_value<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {
+        self.filled = true;
+        Ok(())
+    }
 }
 
 fn bad(why: &str) -> Integrity {
@@ -250,6 +317,15 @@ mod tests {
     }
 
     #[test]
+    fn a_manifest_has_a_line_for_each_connection() {
+        let text = String::from_utf8(manifest().bytes().unwrap()).unwrap();
+        let line = text.lines().find(|line| line.contains("\"a/b\": ")).unwrap();
+        assert!(line.starts_with("    \"a/b\": {\"record\":{\"config\":{\"x\":0.1,"), "{line}");
+        assert!(text.starts_with("{\n  \"format\": 0,\n") && text.ends_with("\n  }\n}\n"), "{text}");
+        assert!(text.contains("\n  \"trust\": {},\n"), "{text}");
+    }
+
+    #[test]
     fn a_manifest_has_one_spelling() {
         let bytes = manifest().bytes().unwrap();
         assert_eq!(Manifest::parse(&bytes).unwrap(), manifest());
@@ -258,10 +334,10 @@ mod tests {
             ("\"format\": 0", "\"format\":  0"),
             ("\"serial\": 1", "\"serial\": 1,\n  \"serial\": 1"),
             ("\"serial\": 1", "\"serial\": 0"),
-            ("\"x\": 0.1", "\"x\": 0.10"),
-            ("\"x\": 0.1", "\"x\": 0.2, \"x\": 0.1"),
+            ("\"x\":0.1", "\"x\":0.10"),
+            ("\"x\":0.1", "\"x\":0.2,\"x\":0.1"),
             ("\"trust\"", "\"extra\": 1,\n  \"trust\""),
-            ("\"id\": \"a/b\"", "\"id\": \"a/c\""),
+            ("\"id\":\"a/b\"", "\"id\":\"a/c\""),
             ("sha256:", "sha256:../"),
             ("}\n", "}"),
         ] {
