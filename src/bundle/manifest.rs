@@ -5,13 +5,12 @@
 //! and repeated keys, other spacing and numbers that do not survive, all with one comparison.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use serde_json::ser::Formatter;
 
+use super::spelling::{Compare, Parts, read, written};
 use super::{Digest, FORMAT, Integrity, Scope, is_record_of};
 use crate::model::record::Desired;
 
@@ -124,8 +123,8 @@ impl Manifest {
     }
 
     /// Whether these are the bytes that [`Manifest::bytes`] gives; they are not made to be compared.
-    fn is_written_as(&self, bytes: &[u8]) -> bool {
-        let mut compare = Compare { left: bytes };
+    pub(super) fn is_written_as(&self, bytes: &[u8]) -> bool {
+        let mut compare = Compare::with(bytes);
         written(self, &mut compare).is_ok() && compare.left == b"\n"
     }
 
@@ -161,12 +160,11 @@ impl Manifest {
                 "its format is {format}, newer than this tieline knows ({FORMAT}): update tieline"
             )));
         }
-        // The error of serde_json may quote a value; where it is tells enough.
-        let manifest: Self = serde_json::from_slice(bytes)
-            .map_err(|e| bad(&format!("it has not the form of one, line {}, column {}", e.line(), e.column())))?;
-        if !manifest.is_written_as(bytes) {
-            return Err(bad("it is not in canonical form: something else than tieline wrote it"));
-        }
+        let odd = || bad("it is not in canonical form: something else than tieline wrote it");
+        let manifest = match Parts::of(bytes) {
+            Some(parts) => parts.read(),
+            None => read::<Self>(bytes).and_then(|whole| whole.is_written_as(bytes).then_some(whole).ok_or_else(odd)),
+        }?;
         if manifest.serial == 0 {
             return Err(bad("its serial is 0"));
         }
@@ -198,22 +196,6 @@ impl Head {
     }
 }
 
-/// A writer that takes nothing but what is expected.
-struct Compare<'b> {
-    left: &'b [u8],
-}
-
-impl io::Write for Compare<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.left = self.left.strip_prefix(bytes).ok_or_else(|| io::Error::other("something else"))?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 fn canonical(value: &impl Serialize) -> Result<Vec<u8>, Integrity> {
     let mut bytes = Vec::new();
     written(value, &mut bytes).map_err(|_| Integrity("not writable as JSON".to_owned()))?;
@@ -221,71 +203,7 @@ fn canonical(value: &impl Serialize) -> Result<Vec<u8>, Integrity> {
     Ok(bytes)
 }
 
-fn written(value: &impl Serialize, to: impl io::Write) -> serde_json::Result<()> {
-    value.serialize(&mut serde_json::Serializer::with_formatter(to, Lines::default()))
-}
-
-/// JSON with a line for each field of the whole and of its maps, so that two manifests differ in the lines of the
-/// connections that do; what is deeper stands on its line without a blank.
-#[derive(Default)]
-struct Lines {
-    depth: usize,
-    filled: bool,
-}
-
-impl Lines {
-    /// Maps at most this deep have a line for each entry.
-    const DEEPEST: usize = 2;
-
-    fn line(&self, writer: &mut (impl io::Write + ?Sized)) -> io::Result<()> {
-        writer.write_all(b"\n")?;
-        (0..self.depth).try_for_each(|_| writer.write_all(b"  "))
-    }
-}
-
-impl Formatter for Lines {
-    fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.depth += 1;
-        writer.write_all(b"[")
-    }
-
-    fn end_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.depth -= 1;
-        writer.write_all(b"]")
-    }
-
-    fn begin_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.depth += 1;
-        self.filled = false;
-        writer.write_all(b"{")
-    }
-
-    fn end_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.depth -= 1;
-        if self.filled && self.depth < Self::DEEPEST {
-            self.line(writer)?;
-        }
-        writer.write_all(b"}")
-    }
-
-    fn begin_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        if !first {
-            writer.write_all(b",")?;
-        }
-        if self.depth <= Self::DEEPEST { self.line(writer) } else { Ok(()) }
-    }
-
-    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        writer.write_all(if self.depth <= Self::DEEPEST { b": " } else { b":" })
-    }
-
-    fn end_object_value<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {
-        self.filled = true;
-        Ok(())
-    }
-}
-
-fn bad(why: &str) -> Integrity {
+pub(super) fn bad(why: &str) -> Integrity {
     Integrity(format!("the manifest is damaged: {why}"))
 }
 
@@ -317,6 +235,31 @@ mod tests {
     }
 
     #[test]
+    fn a_manifest_with_any_number_of_connections_reads_back_and_their_order_counts() {
+        let mut many = manifest();
+        let one = many.connections.pop_first().unwrap().1;
+        for count in [0, 1, 2, 100] {
+            many.connections = (0..count)
+                .map(|n| {
+                    let mut sealed = one.clone();
+                    sealed.record["id"] = format!("c{n}").into();
+                    (format!("c{n}"), sealed)
+                })
+                .collect();
+            let bytes = many.bytes().unwrap();
+            assert_eq!(Manifest::parse(&bytes).unwrap(), many, "{count}");
+            assert!(many.is_written_as(&bytes));
+        }
+        let text = String::from_utf8(many.bytes().unwrap()).unwrap();
+        let mut lines: Vec<&str> = text.lines().collect();
+        let at = lines.iter().position(|line| line.contains("\"c10\"")).unwrap();
+        lines.swap(at, at + 1);
+        assert!(Manifest::parse(format!("{}\n", lines.join("\n")).as_bytes()).is_err(), "another order");
+        lines[at] = lines[at + 1];
+        assert!(Manifest::parse(format!("{}\n", lines.join("\n")).as_bytes()).is_err(), "one twice");
+    }
+
+    #[test]
     fn a_manifest_has_a_line_for_each_connection() {
         let text = String::from_utf8(manifest().bytes().unwrap()).unwrap();
         let line = text.lines().find(|line| line.contains("\"a/b\": ")).unwrap();
@@ -340,6 +283,12 @@ mod tests {
             ("\"id\":\"a/b\"", "\"id\":\"a/c\""),
             ("sha256:", "sha256:../"),
             ("}\n", "}"),
+            ("    \"a/b\"", "  \"a/b\""),
+            ("\"a/b\": ", "\"a\\u002fb\": "),
+            ("\"a/b\": ", "\"a/b\":"),
+            ("\n  }\n}\n", ",\n  }\n}\n"),
+            ("\n  }\n}\n", "\n  }\n}\n\n"),
+            ("\n  \"connections\": {\n", "\n  \"connections\": {\n  \"connections\": {\n"),
         ] {
             let changed = text.replacen(from, to, 1);
             assert_ne!(changed, text, "{from}");

@@ -9,6 +9,7 @@ pub mod export;
 pub mod manifest;
 pub mod object;
 pub mod signature;
+mod spelling;
 
 use std::fmt;
 
