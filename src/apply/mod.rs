@@ -61,8 +61,6 @@ pub struct Applied {
     pub sealed: usize,
     /// How many were carried over from the base.
     pub carried: usize,
-    /// Why none was carried over although the base has some.
-    pub why_anew: Option<String>,
     /// The readable view: whether it had to be written, or why it could not be. The environment is in force either way.
     pub view: Result<bool, TargetError>,
 }
@@ -90,7 +88,7 @@ pub fn apply(
         && !desired.records.values().any(is_volatile)
     {
         let (head, view) = (base.head(), target.refresh_view(base));
-        return Ok(Applied { head, changed: false, sealed: 0, carried: desired.records.len(), why_anew, view });
+        return Ok(Applied { head, changed: false, sealed: 0, carried: desired.records.len(), view });
     }
     let time = rfc3339(stamp.time);
     let from = base.filter(|_| why_anew.is_none());
@@ -122,7 +120,7 @@ pub fn apply(
     own_work(&scope, &manifest, &objects)?;
     let (sealed, carried) = (anew.len(), objects.len() - anew.len());
     let (head, view) = put_in_force(target, base, manifest, &anew, options)?;
-    Ok(Applied { head, changed: true, sealed, carried, why_anew, view })
+    Ok(Applied { head, changed: true, sealed, carried, view })
 }
 
 /// Puts the connections of `old` in force again, with the objects that they had then, as a new serial.
@@ -164,7 +162,7 @@ pub fn roll_back(
     };
     let carried = manifest.connections.len();
     let (head, view) = put_in_force(target, Some(base), manifest, &[], options)?;
-    Ok(Applied { head, changed: true, sealed: 0, carried, why_anew: None, view })
+    Ok(Applied { head, changed: true, sealed: 0, carried, view })
 }
 
 /// What a manifest has, as something to be had.
@@ -219,8 +217,15 @@ fn signed(target: &dyn Target, deployed: &Deployed, options: &Options<'_>) -> Re
     Ok(signers.verify(&signature, &deployed.manifest.bytes()?, time).map(drop))
 }
 
-/// Why nothing of the base may be carried over.
-fn why_anew(target: &dyn Target, base: Option<&Deployed>, options: &Options<'_>) -> Result<Option<String>, ApplyError> {
+/// Why nothing of the base may be carried over; `None` where it may, or there is none.
+///
+/// # Errors
+/// The target can't be read.
+pub fn why_anew(
+    target: &dyn Target,
+    base: Option<&Deployed>,
+    options: &Options<'_>,
+) -> Result<Option<String>, ApplyError> {
     let Some(base) = base else { return Ok(None) };
     if options.reseal {
         return Ok(Some("that was asked for".to_owned()));

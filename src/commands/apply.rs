@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::deploy::{Elsewhere, Place, Planned, Where, confirm, failed, not_applied, plan, saved, stamp, tell};
 use super::session::{Chosen, Keys};
-use super::signing::{Signers, Signing};
+use super::signing::Signing;
 use super::{Cli, Exit, Failure};
-use crate::apply::{Applied, Options, apply};
+use crate::apply::{Options, apply, why_anew};
 use crate::plan::guards::refusals;
 use crate::plan::saved::{MAX_SAVED, Saved};
 use crate::providers::Opened;
@@ -64,20 +64,36 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         as_reviewed(reviewed, &saved(&place, &planned.plan))?;
     }
     let signers = args.signing.find(&place, ui)?;
-    if let (None, Some(base)) = (&signers.signer, &planned.base)
-        && !planned.plan.is_empty()
-        && place.target.read_signature(&base.digest).map_err(|error| failed(&error))?.is_some()
-    {
-        ui.say(&format!(
-            "warning: serial {} is signed, and the next one would not be: `--sign KEY`",
-            base.manifest.serial
-        ));
+    if signers.signer.is_none() {
+        warn_unsigned(&place, &planned, ui)?;
     }
-    if !planned.plan.is_empty() || args.reseal {
+    let options = Options {
+        allow_delete: args.allow_delete,
+        reseal: args.reseal,
+        signer: signers.signer.as_deref(),
+        signers: signers.allowed.as_ref(),
+        progress: None,
+    };
+    let again = format!("tieline apply {}", args.what);
+    let anew =
+        why_anew(&*place.target, planned.base.as_ref(), &options).map_err(|error| not_applied(&error, &again))?;
+    let idle = planned.plan.is_empty() && anew.is_none();
+    if !idle {
         guard(args, &place, &planned)?;
+        if let Some(why) = &anew {
+            ui.say(&format!("every connection is sealed anew: {why}"));
+        }
         confirm(&format!("Apply this to {}?", place.at), args.yes || reviewed.is_some(), ui)?;
     }
-    let applied = put(args, &place, &planned, &signers, ui)?;
+    // Where nothing changes, no key is needed.
+    let stores = Stores::new(&place.session.workspace, &planned.compiled);
+    let opened = if idle { Opened::default() } else { open_secrets(args, &place, &planned, &stores, ui)? };
+    let reveal = stores.unsealer(&planned.compiled, &place.session.catalogue, &opened);
+    let progress = |done, all| ui.progress("stored", done, all);
+    let options = Options { progress: Some(&progress), ..options };
+    let stamp = stamp(&place.session);
+    let applied = apply(&*place.target, &planned.desired, planned.base.as_ref(), &reveal, &stamp, &options)
+        .map_err(|error| not_applied(&error, &again))?;
     let lineage = planned.base.as_ref().map(|base| base.manifest.lineage.clone());
     let lineage = lineage.or_else(|| place.deployed().ok().flatten().map(|now| now.manifest.lineage));
     if let Some(lineage) = lineage {
@@ -85,6 +101,16 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     }
     tell(&applied, &place, ui);
     Ok(Exit::Done)
+}
+
+/// Says that an apply would put something unsigned in the place of what is signed.
+fn warn_unsigned(place: &Place, planned: &Planned, ui: &Ui) -> Result<(), Failure> {
+    let Some(base) = planned.base.as_ref().filter(|_| !planned.plan.is_empty()) else { return Ok(()) };
+    if place.target.read_signature(&base.digest).map_err(|error| failed(&error))?.is_some() {
+        let serial = base.manifest.serial;
+        ui.say(&format!("warning: serial {serial} is signed, and the next one would not be: `--sign KEY`"));
+    }
+    Ok(())
 }
 
 /// The environment of that name; else the saved plan in that file.
@@ -143,28 +169,7 @@ fn guard(args: &Args, place: &Place, planned: &Planned) -> Result<(), Failure> {
     Err(Failure::new(told).exit(Exit::Guard).help("if that is the right target, say so once: `--initial`"))
 }
 
-/// Opens what is to be sealed, and applies.
-fn put(args: &Args, place: &Place, planned: &Planned, signers: &Signers, ui: &Ui) -> Result<Applied, Failure> {
-    let session = &place.session;
-    let stores = Stores::new(&session.workspace, &planned.compiled);
-    // Where nothing changes, no key is needed.
-    let idle = planned.plan.is_empty() && !args.reseal && signers.signer.is_none();
-    let opened = if idle { Opened::default() } else { open_secrets(args, place, planned, &stores, ui)? };
-    let stamp = stamp(session);
-    let reveal = stores.unsealer(&planned.compiled, &session.catalogue, &opened);
-    let progress = |done, all| ui.progress("stored", done, all);
-    let options = Options {
-        allow_delete: args.allow_delete,
-        reseal: args.reseal,
-        signer: signers.signer.as_deref(),
-        signers: signers.allowed.as_ref(),
-        progress: Some(&progress),
-    };
-    let again = format!("tieline apply {}", args.what);
-    apply(&*place.target, &planned.desired, planned.base.as_ref(), &reveal, &stamp, &options)
-        .map_err(|error| not_applied(&error, &again))
-}
-
+/// Opens what is to be sealed.
 fn open_secrets(
     args: &Args,
     place: &Place,

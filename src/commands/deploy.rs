@@ -260,11 +260,8 @@ pub(super) fn short(commit: &Commit) -> String {
 
 /// Says what an apply or a rollback did.
 pub(super) fn tell(applied: &Applied, place: &Place, ui: &Ui) {
-    let Applied { head, changed, sealed, carried, why_anew, view } = applied;
+    let Applied { head, changed, sealed, carried, view } = applied;
     if *changed {
-        if let Some(why) = why_anew {
-            ui.say(&format!("every connection was sealed anew: {why}"));
-        }
         ui.say(&format!(
             "applied serial {} to {}: {sealed} object{} sealed, {carried} carried over",
             head.serial,

@@ -87,12 +87,17 @@ fn a74_an_unsigned_or_foreign_manifest_is_refused_where_a_signature_is_asked_for
     let unsigned = verify();
     assert_eq!(unsigned.code, 5, "{unsigned:?}");
     assert!(unsigned.stderr.contains("the bundle is not signed"), "{unsigned:?}");
+    // That is a change, and asked about like one.
+    let asked = shell.run(&["apply", "prod", "--sign", mine.to_str().unwrap()]);
+    assert!(asked.code == 64 && asked.stderr.contains("there is nobody to ask"), "{asked:?}");
     // Nobody vouched for these objects: a signature is put on new ones alone.
     let signed = shell.ok(&["apply", "prod", "--yes", "--sign", mine.to_str().unwrap()]);
-    assert!(signed.stderr.contains("every connection was sealed anew: nobody vouches"), "{signed:?}");
+    assert!(signed.stderr.contains("every connection is sealed anew: nobody vouches"), "{signed:?}");
     assert!(signed.stderr.contains("2 objects sealed, 0 carried over"), "{signed:?}");
     assert_eq!(verify().code, 0);
-    // From a signed one, what is the same is carried over; and nothing new means nothing to do.
+    // From a signed one, what is the same is carried over; and nothing new means nothing to do, and no key.
+    let keyless = shell.again().run(&["apply", "prod", "--sign", mine.to_str().unwrap()]);
+    assert!(keyless.code == 0 && keyless.stderr.contains("nothing to do"), "{keyless:?}");
     assert!(shell.ok(&["apply", "prod", "--yes", "--sign", mine.to_str().unwrap()]).stderr.contains("nothing to do"));
     change(&shell, 4);
     let carried = shell.ok(&["apply", "prod", "--yes", "--sign", mine.to_str().unwrap()]);
