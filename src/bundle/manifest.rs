@@ -160,7 +160,7 @@ impl Manifest {
                 "its format is {format}, newer than this tieline knows ({FORMAT}): update tieline"
             )));
         }
-        let odd = || bad("it is not in canonical form: something else than tieline wrote it");
+        let odd = || bad("it is not in canonical form: something else than this version of tieline wrote it");
         let manifest = match Parts::of(bytes) {
             Some(parts) => parts.read(),
             None => read::<Self>(bytes).and_then(|whole| whole.is_written_as(bytes).then_some(whole).ok_or_else(odd)),

@@ -32,7 +32,7 @@ impl<'b> Parts<'b> {
 
     /// Reads frame and lines, each held against what it must be.
     pub(super) fn read(&self) -> Result<Manifest, Integrity> {
-        let odd = || bad("it is not in canonical form: something else than tieline wrote it");
+        let odd = || bad("it is not in canonical form: something else than this version of tieline wrote it");
         let mut manifest: Manifest = read(&self.frame)?;
         let frame_is_right = manifest.is_written_as(&self.frame);
         let last = self.lines.len() - 1;
