@@ -121,7 +121,10 @@ fn open(args: &Args, cli: &Cli) -> Result<(Place, Option<Saved>), Failure> {
     let path = Path::new(&args.what);
     let failure = match typed {
         Ok(place) => return Ok((place, None)),
-        Err(failure) if failure.exit != Exit::Usage || !disk::exists(path) => return Err(failure),
+        Err(failure) if failure.exit != Exit::Usage => return Err(failure),
+        Err(failure) if !disk::exists(path) => {
+            return Err(Failure { message: format!("{}, and no saved plan of that name", failure.message), ..failure });
+        }
         Err(failure) => failure,
     };
     if args.profile.is_some() || args.expose.is_some() {

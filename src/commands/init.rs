@@ -94,7 +94,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let rules = sops_rules(&world, &folder)?;
     ui.say(&format!("made a workspace in {}: {} files", folder.display(), files.len() + rules));
     if kept.contains(&".gitignore") {
-        ui.say("your .gitignore was kept: add `dist/` to it, the folder that bundles are deployed to");
+        ui.say("your .gitignore was kept: add `dist/` to it, the folder that bundles are deployed to, and `*.plan`");
     }
     ui.say(&format!("secrets are sealed to {recipient} ({place})"));
     let into = if args.folder == Path::new(".") { String::new() } else { format!("cd {} && ", folder.display()) };

@@ -127,5 +127,6 @@ fn a_plan_is_not_saved_under_the_name_of_an_environment() {
     assert!(ended.stderr.contains("`--out prod.plan`"), "{ended:?}");
     // A name that is neither is told as an environment that is not there.
     let ended = shell.run(&["apply", "prd"]);
+    assert!(ended.stderr.contains("and no saved plan of that name"), "{ended:?}");
     assert!(ended.stderr.contains("did you mean `prod`?"), "{ended:?}");
 }
