@@ -93,16 +93,34 @@ pub fn apply(
     let time = rfc3339(stamp.time);
     let from = base.filter(|_| why_anew.is_none());
     let objects = objects(target, desired, from, reveal, &time)?;
+    let scope = Scope::of(desired);
+    let manifest = manifest(desired, digest, base, &objects, stamp);
+    let anew: Vec<(&Digest, &[u8])> =
+        objects.values().filter_map(|(digest, bytes)| Some((digest, bytes.as_deref()?))).collect();
+    own_work(&scope, &manifest, &objects)?;
+    let (sealed, carried) = (anew.len(), objects.len() - anew.len());
+    let (head, view) = put_in_force(target, base, manifest, &anew, options)?;
+    Ok(Applied { head, changed: true, sealed, carried, view })
+}
+
+/// The manifest that follows `base`.
+fn manifest(
+    desired: &Desired,
+    digest: Digest,
+    base: Option<&Deployed>,
+    objects: &Objects<'_>,
+    stamp: &Stamp,
+) -> Manifest {
     let connections = desired.records.iter().filter_map(|(id, record)| {
         let (object, _) = objects.get(&**id)?;
         Some((id.clone(), Sealed { record: record.clone(), object: object.clone() }))
     });
     let scope = Scope::of(desired);
-    let manifest = Manifest {
+    Manifest {
         format: FORMAT,
-        workspace: scope.workspace.clone(),
-        environment: scope.environment.clone(),
-        profile: scope.profile.clone(),
+        workspace: scope.workspace,
+        environment: scope.environment,
+        profile: scope.profile,
         lineage: base.map_or_else(|| Uuid::new_v4().to_string(), |base| base.manifest.lineage.clone()),
         serial: next_serial(base),
         previous: base.map(|base| base.digest.clone()),
@@ -110,17 +128,11 @@ pub fn apply(
         rollback_of: None,
         customer: None,
         commit: stamp.commit.clone(),
-        time,
+        time: rfc3339(stamp.time),
         tool: stamp.tool.clone(),
         trust: desired.trust.clone(),
         connections: connections.collect(),
-    };
-    let anew: Vec<(&Digest, &[u8])> =
-        objects.values().filter_map(|(digest, bytes)| Some((digest, bytes.as_deref()?))).collect();
-    own_work(&scope, &manifest, &objects)?;
-    let (sealed, carried) = (anew.len(), objects.len() - anew.len());
-    let (head, view) = put_in_force(target, base, manifest, &anew, options)?;
-    Ok(Applied { head, changed: true, sealed, carried, view })
+    }
 }
 
 /// Puts the connections of `old` in force again, with the objects that they had then, as a new serial.
@@ -134,7 +146,12 @@ pub fn roll_back(
     stamp: &Stamp,
     options: &Options<'_>,
 ) -> Result<Applied, ApplyError> {
-    check(target, &desired_of(old)?, Some(base), options)?;
+    let desired = desired_of(old)?;
+    check(target, &desired, Some(base), options)?;
+    if desired.digest() != old.manifest.desired {
+        let why = format!("serial {} says one desired digest and holds another", old.manifest.serial);
+        return Err(ApplyError::Integrity(why));
+    }
     if let (Some(signer), Err(why)) = (options.signer, signed(target, old, options)?) {
         let key = signer.public_key().fingerprint(ssh_key::HashAlg::Sha256);
         return Err(ApplyError::Integrity(format!(

@@ -157,6 +157,12 @@ fn a82_a_manifest_that_says_one_digest_and_holds_another_is_not_taken_for_what_i
     assert_eq!(problems(&bench, false)[0], "the manifest's desired digest is not that of its records");
     assert!(bench.apply(&desired).unwrap().changed);
     assert_eq!(problems(&bench, true), [""; 0]);
+    // Nor is it gone back to.
+    let now = bench.deployed().unwrap();
+    let previous = now.manifest.previous.clone().unwrap();
+    let lying = tieline::targets::manifest(&bench.target(), &scope(), &previous).unwrap();
+    let back = tieline::apply::roll_back(&bench.target(), &lying, &now, &stamp(), &Options::default());
+    assert_eq!(code(back), 5);
     // An export for one customer is no state of an environment.
     put(&|manifest| manifest.customer = Some("globex".into()));
     let error = deployed(&bench.target(), &scope()).unwrap_err();
