@@ -60,6 +60,16 @@ pub(crate) fn there(what: &str, command: &mut Command) -> bool {
     found
 }
 
+/// Whether this machine lets a program do what it is for; a container may not, and then the test is passed over.
+pub(crate) fn permitted(what: &str, command: &mut Command) -> bool {
+    let ran = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let permitted = ran.is_ok_and(|status| status.success());
+    if !permitted {
+        eprintln!("skipped: {what} is not permitted here");
+    }
+    permitted
+}
+
 /// Python with pyrage, cryptography, PyYAML, hvac and moto: `$TIELINE_PEER_PYTHON`.
 pub(crate) fn python() -> Option<String> {
     let name = std::env::var("TIELINE_PEER_PYTHON").unwrap_or_else(|_| "python3".to_owned());
