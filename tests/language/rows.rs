@@ -205,7 +205,7 @@ fn n01_a_probable_move_is_suggested_with_the_line_to_add() {
     );
     shell.put("connections/crm.yaml", &format!("key: hubspot\n{hubspot}"));
     let plan = shell.ok(&["plan", "prod"]).stdout;
-    assert!(plan.contains("> move hubspot -> crm") && !plan.contains("probably moved"), "{plan}");
+    assert!(plan.contains("> move   hubspot -> crm") && !plan.contains("probably moved"), "{plan}");
 }
 
 #[test]
