@@ -11,9 +11,9 @@
 //!    [`validate`] holds one against the other, [`rules`] say what is allowed and mostly should not be.
 //! 6. [`compile`] is all of that, for one environment or for all; [`edit`] changes files, and has the result compiled
 //!    before a byte is written.
-//! 7. [`secrets`] keeps sealed files, [`providers`] open them, [`bundle`] seals the result, [`plan`] compares it with what is deployed, [`targets`] hold it, [`serials`] remember the
-//!    newest that was seen, [`apply`] puts it in force, [`verify`] looks whether it is whole, [`publish`] sends it to
-//!    a registry.
+//! 7. [`secrets`] keeps sealed files, [`providers`] open them, [`bundle`] seals the result, [`plan`] compares it with what
+//!    is deployed, [`targets`] hold it, [`serials`] remember the newest that was seen, [`apply`] puts it in force,
+//!    [`verify`] looks whether it is whole, [`publish`] sends it to a registry.
 //! 8. [`reporters`] turn what was found into text, [`ui`] prints it, [`commands`] are what people type.
 //!
 //! Secrets stay references ([`value::SecretRef`]) all the way; only what seals a bundle opens them, as [`secret::Secret`].

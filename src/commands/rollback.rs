@@ -38,7 +38,9 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     };
     let old = find(args.serial, &base, &place)?;
     let desired = desired_of(&old).map_err(|error| not_applied(&error, ""))?;
-    let plan = Plan::new(&desired, Some(&base), &|_, _| None);
+    let mut plan = Plan::new(&desired, Some(&base), &|_, _| None);
+    // The objects are those of then: no store is asked.
+    plan.volatile.clear();
     if plan.is_empty() {
         ui.say(&format!("nothing to do: serial {} is what is in force", old.manifest.serial));
         return Ok(Exit::Done);

@@ -12,7 +12,7 @@ use crate::providers::signer;
 use crate::reporters::human::plural;
 use crate::reporters::text::visible;
 use crate::ui::Ui;
-use crate::verify::{Report, verify};
+use crate::verify::{self, Report};
 use crate::world::disk;
 
 /// Whose signatures are made and believed.
@@ -93,12 +93,6 @@ pub(super) fn parts(
     signing: &Signing,
     ui: &Ui,
 ) -> Result<Parts, Failure> {
-    let report = verify(&*place.target, &place.scope, None).map_err(|error| failed(&error))?;
-    if let Some(problem) = report.problems.first() {
-        return Err(Failure::new(format!("what is deployed is not whole: {}", problem.message))
-            .exit(Exit::Integrity)
-            .help(format!("`tieline verify {}` tells all of it", place.at)));
-    }
     let own = signing.find(place, ui)?;
     let (manifest, mut signature) = match customer {
         None => {
@@ -117,6 +111,12 @@ pub(super) fn parts(
     for (id, sealed) in &parts.deployed().map_err(|error| Failure::new(error.to_string()))?.manifest.connections {
         let bytes = place.target.read_object(&sealed.object).map_err(|error| failed(&error))?;
         parts.objects.insert(id.clone(), bytes);
+    }
+    let report = verify::parts(&parts, None).map_err(|error| Failure::new(error.to_string()).exit(Exit::Integrity))?;
+    if let Some(problem) = report.problems.first() {
+        return Err(Failure::new(format!("what is deployed is not whole: {}", problem.message))
+            .exit(Exit::Integrity)
+            .help(format!("`tieline verify {}` tells all of it", place.at)));
     }
     Ok(parts)
 }

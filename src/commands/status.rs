@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 
-use super::deploy::{Elsewhere, Place, short};
+use super::deploy::{Elsewhere, Place, failed, short};
 use super::format::Listing;
 use super::{Cli, Exit, Failure, Session};
 use crate::compile::compile;
@@ -23,7 +23,7 @@ use crate::world::World;
 /// Show every environment: what is in force, since when, whether the target still holds it whole, and what an apply would
 /// change.
 ///
-/// Needs no key. Exit code 5 if a target is damaged.
+/// Needs no key. Exit code 5 if a target is damaged, 1 if one can't be read.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -50,28 +50,28 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             ui.data(&table::render(COLUMNS, &rows.iter().map(cells).collect::<Vec<Vec<String>>>()));
         }
     }
-    problems.iter().for_each(|problem| ui.say(&visible(problem)));
-    Ok(if problems.is_empty() { Exit::Done } else { Exit::Integrity })
+    problems.iter().for_each(|(_, problem)| ui.say(&visible(problem)));
+    // A bucket that is out of reach is no damage, and damage is no less for it.
+    let damaged = problems.iter().any(|(exit, _)| *exit == Exit::Integrity);
+    Ok(match problems.first() {
+        None => Exit::Done,
+        Some(_) if damaged => Exit::Integrity,
+        Some(_) => Exit::Failed,
+    })
 }
 
-fn row(session: &Rc<Session>, at: At, args: &Args, problems: &mut Vec<String>) -> Value {
+fn row(session: &Rc<Session>, at: At, args: &Args, problems: &mut Vec<(Exit, String)>) -> Value {
     let name = at.to_string();
     let mut row = json!({
         "environment": name, "serial": null, "commit": null, "time": null, "age": null, "connections": null,
         "drift": null, "pending": null,
     });
-    let place = match Place::of(Rc::clone(session), at, &args.elsewhere) {
-        Ok(place) => place,
+    let opened = Place::of(Rc::clone(session), at, &args.elsewhere);
+    let (place, base) = match opened.and_then(|place| place.deployed().map(|base| (place, base))) {
+        Ok(opened) => opened,
         Err(failure) => {
-            row["drift"] = failure.message.into();
-            return row;
-        }
-    };
-    let base = match place.deployed() {
-        Ok(base) => base,
-        Err(failure) => {
-            row["drift"] = "damaged".into();
-            problems.push(format!("{name}: {}", failure.message));
+            row["drift"] = if failure.exit == Exit::Integrity { "damaged" } else { "can't be read" }.into();
+            problems.push((failure.exit, format!("{name}: {}", failure.message)));
             return row;
         }
     };
@@ -88,11 +88,14 @@ fn row(session: &Rc<Session>, at: At, args: &Args, problems: &mut Vec<String>) -
                 row["drift"] = report.problems.len().into();
                 let told = |problem: &crate::verify::Problem| {
                     let instance = problem.instance.as_deref().unwrap_or("manifest");
-                    format!("{name}: {instance}: {}", problem.message)
+                    (Exit::Integrity, format!("{name}: {instance}: {}", problem.message))
                 };
                 problems.extend(report.problems.iter().map(told));
             }
-            Err(error) => problems.push(format!("{name}: {error}")),
+            Err(error) => {
+                let failure = failed(&error);
+                problems.push((failure.exit, format!("{name}: {}", failure.message)));
+            }
         }
     }
     let (compiled, told) = compile(&session.workspace, &session.catalogue, &place.at);

@@ -84,6 +84,30 @@ fn n07_stock_tar_and_sops_open_an_archive_and_so_do_we_packed_or_not() {
 }
 
 #[test]
+fn what_is_not_whole_is_not_exported() {
+    let shell = applied();
+    let object = fs::read_dir(shell.folder.join("dist/objects")).unwrap().next().unwrap().unwrap().path();
+    let good = fs::read(&object).unwrap();
+    let path = shell.everything().join("x.tgz");
+    for damage in [Some(&b"changed"[..]), None] {
+        damage.map_or_else(|| fs::remove_file(&object).unwrap(), |bytes| fs::write(&object, bytes).unwrap());
+        let ended = shell.run(&["bundle", "export", "prod", path.to_str().unwrap()]);
+        assert!(ended.code == 5 && !path.exists(), "{ended:?}");
+        fs::write(&object, &good).unwrap();
+    }
+    // A manifest whose desired digest is not that of its records, as whoever may write the target can make it.
+    let head = shell.read("dist/environments/prod/head.json");
+    let manifest = fs::read_dir(shell.folder.join("dist/manifests")).unwrap().next().unwrap().unwrap().path();
+    let forged = fs::read_to_string(&manifest).unwrap().replace("\"owner\":\"team-crm\"", "\"owner\":\"team-evil\"");
+    let digest = tieline::bundle::Digest::of(forged.as_bytes());
+    fs::write(manifest.with_file_name(format!("{}.json", digest.hex())), &forged).unwrap();
+    let old = manifest.file_stem().unwrap().to_str().unwrap();
+    shell.put("dist/environments/prod/head.json", &head.replace(old, digest.hex()));
+    let ended = shell.run(&["bundle", "export", "prod", path.to_str().unwrap()]);
+    assert!(ended.code == 5 && ended.stderr.contains("what is deployed is not whole"), "{ended:?}");
+}
+
+#[test]
 fn a_bundle_whose_files_were_changed_is_opened_by_nobody() {
     let shell = applied();
     export(&shell, "bundle.tgz");

@@ -79,6 +79,10 @@ fn what_the_operator_did_not_say_or_the_store_refuses_is_told_without_the_creden
     let (shell, _) = remote("http://127.0.0.1:1");
     let gone = shell.run(&["plan", "prod"]);
     assert!(gone.code == 1 && gone.stderr.contains("cannot read `s3://deployments/"), "{gone:?}");
+    // Out of reach is not damaged.
+    let status = shell.run(&["status"]);
+    assert!(status.code == 1 && status.stdout.contains("can't be read"), "{status:?}");
+    assert!(!status.stdout.contains("damaged"), "{status:?}");
     for url in [
         "s3://x",
         "s3://UPPER/x",
