@@ -73,6 +73,23 @@ fn n08_history_rollback_and_status_tell_what_was_is_and_would_be() {
 }
 
 #[test]
+fn n08_a_rollback_asks_no_store_and_knows_when_there_is_nothing_to_do() {
+    let shell = quickstart().with("TIELINE_SECRET_API", "pat-na1-from-outside");
+    let settings = shell.read("environments/prod/environment.yaml");
+    shell.put("environments/prod/environment.yaml", &format!("{settings}secrets: {{API: 'env:TIELINE_SECRET_API'}}\n"));
+    shell.put("environments/prod/connections/hubspot.yaml", "auth: {access_token: '${{ secrets.API }}'}\n");
+    assert!(shell.ok(&["apply", "prod", "--yes"]).stdout.contains("resolved at apply"));
+    let nothing = shell.ok(&["rollback", "prod", "1", "--yes"]);
+    assert!(nothing.stderr.contains("nothing to do: serial 1 is what is in force"), "{nothing:?}");
+    retries(&shell, 4);
+    shell.ok(&["apply", "prod", "--yes"]);
+    // Without the variable, and without a key.
+    let back = shell.again().ok(&["rollback", "prod", "--yes"]);
+    assert!(back.stderr.contains("0 objects sealed, 2 carried over"), "{back:?}");
+    assert!(!back.stdout.contains("resolved at apply"), "{back:?}");
+}
+
+#[test]
 fn a82_an_older_bundle_that_was_put_back_is_noticed() {
     let shell = quickstart();
     shell.ok(&["apply", "prod", "--yes"]);
