@@ -110,7 +110,7 @@ pub(super) fn plan(session: &Session, sides: &Sides, at: &At, ui: &Ui) -> Result
         let places = |id: &str, pointer: &str| place(&compiled, sources?, id, pointer);
         return Ok(Some(Plan::new(&desired, before, &places)));
     }
-    if !session.workspace.environments.contains_key(&at.environment) {
+    if !session.workspace.everywhere().contains(&At { expose: None, ..at.clone() }) {
         return Ok(None);
     }
     let compiled = session.compile(at, ui)?;

@@ -37,6 +37,8 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let session = Rc::new(Session::open(cli)?);
     let at = crate::workspace::layers::At::plain(&session.environment(&args.environment)?);
     let place = Place::of(session, at, &args.elsewhere)?;
+    // What is newer than a head that somebody put back would look like rubbish.
+    place.deployed()?;
     let now = place.session.world.now().as_second();
     let found = garbage(&*place.target, args.keep, now).map_err(|error| failed(&error))?;
     let bytes: u64 = found.iter().map(|stored| stored.size).sum();

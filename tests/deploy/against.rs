@@ -112,6 +112,21 @@ fn every_environment_is_planned_and_one_that_is_gone_or_new_is_said() {
 }
 
 #[test]
+fn a_profile_that_is_gone_is_said_and_not_planned() {
+    let shell = Shell::example("tenants");
+    let profile = walkdir::WalkDir::new(&shell.folder).into_iter().map(|e| e.unwrap().into_path());
+    let profiles: Vec<_> = profile.filter(|path| path.is_dir() && path.ends_with("profiles")).collect();
+    assert!(!profiles.is_empty());
+    commit(&shell, "one");
+    let before = shell.ok(&["plan", "--all", "--against", "HEAD"]);
+    assert!(before.stdout.contains("+test\n") && before.stderr.is_empty(), "{before:?}");
+    profiles.iter().for_each(|path| fs::remove_dir_all(path).unwrap());
+    let after = shell.ok(&["plan", "--all", "--against", "HEAD"]);
+    assert!(!after.stdout.contains("+test\n"), "{after:?}");
+    assert!(after.stderr.contains("+test` is gone; what is deployed of it stays as it is"), "{after:?}");
+}
+
+#[test]
 fn a_revision_that_is_not_there_or_does_not_compile_is_said() {
     let shell = repository();
     let absent = shell.run(&["plan", "prod", "--against", "origin/main"]);

@@ -99,9 +99,13 @@ fn a82_an_older_bundle_that_was_put_back_is_noticed() {
     shell.ok(&["apply", "prod", "--yes"]);
     fs::remove_dir_all(shell.folder.join("dist")).unwrap();
     copy(&backup, &shell.folder.join("dist"));
-    for command in
-        [vec!["plan", "prod"], vec!["apply", "prod", "--yes"], vec!["verify", "prod"], vec!["history", "prod"]]
-    {
+    for command in [
+        vec!["gc", "prod", "--yes"],
+        vec!["plan", "prod"],
+        vec!["apply", "prod", "--yes"],
+        vec!["verify", "prod"],
+        vec!["history", "prod"],
+    ] {
         let ended = shell.run(&command);
         assert_eq!(ended.code, 5, "{ended:?}");
         assert!(ended.stderr.contains("serial 2 was seen here before"), "{ended:?}");
