@@ -73,8 +73,7 @@ impl Registry {
         crate::world::tls();
         let (registry, name) = repository.split_once('/').unwrap_or((repository, ""));
         let host = registry.split(':').next().unwrap_or_default();
-        let here = host == "localhost" || host.starts_with("127.");
-        let protocol = if here { ClientProtocol::Http } else { ClientProtocol::Https };
+        let protocol = if crate::world::is_here(host) { ClientProtocol::Http } else { ClientProtocol::Https };
         let config = ClientConfig {
             protocol,
             user_agent: concat!("tieline/", env!("CARGO_PKG_VERSION")),

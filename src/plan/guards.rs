@@ -39,8 +39,8 @@ fn deletions(pairs: &[Pair<'_>]) -> usize {
     pairs.iter().filter(|pair| pair.new.is_none()).count()
 }
 
-/// Where neither limit is set, a protected environment asks for the number of any deletion; elsewhere more deletions than both of these are too many: a small workspace may lose one of two, and
-/// a large one three.
+/// Where neither limit is set, a protected environment asks for the number of any deletion; elsewhere more deletions than
+/// both of these are too many: a small workspace may lose one of two, and a large one three.
 const DEFAULT: (f64, u64) = (20.0, 3);
 
 /// Whether so many would go that somebody has to say so: by the limits that are deployed and by the new ones. That nothing

@@ -164,7 +164,7 @@ fn allowed(way: &Way, url: &str) -> Result<(), String> {
     if metadata || host.starts_with("metadata.") || host.is_empty() {
         return Err("the endpoint is none of a secret store".to_owned());
     }
-    let here = matches!(&*host, "localhost" | "::1") || host.starts_with("127.");
+    let here = super::is_here(&host);
     match scheme {
         "https" => Ok(()),
         "http" if here || way.insecure => Ok(()),
@@ -187,6 +187,9 @@ mod tests {
         }
         for bad in [
             "http://vault.example.com",
+            "http://127.evil.example",
+            "http://localhost.evil.example",
+            "http://0.0.0.0",
             "https://169.254.169.254/latest",
             "http://[fe80::1]/",
             "https://metadata.google.internal/",

@@ -22,6 +22,11 @@ pub fn tls() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
+/// Whether a host, as it stands in a URL without brackets, is this machine: the only one that is spoken to in clear.
+pub fn is_here(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 /// What stands at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
