@@ -20,6 +20,7 @@ mod shell;
 
 mod sops;
 mod sops_command;
+mod stranger;
 #[allow(dead_code, reason = "a toolbox")]
 mod support;
 mod tenancy;

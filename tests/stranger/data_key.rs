@@ -1,0 +1,1 @@
+//! A data key that somebody else knows: it is not written under again.

@@ -1,0 +1,1 @@
+//! A repository that wants to run something when it is read.

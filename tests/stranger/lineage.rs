@@ -1,0 +1,1 @@
+//! A bundle of another history, signed and older.

@@ -1,0 +1,1 @@
+//! Marks of secret fields that a schema hides.

@@ -1,0 +1,20 @@
+//! What a stranger can't do: whoever opens a pull request, holds an old key, or runs the target, store or registry.
+//!
+//! Each file is one kind of attack, as it was found, with its siblings. Names begin with the row (`e01_…`) or the abuse
+//! case (`a95_…`) that they show.
+
+mod data_key;
+mod echo;
+mod encoding;
+mod git;
+mod guards;
+mod lineage;
+mod links;
+mod marks;
+mod names;
+mod placement;
+mod programs;
+mod remote;
+mod retarget;
+mod saved_plan;
+mod signers;

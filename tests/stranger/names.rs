@@ -1,0 +1,1 @@
+//! Names that are rules, paths or commands where they are printed.

@@ -1,0 +1,1 @@
+//! Plaintext in documents that take no part in anything.

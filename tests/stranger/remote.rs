@@ -1,0 +1,1 @@
+//! Stores and registries that answer without end, or send us elsewhere.

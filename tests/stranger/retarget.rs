@@ -1,0 +1,1 @@
+//! Secrets that stay where the place that they are sent to does not.

@@ -1,0 +1,1 @@
+//! A file in the repository that is named like an environment.

@@ -1,0 +1,1 @@
+//! Lists of allowed signers: read as OpenSSH reads them.
