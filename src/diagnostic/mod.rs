@@ -2,12 +2,14 @@
 //! [`crate::reporters`].
 
 mod near;
+mod sounds;
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::span::{FileId, Span};
-pub use near::{listed, nearest, sounds_secret};
+pub use near::{listed, nearest};
+pub use sounds::{HARMLESS_ENDINGS, SECRET_WORDS, WHOLE_SECRET_WORDS, sounds_secret};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

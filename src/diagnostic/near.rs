@@ -1,4 +1,4 @@
-//! Names in messages: which was meant, which are there, and which sound as if a secret stood behind them.
+//! Names in messages: which was meant, and which are there.
 
 /// The candidate nearest to `name`, if one is near enough to be meant: at most a third of its letters off, or begun by it.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -19,25 +19,6 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
-}
-
-/// Whether what stands behind this key is likely a secret, wherever it is and whatever is known of it: then it is never
-/// quoted.
-pub fn sounds_secret(key: &str) -> bool {
-    const SOUNDS: &[&str] = &[
-        "password",
-        "passwd",
-        "pwd",
-        "passphrase",
-        "secret",
-        "token",
-        "privatekey",
-        "apikey",
-        "accesskey",
-        "clientkey",
-    ];
-    let plain: String = key.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
-    SOUNDS.iter().any(|s| plain.ends_with(s))
 }
 
 /// A list for a sentence: "`a`, `b` and 3 more".
