@@ -3,6 +3,7 @@
 //! Takes the desired records, gives bytes; and takes bytes that nobody has vouched for and checks them. Knows no disk
 //! and no network: where the bytes stand is a matter of [`crate::targets`].
 
+pub mod allowed_signers;
 pub mod archive;
 pub mod check;
 pub mod export;

@@ -1,5 +1,6 @@
 //! Bundles that are handed out: their files, with which key they are signed, whose signatures are believed.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::deploy::{Place, failed};
@@ -13,7 +14,10 @@ use crate::reporters::human::plural;
 use crate::reporters::text::visible;
 use crate::ui::Ui;
 use crate::verify::{self, Report};
-use crate::world::disk;
+use crate::world::{ReadError, disk};
+
+/// A file of allowed signers may have this many bytes.
+const MAX_ALLOWED: u64 = 4 << 20;
 
 /// Whose signatures are made and believed.
 #[derive(Debug, Default, clap::Args)]
@@ -45,9 +49,17 @@ impl Signing {
 
 /// The file of allowed signers that an operator named.
 fn allowed_signers(path: &Path) -> Result<AllowedSigners, Failure> {
-    let text = disk::read_private(path, 4 << 20)
-        .map_err(|_| Failure::usage(format!("there is no file of allowed signers at `{}`", path.display())))?;
-    Ok(AllowedSigners::parse(text.expose()))
+    let failed = |why: &str| Failure::usage(format!("the file of allowed signers `{}` {why}", path.display()));
+    let file = disk::open(path).map_err(|error| match error {
+        ReadError::Missing => failed("is not there"),
+        _ => failed("can't be read"),
+    })?;
+    let mut bytes = Vec::new();
+    file.take(MAX_ALLOWED + 1).read_to_end(&mut bytes).map_err(|_| failed("can't be read"))?;
+    if bytes.len() as u64 > MAX_ALLOWED {
+        return Err(failed("has more than 4 MiB"));
+    }
+    Ok(AllowedSigners::parse(&bytes))
 }
 
 /// Checks the signature of a manifest and says whose it is.
