@@ -121,11 +121,7 @@ pub(super) fn plan(session: &Session, sides: &Sides, at: &At, ui: &Ui) -> Result
 
 /// The environment that was asked for, on whichever side it is.
 pub(super) fn chosen(session: &Session, sides: &Sides, chosen: &Chosen) -> Result<At, Failure> {
-    let typed = At {
-        environment: chosen.environment.as_str().into(),
-        profile: chosen.profile.as_deref().map(Into::into),
-        expose: chosen.expose.as_deref().map(Into::into),
-    };
+    let typed = chosen.at();
     let named = At { expose: None, ..typed.clone() };
     match &sides.new {
         Some(new) if new.has(&named) || sides.old.has(&named) => Ok(typed),

@@ -1,11 +1,14 @@
 //! `tieline apply`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-use super::deploy::{Elsewhere, Place, Planned, Where, confirm, failed, not_applied, plan, saved, stamp, tell};
+use super::deploy::{
+    Elsewhere, Place, Planned, confirm, failed, not_applied, plan, saved, stamp, tell, typed, typed_apply,
+};
 use super::session::{Chosen, Keys};
 use super::signing::Signing;
-use super::{Cli, Exit, Failure};
+use super::{Cli, Exit, Failure, Session};
 use crate::apply::{Options, apply, why_anew};
 use crate::plan::guards::refusals;
 use crate::plan::saved::{MAX_SAVED, Saved};
@@ -19,19 +22,22 @@ use crate::world::disk;
 
 /// Seal an environment and put it in force: all of it, or nothing.
 ///
-/// Shows the plan and asks first. A file that `plan --out` saved is applied as it was reviewed, or not at all: what is
-/// desired and what is in force must be the same as then. Secrets are opened with your age identity, found where sops finds
-/// it.
+/// Shows the plan and asks first. With `--plan`, what `plan --out` saved is applied as it was reviewed, or not at all: what
+/// is desired and what is in force must be the same as then. Secrets are opened with your age identity, found where sops
+/// finds it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The environment, or a saved plan
-    #[arg(value_name = "ENV|FILE")]
-    what: String,
+    /// The environment; with `--plan`, that of the plan is asked about where you name none
+    #[arg(value_name = "ENV", required_unless_present = "plan")]
+    environment: Option<String>,
+    /// Apply the plan in this file, which `tieline plan ENV --out FILE` saved
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
     /// With the values and secrets of this profile
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "environment")]
     profile: Option<String>,
     /// Only connections that are exposed under this name (`expose: [NAME]`): a bundle and a head of their own
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "environment")]
     expose: Option<String>,
     #[command(flatten)]
     elsewhere: Elsewhere,
@@ -74,7 +80,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         signers: signers.allowed.as_ref(),
         progress: None,
     };
-    let again = format!("tieline apply {}", args.what);
+    let again = typed_apply(&place.chosen(), args.plan.as_deref(), &args.elsewhere, cli);
     let anew =
         why_anew(&*place.target, planned.base.as_ref(), &options).map_err(|error| not_applied(&error, &again))?;
     let idle = planned.plan.is_empty() && anew.is_none();
@@ -83,7 +89,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         if let Some(why) = &anew {
             ui.say(&format!("every connection is sealed anew: {why}"));
         }
-        confirm(&format!("Apply this to {}?", place.at), args.yes || reviewed.is_some(), ui)?;
+        ask(args, &place, reviewed.is_some(), &again, ui)?;
     }
     // Where nothing changes, no key is needed.
     let stores = Stores::new(&place.session.workspace, &planned.compiled);
@@ -113,31 +119,77 @@ fn warn_unsigned(place: &Place, planned: &Planned, ui: &Ui) -> Result<(), Failur
     Ok(())
 }
 
-/// The environment of that name; else the saved plan in that file.
-fn open(args: &Args, cli: &Cli) -> Result<(Place, Option<Saved>), Failure> {
-    let at = |chosen| Where { chosen, elsewhere: args.elsewhere.clone() };
-    let (profile, expose) = (args.profile.clone(), args.expose.clone());
-    let typed = Place::open(&at(Chosen { environment: args.what.clone(), profile, expose }), cli);
-    let path = Path::new(&args.what);
-    let failure = match typed {
-        Ok(place) => return Ok((place, None)),
-        Err(failure) if failure.exit != Exit::Usage => return Err(failure),
-        Err(failure) if !disk::exists(path) => {
-            return Err(Failure { message: format!("{}, and no saved plan of that name", failure.message), ..failure });
-        }
-        Err(failure) => failure,
-    };
-    if args.profile.is_some() || args.expose.is_some() {
-        return Err(failure);
+/// Asks whether to go on. A plan that was reviewed needs no second look, where its environment was named.
+fn ask(args: &Args, place: &Place, is_reviewed: bool, again: &str, ui: &Ui) -> Result<(), Failure> {
+    if is_reviewed && args.environment.is_none() && !ui.is_interactive() {
+        return Err(Failure::usage(format!(
+            "there is nobody to ask whether `{}` is the environment that you mean",
+            place.at
+        ))
+        .help(format!("name it: `{again}`")));
     }
+    let yes = args.yes || (is_reviewed && args.environment.is_some());
+    confirm(&format!("Apply this to {}?", place.at), yes, ui)
+}
+
+/// The environment, and the saved plan where one is named: a file is a plan only if `--plan` says so.
+fn open(args: &Args, cli: &Cli) -> Result<(Place, Option<Saved>), Failure> {
+    args.elsewhere.limit();
+    let session = Rc::new(Session::open(cli)?);
+    let reviewed = args.plan.as_deref().map(read).transpose()?;
+    let named = args.environment.clone().map(|environment| Chosen {
+        environment,
+        profile: args.profile.clone(),
+        expose: args.expose.clone(),
+    });
+    let planned = reviewed.as_ref().map(|saved| Chosen {
+        environment: saved.environment.clone(),
+        profile: saved.profile.clone(),
+        expose: saved.expose.clone(),
+    });
+    if let (Some(path), Some(planned)) = (&args.plan, &planned) {
+        let again = typed_apply(planned, Some(path), &args.elsewhere, cli);
+        same_environment(path, planned, named.as_ref(), args.yes, &again)?;
+    }
+    let Some(chosen) = named.or(planned) else { return Err(Failure::usage("no environment was named")) };
+    let at = session.chosen(&chosen).map_err(|failure| unknown(failure, &chosen.environment, &session))?;
+    Ok((Place::of(session, at, &args.elsewhere)?, reviewed))
+}
+
+/// Reads a saved plan.
+fn read(path: &Path) -> Result<Saved, Failure> {
     let shown = path.display();
     let text = disk::read_private(path, MAX_SAVED)
-        .map_err(|_| Failure::new(format!("the plan `{shown}` can't be read: it is no file, or none of text")))?;
-    let saved = Saved::parse(text.expose().as_bytes())
-        .map_err(|why| Failure::new(format!("the plan `{shown}` can't be used: {why}")))?;
-    let chosen =
-        Chosen { environment: saved.environment.clone(), profile: saved.profile.clone(), expose: saved.expose.clone() };
-    Ok((Place::open(&at(chosen), cli)?, Some(saved)))
+        .map_err(|_| Failure::new(format!("the plan `{shown}` can't be read: there is no text file")))?;
+    Saved::parse(text.expose().as_bytes())
+        .map_err(|why| Failure::new(format!("the plan `{shown}` can't be used: {why}")))
+}
+
+/// Refuses a plan of another environment than the one that was named, and one of whatever environment without a question.
+fn same_environment(
+    path: &Path,
+    planned: &Chosen,
+    named: Option<&Chosen>,
+    yes: bool,
+    again: &str,
+) -> Result<(), Failure> {
+    let message = match named {
+        Some(named) if named == planned => return Ok(()),
+        Some(named) => format!("the plan `{}` is of `{}`, not of `{}`", path.display(), planned.at(), named.at()),
+        None if yes => format!("`--yes` needs the environment; the plan `{}` is of `{}`", path.display(), planned.at()),
+        None => return Ok(()),
+    };
+    Err(Failure::usage(message).help(format!("if that is what you mean: `{again}`")))
+}
+
+/// An environment that there is not; a name that looks like one of a file may be that of a plan.
+fn unknown(failure: Failure, name: &str, session: &Session) -> Failure {
+    if session.workspace.environments.contains_key(name) || !name.contains(['.', '/']) {
+        return failure;
+    }
+    let plan = typed(&["tieline", "apply", "--plan", name]);
+    let near = failure.help.as_ref().map_or_else(String::new, |help| format!("{help}; "));
+    failure.help(format!("{near}a saved plan is applied by `{plan}`"))
 }
 
 /// What was reviewed is what would be applied now.

@@ -1,6 +1,6 @@
 //! What the commands of deploying share: an environment, what it is to have, and the target that holds it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::session::Chosen;
@@ -136,6 +136,16 @@ impl Place {
         Ok(found)
     }
 
+    /// The environment as it is typed.
+    pub(super) fn chosen(&self) -> Chosen {
+        let text = |name: &Option<std::sync::Arc<str>>| name.as_deref().map(str::to_owned);
+        Chosen {
+            environment: self.at.environment.to_string(),
+            profile: text(&self.at.profile),
+            expose: text(&self.at.expose),
+        }
+    }
+
     /// The memory of this environment.
     pub(super) fn seen(&self) -> Seen {
         Seen::read(&self.session.world, &self.scope)
@@ -195,6 +205,26 @@ pub(super) fn saved(place: &Place, plan: &Plan) -> Saved {
         time: place.session.timestamp(),
         plan: plan_json::value(plan),
     }
+}
+
+/// A command as it is typed: words with blanks or other special characters in quotes.
+pub(super) fn typed(words: &[&str]) -> String {
+    shlex::try_join(words.iter().copied()).unwrap_or_else(|_| words.join(" "))
+}
+
+/// The command that applies an environment, with a plan where one is named.
+pub(super) fn typed_apply(chosen: &Chosen, plan: Option<&Path>, elsewhere: &Elsewhere, cli: &Cli) -> String {
+    let mut words = vec!["tieline".to_owned()];
+    let mut option =
+        |name: &str, value: Option<String>| words.extend(value.into_iter().flat_map(|v| [name.to_owned(), v]));
+    let path = |path: &Path| path.display().to_string();
+    option("-C", cli.directory.as_deref().map(path));
+    option("apply", Some(chosen.environment.clone()));
+    option("--profile", chosen.profile.clone());
+    option("--expose", chosen.expose.clone());
+    option("--plan", plan.map(path));
+    option("--target", elsewhere.target.clone());
+    typed(&words.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// The commit of the work tree.

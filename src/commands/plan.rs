@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::against::{self, Sides};
-use super::deploy::{Elsewhere, Place, plan, saved};
+use super::deploy::{Elsewhere, Place, plan, saved, typed_apply};
 use super::session::Chosen;
 use super::{Cli, Exit, Failure, Session};
 use crate::plan::Plan;
@@ -38,7 +38,7 @@ pub struct Args {
     against: Option<String>,
     #[command(flatten)]
     elsewhere: Elsewhere,
-    /// Save the plan, for `tieline apply FILE`
+    /// Save the plan, for `tieline apply ENV --plan FILE`
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Exit with 2 if there are changes
@@ -72,7 +72,8 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let changes = plans.iter().any(|(plan, _)| !plan.is_empty());
     print(args, plans, ui);
     if let Some(path) = &args.out {
-        ui.say(&format!("saved; `tieline apply {}` applies this plan and no other", path.display()));
+        let apply = typed_apply(&chosen(args), Some(path), &args.elsewhere, cli);
+        ui.say(&format!("saved; `{apply}` applies this plan and no other"));
     }
     Ok(if args.detailed_exitcode && changes { Exit::Changes } else { Exit::Done })
 }
@@ -128,13 +129,6 @@ fn compared(args: &Args, session: &Session, typed: &str, ui: &Ui) -> Result<Vec<
 
 fn save(path: &Path, place: &Place, plan: &Plan) -> Result<(), Failure> {
     let shown = path.display();
-    let is_environment = |name: &str| place.session.workspace.environments.contains_key(name);
-    if path.to_str().is_some_and(is_environment) {
-        return Err(Failure::usage(format!(
-            "`{shown}` is the name of an environment, which `tieline apply` would take it for"
-        ))
-        .help(format!("`--out {shown}.plan`")));
-    }
     let bytes = saved(place, plan).bytes().map_err(|error| Failure::new(error.to_string()))?;
     disk::replace(path, &bytes, Access::Private)
         .map_err(|error| Failure::new(format!("can't write `{shown}`: {error}")))

@@ -20,7 +20,7 @@ use crate::world::disk::{self, Access};
 use crate::world::{System, World};
 
 /// An environment, with a profile where one is asked for.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub(super) struct Chosen {
     /// The environment
     #[arg(value_name = "ENV")]
@@ -31,6 +31,17 @@ pub(super) struct Chosen {
     /// Only connections that are exposed under this name (`expose: [NAME]`): a bundle and a head of their own
     #[arg(long, value_name = "NAME")]
     pub(super) expose: Option<String>,
+}
+
+impl Chosen {
+    /// What was asked for, whether it is there or not.
+    pub(super) fn at(&self) -> At {
+        At {
+            environment: self.environment.as_str().into(),
+            profile: self.profile.as_deref().map(Into::into),
+            expose: self.expose.as_deref().map(Into::into),
+        }
+    }
 }
 
 /// The operator's identities.

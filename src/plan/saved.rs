@@ -1,7 +1,7 @@
 //! A plan in a file: what was reviewed, so that nothing else is applied.
 //!
 //! It holds the digests that decide, and the plan itself for whoever reads the file; no value of a secret, since no plan
-//! has one. `apply FILE` compiles again and compares.
+//! has one. `apply --plan FILE` compiles again and compares.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -93,7 +93,7 @@ impl Saved {
         struct Format {
             tieline_plan: u64,
         }
-        let Format { tieline_plan } = serde_json::from_slice(bytes).map_err(|_| "it is no saved plan")?;
+        let Format { tieline_plan } = serde_json::from_slice(bytes).map_err(|_| "it is not a saved plan")?;
         if tieline_plan > FORMAT {
             return Err(format!(
                 "its format is {tieline_plan}, newer than this tieline knows ({FORMAT}): update tieline"

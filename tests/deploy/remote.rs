@@ -46,7 +46,12 @@ fn an_environment_lives_in_a_bucket_from_its_first_apply_to_a_rollback() {
     assert!(shell.ok(&["apply", "prod", "--yes"]).stderr.contains("nothing to do"));
     edit(&shell, "connections/warehouse.yaml", "port: 5432", "port: 5433");
     shell.ok(&["plan", "prod", "--out", "x.plan"]);
-    assert!(shell.ok(&["apply", "x.plan", "--jobs", "4"]).stderr.contains("1 object sealed, 1 carried over"));
+    assert!(
+        shell
+            .ok(&["apply", "prod", "--plan", "x.plan", "--jobs", "4"])
+            .stderr
+            .contains("1 object sealed, 1 carried over")
+    );
     assert!(shell.ok(&["verify", "prod"]).stdout.contains("2 opened and their MACs checked: all as they should be"));
     shell.ok(&["rollback", "prod", "--yes"]);
     let history: Value = serde_json::from_str(&shell.ok(&["history", "prod", "--format", "json"]).stdout).unwrap();
