@@ -25,6 +25,7 @@ pages!(
     "invalid-directive",
     "invalid-expression",
     "invalid-id",
+    "invalid-name",
     "invalid-public-key",
     "invalid-secrets-file",
     "invalid-value",

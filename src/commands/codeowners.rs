@@ -4,46 +4,50 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{Cli, Exit, Failure, Session};
-use crate::secrets::owners::{Handles, into_file, rules};
+use crate::diagnostic::has_errors;
+use crate::secrets::owners::{Handles, into_file, line_to_write, rules};
 use crate::ui::Ui;
+use crate::workspace::names::is_account;
 use crate::world::disk::{self, Access};
 
 /// Write CODEOWNERS rules for who may change what.
 ///
 /// With them the Git host asks the right people before a secret or its recipients change.
 ///
-/// Secrets files and settings belong to the recipients of their layer, connections to their `owner`. Names are taken as
-/// the host's, with an `@` before them; `--as NAME=@handle` says another, `--as NAME=` leaves one out (a machine's).
-/// GitHub, GitLab, Gitea and Bitbucket read such a file; protect the branch, or they only suggest.
+/// Secrets files and settings belong to the recipients of their layer, connections to their `owner`. What account a name
+/// has on the host is said below `handles` in tieline.yaml (`team-finance: "@acme/finance"`, `ci: null` for a machine) or
+/// by `--as`. While a name has none, the rules are printed with the line to write, the exit code is 1, and `--write`
+/// writes nothing. GitHub, GitLab and Bitbucket read such a file; protect the branch, or they only suggest.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The organization whose teams `owner` names: `team-data` becomes @ORG/team-data
-    #[arg(long, value_name = "ORG")]
-    organization: Option<String>,
-    /// The host's name of a recipient or owner
-    #[arg(long = "as", value_name = "NAME=HANDLE")]
+    /// The account of an owner or recipient; without one (`ci=`) it is left out
+    #[arg(long = "as", value_name = "NAME=@ACCOUNT")]
     names: Vec<String>,
-    /// Put the rules into this file, and leave what else stands there; else they are printed
+    /// Put the rules into this file, and keep what else stands there; else they are printed
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
+    let given = given(&args.names)?;
     let session = Session::open(cli)?;
-    let mut names = BTreeMap::new();
-    for pair in &args.names {
-        let Some((name, handle)) = pair.split_once('=') else {
-            return Err(Failure::usage(format!("`{pair}` is no NAME=HANDLE")));
-        };
-        names.insert(name.to_owned(), handle.to_owned());
+    if has_errors(&session.told) {
+        ui.problems(&session.told, &session.workspace.sources, session.workspace.environments.len());
+        return Err(Failure::new("no rules are made of a workspace with errors").help("fix them, and run it again"));
     }
-    let handles = Handles { names, organization: args.organization.clone() };
+    let handles = Handles { given, workspace: &session.workspace };
     let prefix = disk::below_repository(session.world.root());
-    let rules = rules(&session.workspace, &handles, &prefix);
-    let Some(file) = &args.write else {
-        ui.data(&rules);
-        return Ok(Exit::Done);
-    };
+    let rules = rules(&handles, &prefix)
+        .map_err(|why| Failure::new(why).help("rename the folder: Git hosts read it in different ways"))?;
+    if args.write.is_none() {
+        ui.data(&rules.text);
+    }
+    if !rules.unmapped.is_empty() {
+        let lines: Vec<String> = rules.unmapped.iter().map(|name| line_to_write(name)).collect();
+        let names = if lines.len() == 1 { "1 name has".to_owned() } else { format!("{} names have", lines.len()) };
+        return Err(Failure::new(format!("{names} no account on the Git host")).help(lines.join("\n        ")));
+    }
+    let Some(file) = &args.write else { return Ok(Exit::Done) };
     let path = cli.directory.as_deref().map_or_else(|| file.clone(), |folder| folder.join(file));
     let old = match disk::exists(&path) {
         true => disk::read_private(&path, 4 << 20)
@@ -52,10 +56,27 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             .clone(),
         false => String::new(),
     };
-    let new = into_file(&old, &rules);
+    let new = into_file(&old, &rules.text).map_err(|line| {
+        Failure::new(format!(
+            "{}:{line}: a marker of tieline's rules without its other one: nothing was written",
+            file.display()
+        ))
+        .help("put `# tieline: end` below the rules that tieline wrote, or delete them with their markers")
+    })?;
     let write = if old.is_empty() && !disk::exists(&path) { disk::create } else { disk::replace };
     write(&path, new.as_bytes(), Access::Shared)
         .map_err(|error| Failure::new(format!("can't write {}: {error}", file.display())))?;
-    ui.say(&format!("{}: {} rules", file.display(), rules.lines().count() - 2));
+    ui.say(&format!("{}: {} rules", file.display(), rules.count));
     Ok(Exit::Done)
+}
+
+/// The accounts that the command line gives.
+fn given(names: &[String]) -> Result<BTreeMap<String, Option<String>>, Failure> {
+    let one = |pair: &String| match pair.split_once('=') {
+        Some((name, "")) => Ok((name.to_owned(), None)),
+        Some((name, account)) if is_account(account) => Ok((name.to_owned(), Some(account.to_owned()))),
+        _ => Err(Failure::usage(format!("`{pair}` is not NAME=@ACCOUNT"))
+            .help("an account is `@user`, `@organization/team` or a mail address")),
+    };
+    names.iter().map(one).collect()
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::session::Keys;
 use super::{Cli, Exit, Failure, Session};
-use crate::diagnostic::listed;
+use crate::diagnostic::{listed, word};
 use crate::secret::Secret;
 use crate::secrets::merge::{Conflict, Sides, merge};
 use crate::secrets::recipients::name_of;
@@ -56,7 +56,8 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let sides = Sides { base: base.expose(), ours: mine.expose(), theirs: other.expose() };
     let merged = merge(&sides, &path, &found.identities, &time, &names).map_err(|error| {
         let failure = Failure::new(format!("{}: not merged: {}", error.path, error.reason));
-        let help = format!("{}; your side stands there as it was, `git show MERGE_HEAD:{path}` is theirs", error.help);
+        let theirs = format!("MERGE_HEAD:{path}");
+        let help = format!("{}; your side stands there as it was, `git show {}` is theirs", error.help, word(&theirs));
         if error.integrity { failure.exit(Exit::Integrity).help(help) } else { failure.help(help) }
     })?;
     disk::replace(ours, merged.text.as_bytes(), Access::Shared)

@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         signers: signers.allowed.as_ref(),
         ..Options::default()
     };
-    let again = format!("tieline rollback {} {}", place.at, old.manifest.serial);
+    let again = format!("tieline rollback {} {}", place.at.typed(), old.manifest.serial);
     let applied =
         roll_back(&*place.target, &old, &base, &stamp, &options).map_err(|error| not_applied(&error, &again))?;
     place.seen().remember(&base.manifest.lineage, applied.head.serial);
@@ -74,7 +74,7 @@ fn find(serial: Option<u64>, base: &Deployed, place: &Place) -> Result<Deployed,
     let wanted = serial.unwrap_or(base.manifest.serial.saturating_sub(1));
     let absent = |why: &str| {
         Failure::usage(format!("there is no serial {wanted} to go back to: {why}"))
-            .help(format!("`tieline history {}` shows them", place.at))
+            .help(format!("`tieline history {}` shows them", place.at.typed()))
     };
     if wanted == 0 || wanted > base.manifest.serial {
         return Err(absent(&format!("serial {} is in force", base.manifest.serial)));

@@ -128,7 +128,7 @@ pub(super) fn parts(
     if let Some(problem) = report.problems.first() {
         return Err(Failure::new(format!("what is deployed is not whole: {}", problem.message))
             .exit(Exit::Integrity)
-            .help(format!("`tieline verify {}` tells all of it", place.at)));
+            .help(format!("`tieline verify {}` tells all of it", place.at.typed())));
     }
     Ok(parts)
 }

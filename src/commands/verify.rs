@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let told = verdict(&report, ui);
     ui.data(&format!("{} serial {}: {told}", place.at, head.serial));
     if !report.problems.is_empty() {
-        ui.say(&format!("`tieline apply {} --reseal` seals everything anew", place.at));
+        ui.say(&format!("`tieline apply {} --reseal` seals everything anew", place.at.typed()));
     }
     Ok(if report.problems.is_empty() { Exit::Done } else { Exit::Integrity })
 }

@@ -13,7 +13,7 @@ use crate::diagnostic::{Diagnostic, code, listed, nearest};
 use crate::model::consumer::{Consumer, Use};
 use crate::overlay::Notes;
 use crate::template::OPEN;
-use crate::workspace::discover::Family;
+use crate::workspace::discover::{Family, is_id};
 use crate::workspace::layers::At;
 use crate::workspace::{Document, Layer, Workspace};
 
@@ -114,6 +114,8 @@ fn check_use(context: &Context<'_>, states: &States, consumer: &Consumer, used: 
                 listed(elsewhere.iter().copied(), 6),
                 elsewhere.join(", ")
             ),
+            // Nothing but an id goes into a command.
+            None if !is_id(name) => format!("use one of {}", listed(known(), 6)),
             None => format!(
                 "`tieline add CONNECTOR {name} --for {}` makes it; or use one of {}",
                 consumer.id,

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::span::{FileId, Span};
-pub use near::{listed, nearest};
+pub use near::{listed, nearest, word};
 pub use sounds::{HARMLESS_ENDINGS, SECRET_WORDS, WHOLE_SECRET_WORDS, sounds_secret};
 
 /// How bad it is.
@@ -118,7 +118,9 @@ const FOLLOWS: &[(&str, &[&str])] = &[
     (code::PLAINTEXT_SECRET, &[code::AMBIGUOUS_SCALAR, code::NUMBER_RANGE]),
     (code::AMBIGUOUS_SCALAR, &[code::SCHEMA, code::WRONG_TYPE]),
     (code::NUMBER_RANGE, &[code::SCHEMA, code::WRONG_TYPE]),
-    (code::EXPRESSION_NOT_ALLOWED, &[code::SCHEMA]),
+    (code::EXPRESSION_NOT_ALLOWED, &[code::SCHEMA, code::INVALID_NAME]),
+    (code::INVALID_NAME, &[code::UNKNOWN_RECIPIENT]),
+    (code::YAML_KEY, &[code::INVALID_NAME]),
 ];
 
 /// Sorts by place and tells the same fault in several environments once, with all their names.
@@ -288,6 +290,8 @@ codes! {
     EXTENDS_CYCLE = "extends-cycle";
     /// A recipient that `keys` does not name.
     UNKNOWN_RECIPIENT = "unknown-recipient";
+    /// A name of an owner, key, recipient, label or exposure that is not plain.
+    INVALID_NAME = "invalid-name";
     /// Text that is no age or SSH public key.
     INVALID_PUBLIC_KEY = "invalid-public-key";
     /// An overlay for something that no lower layer has.

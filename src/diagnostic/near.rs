@@ -1,5 +1,12 @@
 //! Names in messages: which was meant, and which are there.
 
+use std::borrow::Cow;
+
+/// A word of a command that is printed to be typed: in quotes where a shell would take it for more than one word.
+pub fn word(text: &str) -> Cow<'_, str> {
+    shlex::try_quote(text).unwrap_or_else(|_| text.replace('\0', "").into())
+}
+
 /// The candidate nearest to `name`, if one is near enough to be meant: at most a third of its letters off, or begun by it.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |s: &str| s.to_lowercase().replace(['-', '_', '.', ' '], "");

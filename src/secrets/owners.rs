@@ -1,6 +1,8 @@
 //! CODEOWNERS: who must review a change of what is sealed, of whom it is sealed to, and of each connection.
 //!
-//! Sealing says who may use a secret; the Git host, with these rules and a protected branch, says who may change it.
+//! Sealing says who may use a secret; the Git host, with these rules and a protected branch, says who may change it. A
+//! line break or a blank too many would be a rule of somebody else's, so names become accounts only through `handles`,
+//! whose values have a strict form, and a path that the hosts read in different ways is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,87 +10,179 @@ use super::recipients;
 use crate::workspace::discover::Family;
 use crate::workspace::{Layer, Workspace};
 
-/// Where our block of rules begins and ends.
-const BEGIN: &str = "# tieline: begin (written by `tieline codeowners`)\n";
-const END: &str = "# tieline: end\n";
+/// The lines around our rules.
+const BEGIN: &str = "# tieline: begin (written by `tieline codeowners`)";
+const END: &str = "# tieline: end";
+/// What a line has that was one of them.
+const MARKS: [&str; 2] = ["# tieline: begin", "# tieline: end"];
 
-/// How names become the Git host's.
-pub struct Handles {
-    /// Name -> handle; an empty one is left out: machines own nothing.
-    pub names: BTreeMap<String, String>,
-    /// The organization whose teams `owner` names.
-    pub organization: Option<String>,
+/// Rules, and the names that they lack.
+#[derive(Debug)]
+pub struct Rules {
+    /// The text, markers included.
+    pub text: String,
+    /// How many rules there are.
+    pub count: usize,
+    /// Names of owners and recipients that stand for no account.
+    pub unmapped: BTreeSet<String>,
 }
 
-impl Handles {
-    fn person(&self, name: &str) -> Option<String> {
-        match self.names.get(name) {
-            Some(handle) if handle.is_empty() => None,
-            Some(handle) => Some(handle.clone()),
-            None => Some(format!("@{name}")),
-        }
-    }
+/// What names stand for: those of the command line, then `handles`.
+pub struct Handles<'w> {
+    /// Name -> account; `None` for whoever has none: machines own nothing.
+    pub given: BTreeMap<String, Option<String>>,
+    /// The workspace.
+    pub workspace: &'w Workspace,
+}
 
-    fn team(&self, owner: &str) -> Option<String> {
-        match (self.names.get(owner), &self.organization) {
-            (Some(handle), _) if handle.is_empty() => None,
-            (Some(handle), _) => Some(handle.clone()),
-            _ if owner.contains('@') => Some(owner.to_owned()),
-            (None, Some(organization)) => Some(format!("@{organization}/{owner}")),
-            (None, None) => Some(format!("@{owner}")),
+impl Handles<'_> {
+    /// The account of a name, `None` within for whoever has none.
+    fn account(&self, name: &str) -> Option<Option<&str>> {
+        match self.given.get(name) {
+            Some(given) => Some(given.as_deref()),
+            None => self.workspace.root.settings.handles.get(name).map(Option::as_deref),
         }
     }
 }
 
 /// The rules; the Git host lets the last one that fits win. `prefix` is the way from the repository's root to the
 /// workspace, with a `/` at its end.
-pub fn rules(workspace: &Workspace, handles: &Handles, prefix: &str) -> String {
-    let mut out = String::from(BEGIN);
-    let mut rule = |path: &str, owners: BTreeSet<String>| {
+///
+/// # Errors
+/// What a path has that can't stand in CODEOWNERS.
+pub fn rules(handles: &Handles<'_>, prefix: &str) -> Result<Rules, String> {
+    let workspace = handles.workspace;
+    let prefix = pattern(prefix)?;
+    let (mut lines, mut count, mut unmapped) = (String::new(), 0, BTreeSet::new());
+    let mut rule = |path: &str, names: &BTreeSet<String>| -> Result<(), String> {
+        let known = names.iter().filter_map(|name| {
+            let account = handles.account(name);
+            if account.is_none() {
+                unmapped.insert(name.clone());
+            }
+            account.flatten()
+        });
+        let accounts: BTreeSet<&str> = known.collect();
         // A path without owners would be free for all: it keeps those of the rule before it.
-        if !owners.is_empty() {
-            let owners: Vec<String> = owners.into_iter().collect();
-            out.push_str(&format!("/{prefix}{} {}\n", path.replace(' ', "\\ "), owners.join(" ")));
+        if !accounts.is_empty() {
+            let accounts: Vec<&str> = accounts.into_iter().collect();
+            lines.push_str(&format!("/{prefix}{} {}\n", pattern(path)?, accounts.join(" ")));
+            count += 1;
         }
+        Ok(())
     };
     for layer in workspace.layers() {
         for family in [Family::Connections, Family::Credentials, Family::Consumers] {
             for (id, document) in layer.family(family) {
                 let owner = document.root.as_ref().and_then(|root| root.get("owner")).and_then(|owner| owner.as_str());
                 let path = layer.file(&format!("{}/{id}.yaml", family.folder()));
-                rule(&path, owner.and_then(|owner| handles.team(owner)).into_iter().collect());
+                rule(&path, &owner.map(str::to_owned).into_iter().collect())?;
             }
         }
     }
     let people = |stack: &[&Layer]| -> BTreeSet<String> {
-        let named = recipients::of(stack).unwrap_or_default();
-        named.iter().filter_map(|named| handles.person(&named.name)).collect()
+        recipients::of(stack).unwrap_or_default().into_iter().map(|named| named.name).collect()
     };
     let all = workspace.layers_with_stacks();
     for (layer, stack) in &all {
         let owners = people(stack);
         if layer.settings_file.is_some() || layer.secrets.is_some() {
             let settings = layer.settings_file.map(|file| workspace.sources.get(file).path().to_owned());
-            settings.into_iter().for_each(|path| rule(&path, owners.clone()));
-            rule(&layer.file("secrets.sops.yaml"), owners);
+            settings.iter().try_for_each(|path| rule(path, &owners))?;
+            rule(&layer.file("secrets.sops.yaml"), &owners)?;
         }
     }
     // Who decides what is secret and who reviews: all that may open anything of the root's.
     let root = all.iter().find(|(layer, _)| layer.path.is_empty()).map(|(_, stack)| people(stack)).unwrap_or_default();
     for path in ["connectors/", ".sops.yaml", ".github/CODEOWNERS", "CODEOWNERS"] {
-        rule(path, root.clone());
+        rule(path, &root)?;
     }
-    out.push_str(END);
-    out
+    let missing: String = unmapped.iter().map(|name| format!("# no account: {}\n", line_to_write(name))).collect();
+    Ok(Rules { text: format!("{BEGIN}\n{missing}{lines}{END}\n"), count, unmapped })
 }
 
-/// A file of rules with ours in the place of those it had, or at its end.
-pub fn into_file(old: &str, rules: &str) -> String {
-    let begin = old.find(BEGIN.trim_end());
-    let end = begin.and_then(|at| Some(at + old[at..].find(END.trim_end())? + END.len()));
+/// The line of `handles` that a name lacks.
+pub fn line_to_write(name: &str) -> String {
+    format!("write `{}: \"@ACCOUNT\"` below `handles` in tieline.yaml", crate::edit::scalar(name))
+}
+
+/// A path as all Git hosts read it in CODEOWNERS: with blanks escaped. They differ on anything else that isn't plain.
+fn pattern(path: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | '=' | ',' | '~' | ' ');
+    match path.chars().find(|c| !plain(*c)) {
+        Some(strange) => Err(format!("`{path}` can't stand in CODEOWNERS: it has {strange:?}")),
+        None => Ok(path.replace(' ', "\\ ")),
+    }
+}
+
+/// A file of rules with ours instead of those it had, or at its end; all other text stays as it is.
+///
+/// # Errors
+/// The line, from 1, of a marker that has lost its other one: what is ours can't be told from what isn't.
+pub fn into_file(old: &str, rules: &str) -> Result<String, usize> {
+    let (mut begin, mut end) = (None, None);
+    let mut at = 0;
+    for (number, line) in old.split_inclusive('\n').enumerate() {
+        let behind = at + line.len();
+        match line.trim_end_matches(['\r', '\n', ' ', '\t']) {
+            BEGIN if begin.is_none() => begin = Some((number, at)),
+            END if begin.is_some() && end.is_none() => end = Some(behind),
+            other if MARKS.iter().any(|mark| other.contains(mark)) => return Err(number + 1),
+            _ => {}
+        }
+        at = behind;
+    }
     match (begin, end) {
-        (Some(begin), Some(end)) => format!("{}{rules}{}", &old[..begin], old.get(end..).unwrap_or("")),
-        _ if old.is_empty() || old.ends_with('\n') => format!("{old}{rules}"),
-        _ => format!("{old}\n{rules}"),
+        (Some((_, begin)), Some(end)) => Ok(format!("{}{rules}{}", &old[..begin], &old[end..])),
+        (Some((number, _)), None) => Err(number + 1),
+        _ if old.is_empty() || old.ends_with('\n') => Ok(format!("{old}{rules}")),
+        _ => Ok(format!("{old}\n{rules}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const OURS: &str = "# tieline: begin (written by `tieline codeowners`)\n/a @a\n# tieline: end\n";
+
+    /// Whatever stands outside of the markers is kept byte for byte, or nothing is written.
+    #[test]
+    fn e04_text_outside_of_the_markers_is_never_lost() {
+        let lines =
+            [BEGIN, END, "* @everyone", "# tieline: end—", "# tieline: begin", "", "/x @x\r", "  # tieline: end", END];
+        let mut files = vec![String::new()];
+        for _ in 0..4 {
+            let longer: Vec<String> =
+                files.iter().flat_map(|file| lines.iter().map(move |line| format!("{file}{line}\n"))).collect();
+            files = longer;
+            files.iter().chain(files.iter().map(|f| f.trim_end().to_owned()).collect::<Vec<_>>().iter()).for_each(kept);
+        }
+    }
+
+    fn kept(old: &String) {
+        let whole = |text: &str, marker: &str| text.lines().filter(|line| line.trim_end() == marker).count();
+        let damaged = old.lines().any(|l| MARKS.iter().any(|m| l.contains(m)) && ![BEGIN, END].contains(&l.trim_end()));
+        match into_file(old, OURS) {
+            Err(line) => assert!((1..=old.lines().count()).contains(&line), "{old:?}"),
+            Ok(new) => {
+                assert!(!damaged && whole(old, BEGIN) == whole(old, END) && whole(old, BEGIN) <= 1, "{old:?}");
+                let (before, behind) = match old.find(BEGIN) {
+                    Some(at) => (&old[..at], old[at..].split_once(END).unwrap().1.trim_start_matches('\n')),
+                    None => (old.as_str(), ""),
+                };
+                assert!(new.starts_with(before) && new.ends_with(behind), "{old:?} -> {new:?}");
+                assert_eq!(into_file(&new, OURS).as_ref(), Ok(&new), "a second time changes nothing: {old:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a98_a_path_that_hosts_read_in_different_ways_is_refused() {
+        assert_eq!(pattern("a b/ü.yaml").as_deref(), Ok("a\\ b/ü.yaml"));
+        for strange in ["a#b", "a[b", "a\\b", "a*b", "a?b", "!a", "a\nb", "a\u{1b}b", "a@b", "a\tb", "a\"b"] {
+            assert!(pattern(strange).is_err(), "{strange:?}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Layer, Workspace, secrets};
+use super::{Layer, Workspace, names, secrets};
 use crate::diagnostic::{Diagnostic, code, listed, nearest};
 use crate::span::{FileId, Span, Spanned};
 
@@ -16,6 +16,7 @@ pub(super) fn layers(workspace: &mut Workspace, told: &mut Vec<Diagnostic>) {
         workspace.check_customer(name, layer, told);
     }
     workspace.check_recipients(told);
+    names::check_documents(workspace, told);
     secrets::check_layers(workspace, told);
 }
 

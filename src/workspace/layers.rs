@@ -35,6 +35,13 @@ impl At {
             None => self.environment.to_string(),
         }
     }
+
+    /// The words that name it on a command line: `prod --profile test`.
+    pub fn typed(&self) -> String {
+        let option = |name: &str, value: &Option<Arc<str>>| value.as_ref().map(|value| format!(" --{name} {value}"));
+        let [profile, expose] = [option("profile", &self.profile), option("expose", &self.expose)];
+        format!("{}{}{}", self.environment, profile.unwrap_or_default(), expose.unwrap_or_default())
+    }
 }
 
 /// `prod`, or `prod+test` with a profile.

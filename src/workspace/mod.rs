@@ -7,6 +7,7 @@ mod check;
 pub mod deployment;
 pub mod discover;
 pub mod layers;
+pub mod names;
 pub mod policy;
 mod read;
 pub mod secrets;

@@ -6,7 +6,7 @@ use super::discover::{Refusal, Role, TOP, classify};
 use super::secrets::{self, SecretsFile};
 use super::settings::{self, Settings};
 use super::{Document, Layer, NoWorkspace, Workspace, check};
-use crate::diagnostic::{Diagnostic, code};
+use crate::diagnostic::{Diagnostic, code, word};
 use crate::parallel;
 use crate::source::Sources;
 use crate::span::{FileId, Span};
@@ -96,8 +96,11 @@ fn refuse(path: &str, refusal: &Refusal, at: Span) -> Diagnostic {
             Diagnostic::error(code::NOT_A_REGULAR_FILE, at, "not a regular file: links and devices are not read")
                 .help("put the file itself here; a link could lead out of the repository")
         }
-        Refusal::Extension => Diagnostic::error(code::WRONG_EXTENSION, at, "the extension is `.yaml`")
-            .help(format!("git mv {path} {}", path.replace(".yml", ".yaml"))),
+        Refusal::Extension => Diagnostic::error(code::WRONG_EXTENSION, at, "the extension is `.yaml`").help(format!(
+            "git mv {} {}",
+            word(path),
+            word(&path.replace(".yml", ".yaml"))
+        )),
         Refusal::Id(segment) => Diagnostic::error(code::INVALID_ID, at, format!("`{segment}` can't be part of an id"))
             .help(
                 "ids are paths of segments of lower-case letters, digits, `.`, `_` and `-`, each starting with a \

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::deployment::{self, Guards, Target};
+use super::names;
 use super::policy::{self, Policy, RuleSetting};
 use super::stores::Address;
 use crate::diagnostic::{Diagnostic, code};
@@ -32,6 +33,8 @@ pub struct Settings {
     pub secrets: BTreeMap<Box<str>, Binding>,
     /// Name -> public key.
     pub keys: BTreeMap<Box<str>, Spanned<Box<str>>>,
+    /// Name -> account on the Git host, `None` for whoever has none (a machine); the root's alone.
+    pub handles: BTreeMap<Box<str>, Option<Box<str>>>,
     /// Whom this layer's secrets and bundles are sealed to, by name.
     pub recipients: Option<Vec<Spanned<Box<str>>>>,
     /// Where bundles go.
@@ -63,7 +66,7 @@ pub struct Binding {
     pub by_reference: bool,
 }
 
-const WORKSPACE: &[&str] = &["tieline", "id", "name", "keys", "recipients", "vars", "policy", "rules"];
+const WORKSPACE: &[&str] = &["tieline", "id", "name", "keys", "handles", "recipients", "vars", "policy", "rules"];
 const ENVIRONMENT: &[&str] =
     &["description", "extends", "vars", "secrets", "keys", "recipients", "target", "publish", "protected", "guards"];
 
@@ -97,6 +100,7 @@ pub fn workspace(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Settings {
         }
     }
     settings.name = fields.string("name").map(|s| s.value.into());
+    settings.handles = handles(&mut fields);
     settings.rules = policy::rules(&mut fields);
     settings.policy = policy::policies(&mut fields);
     shared(&mut fields, &mut settings);
@@ -150,6 +154,7 @@ fn shared(fields: &mut Fields<'_>, settings: &mut Settings) {
     }
     if let Some(keys) = fields.map("keys") {
         for entry in keys.iter() {
+            names::check(&entry.key, entry.key_span, "a key", fields.diagnostics());
             let Value::String(key) = &entry.value.value else {
                 fields.wrong(&entry.value, &entry.key, "an age or SSH public key");
                 continue;
@@ -160,11 +165,40 @@ fn shared(fields: &mut Fields<'_>, settings: &mut Settings) {
         }
     }
     settings.recipients = fields.texts("recipients");
+    for recipient in settings.recipients.iter().flatten() {
+        names::check(&recipient.value, recipient.span, "a recipient", fields.diagnostics());
+    }
     if let (Some([]), Some(entry)) = (settings.recipients.as_deref(), fields.entry("recipients")) {
         let told = Diagnostic::error(code::INVALID_VALUE, entry.value.span, "`recipients` is empty")
             .help("name at least one of `keys`: what is sealed to nobody can't be opened");
         fields.diagnostics().push(told);
     }
+}
+
+/// Reads `handles`. A name without an account is told by `null`.
+fn handles(fields: &mut Fields<'_>) -> BTreeMap<Box<str>, Option<Box<str>>> {
+    let mut handles = BTreeMap::new();
+    for entry in fields.map("handles").into_iter().flat_map(Map::iter) {
+        names::check(&entry.key, entry.key_span, "an owner or recipient", fields.diagnostics());
+        match &entry.value.value {
+            Value::Null => drop(handles.insert(entry.key.clone(), None)),
+            Value::String(account) if names::is_account(account) => {
+                handles.insert(entry.key.clone(), Some(account.clone()));
+            }
+            Value::String(_) => {
+                let told =
+                    Diagnostic::error(code::INVALID_VALUE, entry.value.span, "this is not an account on a Git host")
+                        .help("write \"@user\", \"@organization/team\" or a mail address; `null` for a machine");
+                fields.diagnostics().push(told);
+            }
+            _ => fields.wrong(
+                &entry.value,
+                &entry.key,
+                "an account: \"@user\", \"@organization/team\" or a mail address",
+            ),
+        }
+    }
+    handles
 }
 
 /// Names that expressions use: `[A-Za-z_][A-Za-z0-9_]*`.

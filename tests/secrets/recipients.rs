@@ -213,7 +213,13 @@ fn x18_codeowners_names_who_reviews_what() {
     let shell = quickstart();
     fs::create_dir_all(shell.folder.join(".github")).unwrap();
     shell.put(".github/CODEOWNERS", "* @everyone\n");
-    let write = ["codeowners", "--organization", "acme", "--as", "me=@ana", "--write", ".github/CODEOWNERS"];
+    edit(
+        &shell,
+        "tieline.yaml",
+        "recipients: [me]",
+        "recipients: [me]\nhandles: {team-data: \"@acme/team-data\", team-crm: null}",
+    );
+    let write = ["codeowners", "--as", "me=@ana", "--write", ".github/CODEOWNERS"];
     for _ in 0..2 {
         shell.ok(&write);
     }
@@ -232,7 +238,8 @@ fn x18_codeowners_names_who_reviews_what() {
     let below = Shell::new();
     crate::shell::copy(&crate::support::root().join("examples/quickstart"), &below.folder.join("deep/er"));
     assert_eq!(git(&below, &["init", "-q"]).code, 0);
-    let printed = below.ok(&["-C", "deep/er", "codeowners"]).stdout;
-    assert!(printed.contains("/deep/er/environments/prod/secrets.sops.yaml @me\n"), "{printed}");
+    let printed =
+        below.ok(&["-C", "deep/er", "codeowners", "--as", "me=@ana", "--as", "team-data=", "--as", "team-crm="]).stdout;
+    assert!(printed.contains("/deep/er/environments/prod/secrets.sops.yaml @ana\n"), "{printed}");
     commit(&below, "one");
 }

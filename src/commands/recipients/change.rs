@@ -7,11 +7,10 @@ use crate::commands::{Cli, Exit, Failure};
 use crate::compile;
 use crate::diagnostic::listed;
 use crate::edit::check::{Overlaid, check};
-use crate::edit::{Changes, Edited};
+use crate::edit::{Changes, Edited, scalar};
 use crate::secrets::recipients::{Manner, drifted, rewrap};
 use crate::ui::Ui;
-use crate::workspace::settings::is_name;
-use crate::workspace::{Layer, Workspace};
+use crate::workspace::{Layer, Workspace, names};
 use crate::world::disk;
 use crate::yaml;
 
@@ -161,7 +160,10 @@ fn write(workspace: &Workspace, layer: &Layer, names: &[String], changes: &mut C
             let (root, _) = yaml::parse(file, workspace.sources.get(file).text());
             changes.write_list(file, root.as_ref(), "recipients", names);
         }
-        None => changes.create(layer.file("environment.yaml"), format!("recipients: [{}]\n", names.join(", "))),
+        None => changes.create(layer.file("environment.yaml"), {
+            let names: Vec<String> = names.iter().map(|name| scalar(name)).collect();
+            format!("recipients: [{}]\n", names.join(", "))
+        }),
     }
 }
 
@@ -177,10 +179,9 @@ fn name_key(session: &Session, args: &Add, changes: &mut Changes<'_>) -> Result<
         };
     };
     let recipient = recipient(key)?;
-    if !is_name(&args.name.replace(['-', '.'], "_")) {
-        return Err(
-            Failure::usage(format!("`{}` can't be a name", args.name)).help("letters, digits, `-`, `_` and `.`")
-        );
+    if let Some(fault) = names::fault(&args.name) {
+        return Err(Failure::usage(format!("the name of a recipient can't {fault}"))
+            .help("letters, digits, `.`, `_`, `/`, `-` and spaces, beginning with a letter or digit"));
     }
     match known {
         Some(known) if known.value.trim() == recipient.as_str() => Ok(()),

@@ -3,6 +3,7 @@
 use super::file::{Input, To, identities, recipients};
 use crate::commands::session::Keys;
 use crate::commands::{Cli, Exit, Failure};
+use crate::diagnostic::word;
 use crate::ui::Ui;
 
 /// Seal a file's data key to other recipients, in place.
@@ -36,7 +37,10 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     file.replace(&text)?;
     ui.say(&format!("{} is sealed to {} recipients", file.shown, wanted.len()));
     if !gone.is_empty() {
-        ui.say(&format!("  who was removed may still hold the data key: `tieline sops rotate -i {}`", file.shown));
+        ui.say(&format!(
+            "  who was removed may still hold the data key: `tieline sops rotate -i {}`",
+            word(&file.shown)
+        ));
     }
     Ok(Exit::Done)
 }
