@@ -9,7 +9,6 @@ use crate::edit::{Edited, check};
 use crate::reporters::text::visible;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
-use crate::world::disk;
 
 /// How a change is made.
 #[derive(Debug, clap::Args)]
@@ -44,7 +43,9 @@ pub(super) fn make(
         ui.say("a dry run: nothing was written");
         return Ok(Exit::Done);
     }
-    disk::change(session.world.root(), &edited.files, &edited.before)
+    let files = session.world.files();
+    files
+        .change(&edited.files, &edited.before)
         .map_err(|error| Failure::new(format!("can't write: {error}")).help("`git status` shows what was changed"))?;
     Ok(Exit::Done)
 }

@@ -8,7 +8,8 @@ use crate::diagnostic::has_errors;
 use crate::secrets::owners::{Handles, into_file, line_to_write, rules};
 use crate::ui::Ui;
 use crate::workspace::names::is_account;
-use crate::world::disk::{self, Access};
+use crate::world::beneath::Access;
+use crate::world::{ReadError, disk};
 
 /// Write CODEOWNERS rules for who may change what.
 ///
@@ -49,23 +50,28 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     }
     let Some(file) = &args.write else { return Ok(Exit::Done) };
     let path = cli.directory.as_deref().map_or_else(|| file.clone(), |folder| folder.join(file));
-    let old = match disk::exists(&path) {
-        true => disk::read_private(&path, 4 << 20)
-            .map_err(|_| Failure::new(format!("{} can't be read", file.display())))?
-            .expose()
-            .clone(),
-        false => String::new(),
+    let path = session.typed(&path);
+    let old = match path.read(4 << 20) {
+        Ok(text) => Some(text.expose().clone()),
+        Err(ReadError::Missing) => None,
+        Err(_) => {
+            // What stood behind a link would be copied into the repository.
+            let why = path.obstacle().map(|found| format!(": {found}")).unwrap_or_default();
+            return Err(Failure::new(format!("{} can't be read{why}", file.display())));
+        }
     };
-    let new = into_file(&old, &rules.text).map_err(|line| {
+    let new = into_file(old.as_deref().unwrap_or_default(), &rules.text).map_err(|line| {
         Failure::new(format!(
             "{}:{line}: a marker of tieline's rules without its other one: nothing was written",
             file.display()
         ))
         .help("put `# tieline: end` below the rules that tieline wrote, or delete them with their markers")
     })?;
-    let write = if old.is_empty() && !disk::exists(&path) { disk::create } else { disk::replace };
-    write(&path, new.as_bytes(), Access::Shared)
-        .map_err(|error| Failure::new(format!("can't write {}: {error}", file.display())))?;
+    let written = match old {
+        None => path.create(new.as_bytes(), Access::Shared),
+        Some(_) => path.replace(new.as_bytes(), Access::Shared),
+    };
+    written.map_err(|error| Failure::new(format!("can't write {}: {error}", file.display())))?;
     ui.say(&format!("{}: {} rules", file.display(), rules.count));
     Ok(Exit::Done)
 }

@@ -1,6 +1,6 @@
 //! What the commands of deploying share: an environment, what it is to have, and the target that holds it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 use super::session::Chosen;
@@ -83,22 +83,26 @@ impl Place {
     pub(super) fn of(session: Rc<Session>, at: At, elsewhere: &Elsewhere) -> Result<Self, Failure> {
         let scope = scope(&session, &at);
         let own = || target(&session.workspace.stack(&at));
-        let (named, url, folder) = match &elsewhere.target {
+        let store = |url: &str| {
+            let store = ObjectStore::new(url, &scope, elsewhere.jobs.map(usize::from));
+            store.map(|store| Box::new(store) as Box<dyn Target>).map_err(|error| failed(&error))
+        };
+        let (named, target): (_, Box<dyn Target>) = match &elsewhere.target {
             Some(typed) if typed.contains("://") => {
                 deployment::Target::object_store(typed).map_err(Failure::usage)?;
-                (typed.clone(), Some(typed.trim_end_matches('/').to_owned()), PathBuf::new())
+                (typed.clone(), store(typed.trim_end_matches('/'))?)
             }
-            Some(typed) => (typed.clone(), None, PathBuf::from(typed)),
+            Some(typed) => {
+                let folder = session.typed(Path::new(typed));
+                (typed.clone(), Box::new(Directory::typed(&folder, typed, &scope)))
+            }
             None => match own() {
-                deployment::Target::ObjectStore(url) => (url.to_string(), Some(url.into()), PathBuf::new()),
-                deployment::Target::Directory(path) => (path.to_string(), None, session.world.root().join(&*path)),
+                deployment::Target::ObjectStore(url) => (url.to_string(), store(&url)?),
+                deployment::Target::Directory(path) => {
+                    let files = session.world.files().within(&*path);
+                    (path.to_string(), Box::new(Directory::within(files, &scope)))
+                }
             },
-        };
-        let target: Box<dyn Target> = match url {
-            Some(url) => Box::new(
-                ObjectStore::new(&url, &scope, elsewhere.jobs.map(usize::from)).map_err(|error| failed(&error))?,
-            ),
-            None => Box::new(Directory::new(folder, &scope)),
         };
         Ok(Self { session, at, target, scope, named, min_serial: elsewhere.min_serial })
     }

@@ -9,7 +9,7 @@ use crate::reporters::text::visible;
 use crate::span::FileId;
 use crate::ui::Ui;
 use crate::workspace::discover::classify;
-use crate::world::disk::{self, Access};
+use crate::world::beneath::Access;
 use crate::world::{Found, Kind};
 
 /// Put the files of the workspace into their canonical form.
@@ -48,7 +48,9 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         changed += 1;
         ui.data(&format!("{}\n", visible(path)));
         if !args.check {
-            disk::replace(&session.world.root().join(path), text.as_bytes(), Access::Shared)
+            let files = session.world.files();
+            files
+                .replace(path, text.as_bytes(), Access::Shared)
                 .map_err(|error| Failure::new(format!("can't write {path}: {error}")))?;
         }
     }

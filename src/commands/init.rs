@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::session::Keys;
+use super::session::{Keys, typed};
 use super::{Cli, Exit, Failure};
 use crate::providers::identities;
 use crate::secrets::change::{Sealing, sealed};
@@ -12,7 +12,8 @@ use crate::secrets::{nameless, scope, sopsrc};
 use crate::sops::{self, Recipient, Value};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
-use crate::world::disk::{self, Access};
+use crate::world::beneath::Access;
+use crate::world::disk;
 use crate::world::{System, World};
 
 /// Make a small workspace to start from: two connections, one credential, dev and prod.
@@ -58,12 +59,12 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let start = cli.directory.clone().unwrap_or_default();
     let folder = if args.folder == Path::new(".") { start } else { start.join(&args.folder) };
     let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
-    let world = System::new(&folder);
+    let world = System::within(typed(cli, &folder).folder());
     let id = Uuid::new_v4();
     // Everything that can fail comes before the first file.
     let name = name(&folder);
     let secrets = ["dev", "prod"].map(|e| format!("environments/{e}/secrets.sops.yaml"));
-    let there = |path: &str| disk::exists(&folder.join(path));
+    let there = |path: &str| world.files().exists(path);
     let ours = FILES.iter().map(|(path, _)| *path).filter(|path| !OPTIONAL.contains(path));
     if let Some(taken) = ours.chain(secrets.iter().map(String::as_str)).find(|path| there(path)) {
         return Err(Failure::new(format!("`{}` is there already: nothing was written", folder.join(taken).display()))
@@ -88,10 +89,12 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         files.push((path, text));
     }
     for (path, text) in &files {
-        disk::create(&folder.join(path), text.as_bytes(), Access::Shared)
+        world
+            .files()
+            .create(path, text.as_bytes(), Access::Shared)
             .map_err(|error| Failure::new(format!("can't write {path}: {error}")))?;
     }
-    let rules = sops_rules(&world, &folder)?;
+    let rules = sops_rules(&world)?;
     ui.say(&format!("made a workspace in {}: {} files", folder.display(), files.len() + rules));
     if kept.contains(&".gitignore") {
         ui.say("your .gitignore was kept: add `dist/` to it, the folder that bundles are deployed to, and `*.plan`");
@@ -103,11 +106,12 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
 }
 
 /// Writes `.sops.yaml`, unless there is one; gives the number of files.
-fn sops_rules(world: &System, folder: &Path) -> Result<usize, Failure> {
-    let path = folder.join(sopsrc::FILE);
+fn sops_rules(world: &System) -> Result<usize, Failure> {
     let text = Workspace::read(world).ok().and_then(|(workspace, _)| sopsrc::text(&workspace));
-    let Some(text) = text.filter(|_| !disk::exists(&path)) else { return Ok(0) };
-    disk::create(&path, text.as_bytes(), Access::Shared)
+    let Some(text) = text.filter(|_| !world.files().exists(sopsrc::FILE)) else { return Ok(0) };
+    world
+        .files()
+        .create(sopsrc::FILE, text.as_bytes(), Access::Shared)
         .map_err(|error| Failure::new(format!("can't write {}: {error}", sopsrc::FILE)))?;
     Ok(1)
 }

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use super::session::typed;
 use super::{Cli, Exit, Failure};
 use crate::providers::identities::{create, default_file};
 use crate::ui::Ui;
 use crate::world::System;
+use crate::world::beneath::Typed;
 
 /// Make an age identity, where sops looks for it.
 ///
@@ -24,11 +26,14 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         Some(directory) => directory.join(file),
         None => file.clone(),
     });
+    let place = named.as_deref().map(|file| typed(cli, file));
     let file = named.or_else(|| default_file(&world)).ok_or_else(|| {
         Failure::new("there is no place for an age identity: neither HOME nor XDG_CONFIG_HOME is set")
             .help("name a file: `--output FILE`")
     })?;
-    let recipient = create(&world, &file).map_err(|error| match error.kind() {
+    // The default is the operator's own home, and not looked for in the repository.
+    let place = place.unwrap_or_else(|| Typed::Outside(file.clone()));
+    let recipient = create(&world, &place).map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => Failure::new(format!("{} exists, and is left as it is", file.display()))
             .exit(Exit::Guard)
             .help("another one beside it: `--output FILE`, then SOPS_AGE_KEY_FILE=FILE"),

@@ -13,7 +13,7 @@ use crate::reporters::plan_json::{plan_gitlab, plan_json, plans_json};
 use crate::reporters::plan_markdown::plan_markdown;
 use crate::ui::Ui;
 use crate::workspace::layers::At;
-use crate::world::disk::{self, Access};
+use crate::world::beneath::Access;
 
 /// Show what an apply would change: every connection and every changed value, with the line that causes it.
 ///
@@ -130,8 +130,8 @@ fn compared(args: &Args, session: &Session, typed: &str, ui: &Ui) -> Result<Vec<
 fn save(path: &Path, place: &Place, plan: &Plan) -> Result<(), Failure> {
     let shown = path.display();
     let bytes = saved(place, plan).bytes().map_err(|error| Failure::new(error.to_string()))?;
-    disk::replace(path, &bytes, Access::Private)
-        .map_err(|error| Failure::new(format!("can't write `{shown}`: {error}")))
+    let file = place.session.typed(path);
+    file.replace(&bytes, Access::Private).map_err(|error| Failure::new(format!("can't write `{shown}`: {error}")))
 }
 
 fn print(args: &Args, plans: Vec<(Plan, String)>, ui: &Ui) {

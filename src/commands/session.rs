@@ -16,7 +16,8 @@ use crate::value::Node;
 use crate::workspace::Workspace;
 use crate::workspace::discover::is_segment;
 use crate::workspace::layers::At;
-use crate::world::disk::{self, Access};
+use crate::world::beneath::{Access, Typed};
+use crate::world::disk;
 use crate::world::{System, World};
 
 /// An environment, with a profile where one is asked for.
@@ -152,6 +153,13 @@ impl Session {
         Ok(segments.join("/"))
     }
 
+    /// A path that was typed for something to be written or taken in, so that no link which the repository holds is
+    /// followed on the way.
+    pub(super) fn typed(&self, path: &Path) -> Typed {
+        let root = self.world.root();
+        Typed::new(path, Some(disk::repository(root).unwrap_or(root)))
+    }
+
     /// The environment of this name.
     ///
     /// # Errors
@@ -166,7 +174,11 @@ impl Session {
             None if known().next().is_none() => "make one: environments/NAME/environment.yaml".into(),
             None => format!("environments: {}", listed(known(), 12)),
         };
-        Err(Failure::usage(format!("there is no environment `{name}`")).help(help))
+        let message = format!("there is no environment `{name}`");
+        Err(match self.world.files().obstacle(format!("environments/{name}")) {
+            Some(found) => Failure::new(format!("{message}: {found}")).help("put the folder itself there"),
+            None => Failure::usage(message).help(help),
+        })
     }
 
     /// The environment and profile that were asked for.
@@ -285,10 +297,12 @@ impl Session {
         match there {
             Some(there) if !sopsrc::is_ours(&there) || there == wanted => return Ok(()),
             Some(_) => {}
-            None if disk::exists(&self.world.root().join(sopsrc::FILE)) => return Ok(()),
+            None if self.world.files().exists(sopsrc::FILE) => return Ok(()),
             None => {}
         }
-        disk::replace(&self.world.root().join(sopsrc::FILE), wanted.as_bytes(), Access::Shared)
+        let files = self.world.files();
+        files
+            .replace(sopsrc::FILE, wanted.as_bytes(), Access::Shared)
             .map_err(|error| Failure::new(format!("can't write {}: {error}", sopsrc::FILE)))?;
         ui.say(&format!("{} says the same to stock sops", sopsrc::FILE));
         Ok(())
@@ -342,6 +356,15 @@ pub(super) fn connector_of<'c>(catalogue: &'c Catalogue, name: &str) -> Result<&
 #[allow(clippy::disallowed_methods, reason = "before there is a world, its place must be found")]
 fn absolute(folder: &Path) -> Result<PathBuf, Failure> {
     folder.canonicalize().map_err(|_| Failure::usage(format!("there is no folder `{}`", folder.display())))
+}
+
+/// The same as [`Session::typed`] where a command needs no workspace.
+pub(super) fn typed(cli: &Cli, path: &Path) -> Typed {
+    let start = cli.directory.as_deref().unwrap_or(Path::new("."));
+    let start = absolute(start).ok();
+    let repository = start.as_deref().and_then(|start| disk::repository(start).map(Path::to_owned));
+    let repository = repository.or_else(|| find(start.as_deref()?).ok());
+    Typed::new(path, repository.as_deref())
 }
 
 /// The workspace that `start` is in: the nearest folder upwards with a `tieline.yaml`, not beyond the repository.

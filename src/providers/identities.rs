@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use crate::secret::Secret;
 use crate::sops::{Ask, Identities, Recipient, Source, System, keygen, sources};
-use crate::world::disk::{self, Access};
+use crate::world::beneath::{Access, Typed};
+use crate::world::disk;
 use crate::world::program::Run;
 use crate::world::{ReadError, World};
 
@@ -131,11 +132,11 @@ pub fn default_file(world: &dyn World) -> Option<PathBuf> {
 ///
 /// # Errors
 /// [`io::ErrorKind::AlreadyExists`], or the operating system's.
-pub fn create(world: &dyn World, file: &Path) -> io::Result<Recipient> {
+pub fn create(world: &dyn World, file: &Typed) -> io::Result<Recipient> {
     let (secret, recipient) = keygen();
     let created = world.now().strftime("%Y-%m-%dT%H:%M:%SZ");
     let text = format!("# created: {created}\n# public key: {recipient}\n{}\n", secret.expose());
     let text = Secret::new(text);
-    disk::create(file, text.expose().as_bytes(), Access::Private)?;
+    file.create(text.expose().as_bytes(), Access::Private)?;
     Ok(recipient)
 }

@@ -1,149 +1,33 @@
-//! Writing to disk, for commands that change files of the workspace: whole files, replaced atomically.
+//! Files that the operator named, outside of any workspace and target: a file of identities, the state folder. What lies in
+//! a workspace or a target goes through [`beneath`](super::beneath).
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the door")]
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::ReadError;
+pub use super::beneath::Access;
+use super::beneath::{Typed, reason};
 use crate::secret::Secret;
 
-/// Who may read a file that we write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// As the umask says.
-    Shared,
-    /// The owner alone (0600).
-    Private,
-}
-
-/// Writes `bytes` to `path` so that at every moment the old or the new content stands there, whole, also after a crash:
-/// written beside under a random name that must not exist yet, synced, renamed over.
+/// Writes `bytes` to a file outside of any workspace, so that at every moment the old or the new content stands there,
+/// whole, also after a crash.
 ///
 /// A link at `path` is replaced, not followed. An existing file keeps its permissions.
 ///
 /// # Errors
 /// The operating system's; the old file is untouched then.
 pub fn replace(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = beside(path, folder, access)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|e| e.error)?;
-    sync_folder(folder)
+    Typed::Outside(path.to_owned()).replace(bytes, access)
 }
 
-/// A file under a random name in `folder`, with the permissions that the one at `path` has or is to have.
-fn beside(path: &Path, folder: &Path, access: Access) -> io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".tieline-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let existing = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file);
-        let mode = match (access, existing) {
-            (Access::Private, _) => 0o600,
-            (Access::Shared, Some(metadata)) => metadata.permissions().mode() & 0o777,
-            (Access::Shared, None) => 0o666,
-        };
-        builder.permissions(fs::Permissions::from_mode(mode));
-    }
-    builder.tempfile_in(folder)
-}
-
-/// Changes files below `root`: path -> new text, `None` for what goes away. `before` is what they are believed to hold now:
-/// where that is not so, nothing is done.
-///
-/// Everything is written beside its place first, then renamed; folders that are empty then go away.
-///
-/// # Errors
-/// A file was changed by somebody else; or the operating system's, after which some files may be new and others old.
-pub fn change(
-    root: &Path,
-    files: &BTreeMap<String, Option<String>>,
-    before: &BTreeMap<String, String>,
-) -> io::Result<()> {
-    for path in files.keys() {
-        let now = fs::read(root.join(path)).ok();
-        if now.as_deref() != before.get(path).map(String::as_bytes) {
-            return Err(io::Error::other(format!("{path} was changed while this ran")));
-        }
-    }
-    let mut ready = Vec::new();
-    for (path, text) in files {
-        let (Some(text), target) = (text, root.join(path)) else { continue };
-        let folder = target.parent().unwrap_or(root);
-        fs::create_dir_all(folder)?;
-        let mut file = beside(&target, folder, Access::Shared)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        ready.push((file, target));
-    }
-    for (file, target) in ready {
-        file.persist(&target).map_err(|e| e.error)?;
-        sync_folder(target.parent().unwrap_or(root))?;
-    }
-    for path in files.iter().filter(|(_, text)| text.is_none()).map(|(path, _)| path) {
-        fs::remove_file(root.join(path))?;
-        let mut folder = Path::new(path).parent();
-        while let Some(empty) = folder.filter(|f| !f.as_os_str().is_empty() && fs::remove_dir(root.join(f)).is_ok()) {
-            folder = empty.parent();
-        }
-    }
-    Ok(())
-}
-
-/// Held while files below a folder are changed by others of our kind. Nothing is left behind by it, not even by a crash.
-pub struct Lock(#[allow(dead_code, reason = "held")] Option<fs::File>);
-
-/// Waits until no other holds the lock of `folder`.
-///
-/// # Errors
-/// The operating system's.
-pub fn lock(folder: &Path) -> io::Result<Lock> {
-    #[cfg(unix)]
-    {
-        let file = fs::File::open(folder)?;
-        rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)?;
-        Ok(Lock(Some(file)))
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = folder;
-        Ok(Lock(None))
-    }
-}
-
-/// Makes a rename in `folder` outlive a power cut.
-///
-/// # Errors
-/// The operating system's.
-pub fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        fs::File::open(folder)?.sync_all()?;
-    }
-    Ok(())
-}
-
-/// Writes a file that must not exist yet.
+/// Writes a file outside of any workspace that must not exist yet; its folder is made where it is missing.
 ///
 /// # Errors
 /// [`io::ErrorKind::AlreadyExists`], or the operating system's.
 pub fn create(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    if access == Access::Private {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    let mut file = options.open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    Typed::Outside(path.to_owned()).create(bytes, access)
 }
 
 /// Makes the folder that `path` is to stand in.
@@ -161,7 +45,7 @@ pub fn folder(path: &Path) -> io::Result<()> {
 pub fn read_private(path: &Path, limit: usize) -> Result<Secret<String>, ReadError> {
     let failed = |error: &io::Error| match error.kind() {
         io::ErrorKind::NotFound => ReadError::Missing,
-        _ => ReadError::Failed(super::system::reason(error)),
+        _ => ReadError::Failed(reason(error)),
     };
     let metadata = fs::metadata(path).map_err(|e| failed(&e))?;
     if !metadata.is_file() {
@@ -180,7 +64,7 @@ pub fn read_private(path: &Path, limit: usize) -> Result<Secret<String>, ReadErr
 pub fn open(path: &Path) -> Result<impl io::Read, ReadError> {
     let failed = |error: &io::Error| match error.kind() {
         io::ErrorKind::NotFound => ReadError::Missing,
-        _ => ReadError::Failed(super::system::reason(error)),
+        _ => ReadError::Failed(reason(error)),
     };
     if !fs::metadata(path).map_err(|e| failed(&e))?.is_file() {
         return Err(ReadError::NotAFile);

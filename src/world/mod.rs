@@ -1,9 +1,10 @@
 //! The only door to the outside: files of the workspace, environment variables, the clock, randomness.
 //!
 //! The pipeline takes a [`World`] and touches nothing else, so that it runs the same on a work tree, on a Git revision
-//! and in a test. Lints ban the file system, the environment and the clock everywhere else but in [`disk`], which
-//! writes, and in the targets.
+//! and in a test. Lints ban the file system, the environment and the clock everywhere else. What lies in a workspace or
+//! in a target is read and written through [`beneath`] alone; [`disk`] is for what the operator named.
 
+pub mod beneath;
 pub mod disk;
 pub mod git;
 pub mod http;
@@ -30,6 +31,8 @@ pub fn is_here(host: &str) -> bool {
 /// What stands at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// A folder; never in a list of files.
+    Folder,
     /// A regular file.
     File,
     /// A symbolic link, whatever it points to: never followed.

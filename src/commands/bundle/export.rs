@@ -8,7 +8,7 @@ use crate::commands::signing::{Signing, parts};
 use crate::commands::{Cli, Exit, Failure};
 use crate::reporters::human::plural;
 use crate::ui::Ui;
-use crate::world::disk::{self, Access};
+use crate::world::beneath::Access;
 
 /// Write what is in force into one file, tar and gzip: the manifest, its signature, a sops document per connection.
 ///
@@ -36,8 +36,8 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let count = parts.objects.len();
     let bytes = parts.archive().map_err(|error| Failure::new(format!("the bundle can't be packed: {error}")))?;
     let shown = args.file.display();
-    disk::replace(&args.file, &bytes, Access::Private)
-        .map_err(|error| Failure::new(format!("can't write `{shown}`: {error}")))?;
+    let file = place.session.typed(&args.file);
+    file.replace(&bytes, Access::Private).map_err(|error| Failure::new(format!("can't write `{shown}`: {error}")))?;
     ui.say(&format!(
         "{shown}: serial {} of {}, {count} connection{}, {}",
         deployed.manifest.serial,

@@ -11,7 +11,6 @@ use crate::edit::{Changes, Edited, scalar};
 use crate::secrets::recipients::{Manner, drifted, rewrap};
 use crate::ui::Ui;
 use crate::workspace::{Layer, Workspace, names};
-use crate::world::disk;
 use crate::yaml;
 
 /// Let somebody open secrets.
@@ -205,8 +204,8 @@ fn make(
     rotate: bool,
     ui: &Ui,
 ) -> Result<Vec<String>, Failure> {
-    let root = session.world.root();
-    let _lock = disk::lock(root).map_err(|error| Failure::new(format!("can't lock the workspace: {error}")))?;
+    let disk = session.world.files();
+    let _lock = disk.lock().map_err(|error| Failure::new(format!("can't lock the workspace: {error}")))?;
     let mut edited: Edited = changes.finish();
     let before = compile::check(&session.workspace, &session.catalogue, session.told.clone());
     let overlaid = Overlaid { world: &session.world, files: &edited.files };
@@ -247,7 +246,7 @@ fn make(
         ui.say("a dry run: nothing was written");
         return Ok(Vec::new());
     }
-    disk::change(root, &edited.files, &edited.before)
+    disk.change(&edited.files, &edited.before)
         .map_err(|error| Failure::new(format!("can't write: {error}")).help("`git status` shows what was changed"))?;
     Ok(sealed.into_iter().map(|(path, _)| path).collect())
 }

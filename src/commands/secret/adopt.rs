@@ -11,7 +11,6 @@ use crate::secrets::recipients::name_of;
 use crate::secrets::{adopt, place};
 use crate::sops::Format;
 use crate::ui::Ui;
-use crate::world::disk;
 
 /// Take in a sops file that was made, named or placed elsewhere.
 ///
@@ -35,7 +34,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let target = Place::of(&session, &args.choice)?;
     let found = args.keys.find(&session.world, ui)?;
     let (shown, text, format) = match &args.file {
-        Some(file) => foreign_file(file, cli)?,
+        Some(file) => foreign_file(file, &session, cli)?,
         None => {
             let text = target.read()?.ok_or_else(|| {
                 Failure::usage(format!("there is no {}", target.file))
@@ -80,11 +79,14 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
 }
 
 /// A file from elsewhere: as it is shown, its text, and what it is written in.
-fn foreign_file(file: &Path, cli: &Cli) -> Result<(String, String, Format), Failure> {
+fn foreign_file(file: &Path, session: &Session, cli: &Cli) -> Result<(String, String, Format), Failure> {
     let shown = file.display().to_string();
     let path = cli.directory.as_deref().unwrap_or(Path::new("")).join(file);
-    let text = disk::read_private(&path, 4 << 20)
-        .map_err(|_| Failure::new(format!("{shown}: it can't be read as text of at most 4 MiB")))?;
+    let place = session.typed(&path);
+    let text = place.read(4 << 20).map_err(|_| match place.obstacle() {
+        Some(found) => Failure::new(format!("{shown}: {found}")),
+        None => Failure::new(format!("{shown}: it can't be read as text of at most 4 MiB")),
+    })?;
     let json = path.extension().is_some_and(|end| end == "json");
     Ok((shown, text.expose().clone(), if json { Format::Json } else { Format::Yaml }))
 }

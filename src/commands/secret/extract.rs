@@ -15,7 +15,6 @@ use crate::span::Span;
 use crate::ui::Ui;
 use crate::workspace::layers::At;
 use crate::workspace::{Layer, Workspace};
-use crate::world::disk;
 
 /// Move secrets that stand in clear in YAML files into sops files.
 ///
@@ -77,7 +76,9 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         }
     }
     let edited = rewrite(workspace, &found).finish();
-    disk::change(session.world.root(), &edited.files, &edited.before)
+    let files = session.world.files();
+    files
+        .change(&edited.files, &edited.before)
         .map_err(|error| Failure::new(format!("can't write: {error}")).help("run the same command again"))?;
     let count = found.len();
     ui.say(&format!("{count} value{} moved", if count == 1 { "" } else { "s" }));

@@ -12,7 +12,7 @@ use crate::sops::Recipient;
 use crate::workspace::Layer;
 use crate::workspace::discover::is_segment;
 use crate::workspace::layers::At;
-use crate::world::disk::{self, Access};
+use crate::world::beneath::Access;
 use crate::world::{ReadError, World};
 
 /// A secrets file may have this many bytes.
@@ -122,7 +122,10 @@ impl<'s> Place<'s> {
         match self.session.world.read(&self.file, MAX_FILE) {
             Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| failed("not UTF-8")),
             Err(ReadError::Missing) => Ok(None),
-            Err(ReadError::NotAFile) => Err(failed("not a regular file")),
+            Err(ReadError::NotAFile) => {
+                let obstacle = self.session.world.files().obstacle(&self.file);
+                Err(failed(&obstacle.map_or_else(|| "not a regular file".to_owned(), |found| found.to_string())))
+            }
             Err(ReadError::TooLarge) => Err(failed("more than 4 MiB")),
             Err(ReadError::Failed(reason)) => Err(failed(&reason)),
         }
@@ -139,8 +142,8 @@ impl<'s> Place<'s> {
             Failure::new("the workspace has no valid `id`").help("`tieline validate` tells what is wrong")
         })?;
         let recipients: Vec<Recipient> = keys(&self.recipients()?);
-        let root = self.session.world.root();
-        let _lock = disk::lock(root).map_err(|error| Failure::new(format!("can't lock the workspace: {error}")))?;
+        let files = self.session.world.files();
+        let _lock = files.lock().map_err(|error| Failure::new(format!("can't lock the workspace: {error}")))?;
         let text = self.read()?;
         let sealing = Sealing {
             text: text.as_deref(),
@@ -153,9 +156,11 @@ impl<'s> Place<'s> {
         let (new, told) = change(&sealing).map_err(|error| refused(&error, found))?;
         if let Some(new) = new {
             // A layer may begin with its first secret.
-            let write = if text.is_none() { disk::create } else { disk::replace };
-            write(&root.join(&self.file), new.as_bytes(), Access::Shared)
-                .map_err(|error| Failure::new(format!("can't write {}: {error}", self.file)))?;
+            let written = match text {
+                None => files.create(&self.file, new.as_bytes(), Access::Shared),
+                Some(_) => files.replace(&self.file, new.as_bytes(), Access::Shared),
+            };
+            written.map_err(|error| Failure::new(format!("can't write {}: {error}", self.file)))?;
         }
         Ok(told)
     }

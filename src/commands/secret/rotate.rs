@@ -9,7 +9,7 @@ use crate::secrets::change::{Outcome, change};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 use crate::workspace::discover::Family;
-use crate::world::{World, disk};
+use crate::world::World;
 
 /// Give a secret a new value, date its login, and list what is linked.
 ///
@@ -34,7 +34,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     for line in runbooks(&session.workspace, &users) {
         ui.say(&line);
     }
-    let value = args.from.read(&format!("new value of {} in {}: ", args.one.name, place.path), ui)?;
+    let value = args.from.read(&format!("new value of {} in {}: ", args.one.name, place.path), &session, ui)?;
     let found = args.one.keys.find(&session.world, ui)?;
     let outcome = place.keep(&found, |sealing| {
         let (text, outcomes) = change(sealing, vec![(args.one.name.clone(), Some(value))], &found.identities)?;
@@ -47,7 +47,9 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     ui.say(&format!("{} rotated in {}", args.one.name, place.file));
     let today = session.world.now().strftime("%Y-%m-%d").to_string();
     let edited = dated(&session.workspace, &place.path, &users, &today);
-    disk::change(session.world.root(), &edited.files, &edited.before)
+    let files = session.world.files();
+    files
+        .change(&edited.files, &edited.before)
         .map_err(|error| Failure::new(format!("the value is set; the date can't be written: {error}")))?;
     for path in edited.files.keys() {
         ui.say(&format!("  rotated: '{today}' in {path}"));

@@ -26,7 +26,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let session = Session::open(cli)?;
     let place = Place::of(&session, &args.one.choice)?;
     place.recipients()?;
-    let value = args.from.read(&format!("value of {} in {}: ", args.one.name, place.path), ui)?;
+    let value = args.from.read(&format!("value of {} in {}: ", args.one.name, place.path), &session, ui)?;
     let found = args.one.keys.find(&session.world, ui)?;
     let outcome = place.keep(&found, |sealing| {
         let (text, outcomes) = change(sealing, vec![(args.one.name.clone(), Some(value))], &found.identities)?;

@@ -1,15 +1,15 @@
 //! Where a value comes from: never from an argument, which every process on the machine can read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::commands::Failure;
+use crate::commands::{Failure, Session};
 use crate::secret::Secret;
 use crate::secrets::generate::Recipe;
 use crate::ui::Ui;
 use crate::workspace::secrets::SCOPE;
 use crate::workspace::settings::is_name;
 use crate::world::ReadError;
-use crate::world::disk;
+use crate::world::beneath::Typed;
 
 /// A secret may have this many bytes.
 const MAX_BYTES: usize = 256 << 10;
@@ -26,9 +26,9 @@ pub(super) struct From {
 
 impl From {
     /// The value.
-    pub(super) fn read(&self, prompt: &str, ui: &Ui) -> Result<Secret<String>, Failure> {
+    pub(super) fn read(&self, prompt: &str, session: &Session, ui: &Ui) -> Result<Secret<String>, Failure> {
         let value = match (&self.from_file, &self.generate) {
-            (Some(file), _) => from_file(file)?,
+            (Some(file), _) => from_file(file, &session.typed(file))?,
             (_, Some(recipe)) => Recipe::parse(recipe).map_err(Failure::usage)?.make(),
             _ => ui
                 .read_secret(prompt, MAX_BYTES)
@@ -43,11 +43,15 @@ impl From {
     }
 }
 
-fn from_file(file: &std::path::Path) -> Result<Secret<String>, Failure> {
+fn from_file(file: &Path, place: &Typed) -> Result<Secret<String>, Failure> {
     let failed = |reason: &str| Failure::new(format!("{}: {reason}", file.display()));
-    let mut value = disk::read_private(file, MAX_BYTES).map_err(|error| match error {
+    let mut value = place.read(MAX_BYTES).map_err(|error| match error {
         ReadError::Missing => failed("there is no such file"),
-        ReadError::NotAFile => failed("not a regular file"),
+        // What stands behind a link of the repository would be sealed to whoever may read the secret.
+        ReadError::NotAFile => match place.obstacle() {
+            Some(found) => failed(&found.to_string()),
+            None => failed("not a regular file"),
+        },
         ReadError::TooLarge => failed("more than 262144 bytes"),
         ReadError::Failed(reason) => failed(&reason),
     })?;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::commands::session::{Keys, recipient};
+use crate::commands::session::{Keys, recipient, typed};
 use crate::commands::{Cli, Exit, Failure};
 use crate::providers::identities::Found;
 use crate::secret::Secret;
@@ -10,8 +10,8 @@ use crate::secrets::{nameless, unopened};
 use crate::sops::config::{Creation, creation};
 use crate::sops::{Encrypted, ErrorKind, Format, Recipient, SopsError, Type};
 use crate::ui::Ui;
-use crate::world::disk::{self, Access};
-use crate::world::{ReadError, System, World};
+use crate::world::beneath::{Access, Typed};
+use crate::world::{ReadError, System, World, disk};
 
 /// A file may have this many bytes.
 const MAX_BYTES: usize = 64 << 20;
@@ -55,7 +55,9 @@ pub(super) struct To {
 /// A file as read.
 pub(super) struct Read {
     /// Where it is.
-    pub(super) path: PathBuf,
+    path: PathBuf,
+    /// The same, so that no link which the repository holds is followed.
+    typed: Typed,
     /// As it was typed.
     pub(super) shown: String,
     /// What it is written in.
@@ -69,9 +71,12 @@ impl Input {
         let path = cli.directory.as_deref().unwrap_or(Path::new("")).join(&self.file);
         let shown = self.file.display().to_string();
         let failure = |reason: String| Failure::new(format!("{shown}: {reason}"));
-        let text = disk::read_private(&path, MAX_BYTES).map_err(|error| match error {
+        let typed = typed(cli, &path);
+        let text = typed.read(MAX_BYTES).map_err(|error| match error {
             ReadError::Missing => failure("there is no such file".into()).exit(Exit::Usage),
-            ReadError::NotAFile => failure("not a regular file".into()),
+            ReadError::NotAFile => {
+                failure(typed.obstacle().map_or_else(|| "not a regular file".into(), |found| found.to_string()))
+            }
             ReadError::TooLarge => failure("more than 64 MiB".into()),
             ReadError::Failed(reason) => failure(reason),
         })?;
@@ -84,7 +89,7 @@ impl Input {
             Failure::usage(format!("{shown}: the name does not tell what the file is written in"))
                 .help("`--format yaml` or `--format json`")
         })?;
-        Ok(Read { path, shown, format, text })
+        Ok(Read { path, typed, shown, format, text })
     }
 }
 
@@ -108,7 +113,8 @@ impl Read {
 
     /// Puts another text in the file's place, at once or not at all.
     pub(super) fn replace(&self, text: &str) -> Result<(), Failure> {
-        disk::replace(&self.path, text.as_bytes(), Access::Shared)
+        self.typed
+            .replace(text.as_bytes(), Access::Shared)
             .map_err(|error| Failure::new(format!("can't write {}: {error}", self.shown)))
     }
 }

@@ -2,14 +2,13 @@
 //!
 //! `objects/HEX`, `manifests/HEX.json` (`.sig` beside it where it is signed), and for each environment `environments/ENV[+PROFILE]/head.json` with the
 //! readable view `current/connections/ID.yaml` beside it. Files are for their owner alone: they are secrets, even
-//! sealed. Nothing below the folder is reached through a link. The head is swapped under a lock on `.lock` beside it,
+//! sealed. Nothing below the folder is reached through a link, whoever put it there. The head is swapped under a lock on `.lock` beside it,
 //! which the kernel frees when its holder dies.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "targets write")]
-
 mod view;
 
-use std::fs::{self, File, OpenOptions};
-use std::io::ErrorKind;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::{Inventory, Stored, Swap, Target, TargetError, manifest_path, object_path, signature_path, stored};
@@ -18,14 +17,15 @@ use crate::bundle::object::MAX_OBJECT;
 use crate::bundle::signature::MAX_SIGNATURE;
 use crate::bundle::{Deployed, Digest, Head, Scope};
 use crate::parallel;
-use crate::world::disk::{Access, replace, sync_folder};
-use crate::world::{ReadError, System, World};
+use crate::world::beneath::{Access, Beneath, Folder, Obstacle, Typed};
+use crate::world::{Kind, ReadError};
 
 /// One environment in a folder.
 pub struct Directory {
-    root: PathBuf,
-    /// Reads below the root without following a link at the end of a path.
-    files: System,
+    /// The folder, for messages.
+    shown: PathBuf,
+    /// What lies beneath it.
+    files: Beneath,
     /// `environments/ENV[+PROFILE]`.
     environment: String,
 }
@@ -33,84 +33,68 @@ pub struct Directory {
 type Result<T> = std::result::Result<T, TargetError>;
 
 impl Directory {
-    /// The target in the folder `root`, which need not exist before the first apply.
+    /// The target in the folder `root`, which need not exist before the first apply. Links above it are the operator's; it
+    /// is not one itself.
     pub fn new(root: impl Into<PathBuf>, scope: &Scope) -> Self {
         let root = root.into();
-        let environment = format!("environments/{}", scope.name());
-        Self { files: System::new(&root), root, environment }
+        Self { files: Beneath::strictly(&root), ..Self::within(Beneath::new(root), scope) }
+    }
+
+    /// The target in a folder that an environment's settings name, beneath the workspace.
+    pub fn within(files: Beneath, scope: &Scope) -> Self {
+        Self { shown: files.path(), files, environment: format!("environments/{}", scope.name()) }
+    }
+
+    /// The target in a folder that was typed; `shown` is how.
+    pub fn typed(folder: &Typed, shown: &str, scope: &Scope) -> Self {
+        match folder {
+            Typed::Inside { .. } => Self { shown: shown.into(), ..Self::within(folder.folder(), scope) },
+            Typed::Outside(path) => Self::new(path, scope),
+        }
     }
 
     fn failed(&self, what: &str, path: &str, why: &dyn std::fmt::Display) -> TargetError {
-        TargetError::Failed(format!("cannot {what} `{}`: {why}", self.root.join(path).display()))
+        TargetError::Failed(format!("cannot {what} `{}`: {why}", self.shown.join(path).display()))
+    }
+
+    /// The same for what the disk says: a link, or a file where a folder belongs, was put there.
+    fn refused(&self, what: &str, path: &str, error: &io::Error) -> TargetError {
+        match error.get_ref().is_some_and(|inner| inner.is::<Obstacle>()) {
+            true => self.damaged(path, &format!("can't be used: {error}")),
+            false => self.failed(what, path, error),
+        }
     }
 
     fn damaged(&self, path: &str, why: &str) -> TargetError {
-        TargetError::Integrity(format!("`{}` {why}", self.root.join(path).display()))
+        TargetError::Integrity(format!("`{}` {why}", self.shown.join(path).display()))
     }
 
-    /// Sees to it that `folder` and all above it, up to the root, are folders and no links. Gives whether they exist;
-    /// with `create`, they do afterwards.
-    fn folder(&self, folder: &str, create: bool) -> Result<bool> {
-        if create {
-            // What is above the root is not ours: its links and permissions are the user's choice.
-            if let Some(above) = self.root.parent() {
-                fs::create_dir_all(above).map_err(|e| self.failed("create", "", &e))?;
-            }
-        }
-        let mut path = self.root.clone();
-        for segment in std::iter::once("").chain(folder.split('/').filter(|s| !s.is_empty())) {
-            if matches!(segment, "." | "..") {
-                return Err(self.failed("use", folder, &"it would lead elsewhere"));
-            }
-            if !segment.is_empty() {
-                path.push(segment);
-            }
-            match fs::symlink_metadata(&path) {
-                Ok(metadata) if metadata.is_dir() => {}
-                Ok(_) => {
-                    return Err(TargetError::Integrity(format!(
-                        "`{}` is not a folder, or is a link to one",
-                        path.display()
-                    )));
-                }
-                Err(error) if error.kind() == ErrorKind::NotFound && !create => return Ok(false),
-                Err(error) if error.kind() == ErrorKind::NotFound => self.make(&path)?,
-                Err(error) => return Err(self.failed("read", folder, &error)),
-            }
-        }
-        Ok(true)
+    /// Opens a folder, which is made where it is missing.
+    fn folder(&self, folder: &str) -> Result<Folder> {
+        self.files.make(folder, Access::Private).map_err(|error| self.refused("create", folder, &error))
     }
 
-    fn make(&self, path: &Path) -> Result<()> {
-        let mut builder = fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        let made = match builder.create(path) {
-            // Another apply made it meanwhile; a link that took its place is found at the next step into it.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-            made => made,
-        };
-        let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        made.and_then(|()| sync_folder(above))
-            .map_err(|error| TargetError::Failed(format!("cannot create `{}`: {error}", path.display())))
+    /// Opens a folder; `None` where there is none.
+    fn existing(&self, folder: &str) -> Result<Option<Folder>> {
+        match self.files.folder(folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            found => found.map(Some).map_err(|error| self.refused("read", folder, &error)),
+        }
     }
 
     /// The bytes of a file; `None` where there is none.
     fn read(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>> {
-        let (folder, _) = path.rsplit_once('/').unwrap_or(("", path));
-        // Opening follows no link below the root; the folders are looked at one by one to say what is wrong, and where a
-        // system has no such way of opening.
-        if !self.folder(if cfg!(unix) { "" } else { folder }, false)? {
-            return Ok(None);
-        }
-        let found = self.files.read(path, limit);
-        if found.is_err() && !self.folder(folder, false)? {
-            return Ok(None);
-        }
+        self.judged(path, self.files.read(path, limit))
+    }
+
+    fn judged(&self, path: &str, found: std::result::Result<Vec<u8>, ReadError>) -> Result<Option<Vec<u8>>> {
         match found {
             Ok(bytes) => Ok(Some(bytes)),
             Err(ReadError::Missing) => Ok(None),
-            Err(ReadError::NotAFile) => Err(self.damaged(path, "is no regular file")),
+            Err(ReadError::NotAFile) => Err(match self.files.obstacle(path) {
+                Some(obstacle) => self.refused("read", path, &obstacle.into()),
+                None => self.damaged(path, "is no regular file"),
+            }),
             Err(ReadError::TooLarge) => Err(self.damaged(path, "is larger than any that tieline writes")),
             Err(ReadError::Failed(why)) => Err(self.failed("read", path, &why)),
         }
@@ -126,44 +110,42 @@ impl Directory {
         }
     }
 
-    /// Writes a file that is named by the digest of its bytes, or of what it belongs to, unless it is there.
-    fn put(&self, path: &str, bytes: &[u8], limit: usize) -> Result<()> {
+    /// Writes a file of a folder that is named by the digest of its bytes, or of what it belongs to, unless it is there.
+    fn put(&self, folder: &Folder, path: &str, bytes: &[u8], limit: usize) -> Result<()> {
         if bytes.len() > limit {
             let why = format!("it has {} bytes, {limit} are the most", bytes.len());
             return Err(self.failed("write", path, &why));
         }
-        self.folder(path.rsplit_once('/').map_or("", |(folder, _)| folder), true)?;
-        match self.read(path, limit)? {
+        let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+        match self.judged(path, folder.read(name, limit))? {
             Some(found) if found == bytes => Ok(()),
             Some(_) => Err(self.damaged(path, "was changed: its digest is not its name")),
-            None => self.write(path, bytes),
+            None => {
+                let written = folder.replace(OsStr::new(name), bytes, Access::Private);
+                written.map_err(|error| self.refused("write", path, &error))
+            }
         }
     }
 
-    /// What stands in a folder, links and all.
-    fn entries(&self, folder: &str) -> Result<Vec<fs::DirEntry>> {
-        let read = fs::read_dir(self.root.join(folder)).and_then(Iterator::collect);
-        read.map_err(|error| self.failed("read", folder, &error))
+    fn write(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        self.files.replace(path, bytes, Access::Private).map_err(|error| self.refused("write", path, &error))
     }
 
-    fn write(&self, path: &str, bytes: &[u8]) -> Result<()> {
-        replace(&self.root.join(path), bytes, Access::Private).map_err(|error| self.failed("write", path, &error))
+    /// Deletes a file. That it is gone already, with its folder too, is no error.
+    fn remove(&self, path: &Path) -> Result<()> {
+        match self.files.remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(self.refused("delete", &path.to_string_lossy(), &error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Waits for the environment's lock, which the kernel frees when the file is closed, at the latest by our death.
     fn lock(&self) -> Result<File> {
-        self.folder(&self.environment, true)?;
         let path = format!("{}/.lock", self.environment);
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        {
-            use rustix::fs::OFlags;
-            use std::os::unix::fs::OpenOptionsExt;
-            let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-            options.mode(0o600).custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
-        }
-        let file = options.open(self.root.join(&path)).map_err(|error| self.failed("open", &path, &error))?;
+        let file = self.folder(&self.environment)?.lock_file(".lock");
+        let file = file.map_err(|error| self.failed("open", &path, &error))?;
         file.lock().map_err(|error| self.failed("lock", &path, &error))?;
         Ok(file)
     }
@@ -171,7 +153,7 @@ impl Directory {
 
 impl Target for Directory {
     fn describe(&self) -> String {
-        self.root.display().to_string()
+        self.shown.display().to_string()
     }
 
     fn read_head(&self) -> Result<Option<Head>> {
@@ -189,10 +171,10 @@ impl Target for Directory {
 
     fn is_lost(&self, digest: &Digest) -> Result<bool> {
         let path = object_path(digest);
-        match fs::symlink_metadata(self.root.join(&path)) {
-            Ok(metadata) => Ok(!metadata.is_file()),
+        match self.files.entry(&path) {
+            Ok(entry) => Ok(entry.kind != Kind::File),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
-            Err(error) => Err(self.failed("read", &path, &error)),
+            Err(error) => Err(self.refused("read", &path, &error)),
         }
     }
 
@@ -201,18 +183,23 @@ impl Target for Directory {
     }
 
     fn put_objects(&self, objects: &[(&Digest, &[u8])], stored: &(dyn Fn() + Sync)) -> Result<()> {
+        if objects.is_empty() {
+            return Ok(());
+        }
+        let folder = self.folder("objects")?;
         parallel::try_each(objects, |(digest, bytes)| {
-            self.put(&object_path(digest), bytes, MAX_OBJECT)?;
+            self.put(&folder, &object_path(digest), bytes, MAX_OBJECT)?;
             stored();
             Ok(())
         })
     }
 
     fn put_manifest(&self, digest: &Digest, bytes: &[u8], signature: Option<&[u8]>) -> Result<()> {
+        let folder = self.folder("manifests")?;
         if let Some(signature) = signature {
-            self.put(&signature_path(digest), signature, MAX_SIGNATURE)?;
+            self.put(&folder, &signature_path(digest), signature, MAX_SIGNATURE)?;
         }
-        self.put(&manifest_path(digest), bytes, MAX_MANIFEST)
+        self.put(&folder, &manifest_path(digest), bytes, MAX_MANIFEST)
     }
 
     fn swap_head(&self, expected: Option<&Head>, new: &Head) -> Result<Swap> {
@@ -244,25 +231,22 @@ impl Target for Directory {
 
     fn inventory(&self) -> Result<Inventory> {
         let mut found = Inventory::default();
-        for folder in ["objects", "manifests"] {
-            if !self.folder(folder, false)? {
-                continue;
-            }
-            for entry in self.entries(folder)? {
-                let Ok(metadata) = entry.metadata() else { continue };
-                let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
-                let written = metadata.modified().ok().and_then(|time| jiff::Timestamp::try_from(time).ok());
-                let written = written.map_or(i64::MAX, jiff::Timestamp::as_second);
-                found.stored.extend(metadata.is_file().then(|| stored(&path, metadata.len(), written)).flatten());
+        for path in ["objects", "manifests"] {
+            let Some(folder) = self.existing(path)? else { continue };
+            for (name, _) in folder.entries().map_err(|error| self.failed("read", path, &error))? {
+                let Ok(entry) = folder.entry(&name) else { continue };
+                let path = format!("{path}/{}", name.to_string_lossy());
+                let stored = || stored(&path, entry.size, entry.modified);
+                found.stored.extend((entry.kind == Kind::File).then(stored).flatten());
             }
         }
-        if self.folder("environments", false)? {
-            for entry in self.entries("environments")? {
+        if let Some(folder) = self.existing("environments")? {
+            for (name, kind) in folder.entries().map_err(|error| self.failed("read", "environments", &error))? {
                 // A file that somebody put there is no environment; of a link nobody knows, and it is told below.
-                if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                if kind == Kind::File {
                     continue;
                 }
-                let name = entry.file_name().to_string_lossy().into_owned();
+                let name = name.to_string_lossy().into_owned();
                 let path = format!("environments/{name}/head.json");
                 if let Some(bytes) = self.read(&path, MAX_HEAD)? {
                     found.heads.push((name, Head::parse(&bytes)?));
@@ -275,10 +259,7 @@ impl Target for Directory {
 
     fn delete(&self, stored: &Stored) -> Result<()> {
         for path in stored.paths() {
-            match fs::remove_file(self.root.join(&path)) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(self.failed("delete", &path, &error)),
-                _ => {}
-            }
+            self.remove(Path::new(&path))?;
         }
         Ok(())
     }

@@ -1,15 +1,14 @@
 //! The readable view of what is in force: `current/connections/ID.yaml`, real files, renamed in one by one after the head.
 
-use std::fs;
 use std::path::{Path, PathBuf};
-
-use walkdir::WalkDir;
 
 use super::{Directory, Result};
 use crate::bundle::object::MAX_OBJECT;
 use crate::bundle::{Deployed, Digest, Sealed};
 use crate::parallel;
-use crate::targets::{Target, TargetError};
+use crate::targets::Target;
+use crate::world::Kind;
+use crate::world::beneath::Walk;
 
 /// What is not as it should be in a view.
 pub(super) struct Faults {
@@ -17,8 +16,6 @@ pub(super) struct Faults {
     wrong: Vec<(String, Digest)>,
     /// Files that do not belong there.
     extra: Vec<PathBuf>,
-    /// The view's folder.
-    top: PathBuf,
 }
 
 impl Faults {
@@ -46,68 +43,52 @@ impl Directory {
         let right = parallel::map(&all, |_, (path, sealed)| is_right(path, sealed));
         let wrong = all.into_iter().zip(right).filter(|(_, right)| !right);
         let wrong = wrong.map(|((path, sealed), _)| (path, sealed.object.clone())).collect();
-        let top = self.root.join(top);
-        let files = walk(&top).filter(|entry| !entry.file_type().is_dir()).map(walkdir::DirEntry::into_path);
-        let extra = files.filter(|path| !is_view_of(deployed, path, &top)).collect();
-        Faults { wrong, extra, top }
+        let files = self.shown_files().files.into_iter().map(|(path, _)| path);
+        let extra = files.filter(|path| !is_view_of(deployed, path, Path::new(&top))).collect();
+        Faults { wrong, extra }
     }
 
     /// Puts the view right.
     pub(super) fn repair(&self, faults: &Faults) -> Result<()> {
         // First, for one may stand where a folder belongs.
         for path in &faults.extra {
-            delete(path)?;
+            self.remove(path)?;
         }
         for (path, object) in &faults.wrong {
             let (folder, _) = path.rsplit_once('/').unwrap_or(("", path));
             let bytes = self.read_object(object)?;
             self.clear_way(folder)?;
-            self.folder(folder, true)?;
+            self.folder(folder)?;
             self.write(path, &bytes)?;
         }
-        for folder in walk(&faults.top).filter(|entry| entry.file_type().is_dir()) {
+        for folder in self.shown_files().folders.iter().rev() {
             // Those that are not empty stay.
-            let _ = fs::remove_dir(folder.path());
+            let _ = self.files.remove_folder(folder);
         }
         Ok(())
     }
 
+    /// Everything in the view. What can't be read is not there for those who read the view either.
+    fn shown_files(&self) -> Walk {
+        self.files.walk(self.view(), true).unwrap_or_default()
+    }
+
     /// Deletes files and links that stand where the view wants a folder.
     fn clear_way(&self, folder: &str) -> Result<()> {
-        let mut path = self.root.join(&self.environment);
+        let mut path = PathBuf::from(&self.environment);
         let below = folder.strip_prefix(&self.environment).unwrap_or("");
         for segment in below.split('/').filter(|s| !s.is_empty()) {
             path.push(segment);
-            if fs::symlink_metadata(&path).is_ok_and(|metadata| !metadata.is_dir()) {
-                delete(&path)?;
+            if self.files.entry(&path).is_ok_and(|entry| entry.kind != Kind::Folder) {
+                self.remove(&path)?;
             }
         }
         Ok(())
     }
 }
 
-/// Everything below a folder, what stands in a folder before the folder itself.
-fn walk(top: &Path) -> impl Iterator<Item = walkdir::DirEntry> {
-    WalkDir::new(top)
-        .min_depth(1)
-        .follow_root_links(false)
-        .contents_first(true)
-        .into_iter()
-        .filter_map(std::result::Result::ok)
-}
-
 fn is_view_of(deployed: &Deployed, path: &Path, top: &Path) -> bool {
     let below = path.strip_prefix(top.join("connections")).ok().and_then(Path::to_str);
     let id = below.and_then(|below| below.strip_suffix(".yaml")).map(|id| id.replace('\\', "/"));
     id.is_some_and(|id| deployed.manifest.connections.contains_key(&id))
-}
-
-/// Deletes a file. That it is gone already, with a folder that was one's way, is no error.
-fn delete(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(TargetError::Failed(format!("cannot delete `{}`: {error}", path.display())))
-        }
-        _ => Ok(()),
-    }
 }
