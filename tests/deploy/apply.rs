@@ -4,6 +4,7 @@ use std::sync::Barrier;
 
 use super::*;
 use tieline::reporters::plan_human::Against;
+use tieline::world::beneath::Beneath;
 
 fn many(bench: &Bench) -> Desired {
     let ids: Vec<String> = (0..100).map(|n| format!("group-{}/c{n}", n % 7)).collect();
@@ -211,6 +212,11 @@ fn a20_links_in_the_target_are_refused_and_files_are_the_owners_alone() {
         assert_eq!(code(bench.apply_onto(&desired, None)), 5, "{inner}");
         fs::remove_dir_all(bench.root()).unwrap();
     }
+    // A folder that settings name, behind a link of the workspace.
+    symlink(elsewhere.path(), bench.folder.path().join("out")).unwrap();
+    let target = Directory::within(Beneath::new(bench.folder.path()).within("out/dist"), &scope());
+    assert!(deployed(&target, &scope()).is_err());
+    assert_eq!(code(tieline::apply::apply(&target, &desired, None, &Canaries, &stamp(), &Options::default())), 5);
     assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
     bench.apply(&desired).unwrap();
     for path in files(&bench.root()) {

@@ -145,7 +145,10 @@ impl Directory {
     fn lock(&self) -> Result<File> {
         let path = format!("{}/.lock", self.environment);
         let file = self.folder(&self.environment)?.lock_file(".lock");
-        let file = file.map_err(|error| self.failed("open", &path, &error))?;
+        let file = file.map_err(|error| match self.files.obstacle(&path) {
+            Some(obstacle) => self.refused("open", &path, &obstacle.into()),
+            None => self.failed("open", &path, &error),
+        })?;
         file.lock().map_err(|error| self.failed("lock", &path, &error))?;
         Ok(file)
     }

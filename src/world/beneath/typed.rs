@@ -18,7 +18,7 @@ pub enum Typed {
         /// The path in it.
         below: PathBuf,
     },
-    /// Elsewhere.
+    /// Elsewhere; what of the path led through the repository is not in it any more.
     Outside(PathBuf),
 }
 
@@ -36,14 +36,14 @@ impl Typed {
                 Component::ParentDir => _ = at.pop(),
                 other => at.push(other),
             }
-            // In the repository a path is taken as it is written: a link there leads nowhere.
+            // In the repository a path is taken as it is written, `..` too: a link there leads nowhere.
             if components.peek().is_some() && !at.starts_with(root) {
                 at = at.canonicalize().unwrap_or(at);
             }
         }
         match at.strip_prefix(root) {
             Ok(below) => Self::Inside { root: root.to_owned(), below: below.to_owned() },
-            Err(_) => Self::Outside(path.to_owned()),
+            Err(_) => Self::Outside(at),
         }
     }
 
