@@ -342,7 +342,10 @@ pub(super) fn absent<'n>(what: &str, name: &str, known: impl Iterator<Item = &'n
 pub(super) fn connector_of<'c>(catalogue: &'c Catalogue, name: &str) -> Result<&'c Connector, Failure> {
     match catalogue.get(name) {
         Some(Ok(connector)) => Ok(connector),
-        Some(Err(fault)) => Err(Failure::new(format!("the schema of `{name}` can't be used: {}", fault.message))),
+        Some(Err(faults)) => {
+            let first = faults.first().map_or("", |fault| &*fault.message);
+            Err(Failure::new(format!("the schema of `{name}` can't be used: {first}")))
+        }
         None => {
             let failure = Failure::usage(format!("there is no connector `{name}`"));
             Err(match nearest(name, catalogue.ids()).or_else(|| catalogue.by_alias(name)) {

@@ -265,13 +265,14 @@ fn check_catalogue(workspace: &Workspace, catalogue: &Catalogue) -> Vec<Diagnost
                 Diagnostic::error(code::INVALID_CONNECTOR_SCHEMA, Span::file(*file), message)
                     .help("give the file another name"),
             );
-        } else if let Some(Err(fault)) = catalogue.get(id) {
-            let at = fault.offset.unwrap_or(0);
-            let span = Span::new(*file, at..at);
-            told.push(
-                Diagnostic::error(code::INVALID_CONNECTOR_SCHEMA, span, fault.message.clone())
-                    .help("a JSON Schema (2020-12) of `{config, auth}` that stands alone: `$ref` within the file only"),
-            );
+        } else if let Some(Err(faults)) = catalogue.get(id) {
+            for fault in faults {
+                let span = Span::new(*file, fault.range.clone().unwrap_or(0..0));
+                let help = fault.help.as_deref().unwrap_or(
+                    "write a JSON Schema (2020-12) of `{config, auth}` that stands alone: `$ref` within the file only",
+                );
+                told.push(Diagnostic::error(code::INVALID_CONNECTOR_SCHEMA, span, fault.message.clone()).help(help));
+            }
         }
     }
     told

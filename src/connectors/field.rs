@@ -1,8 +1,42 @@
 //! One field of an instance -> what the schema says of it, in the branches that a variant and mode choose.
 
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashSet};
+
 use serde_json::Value;
 
-use super::sensitive::{Walk, list, objects, reference};
+use super::marks::address;
+use super::sensitive::decides;
+use super::words::{list, objects, reference};
+
+/// Subschemas that one search may look at.
+const MAX_VISITS: u32 = 100_000;
+
+/// A search through a schema that counts its steps.
+pub(super) struct Walk<'a, 'k> {
+    root: &'a Value,
+    known: &'k BTreeMap<&'k str, &'k str>,
+    /// What is left of [`MAX_VISITS`].
+    visits: Cell<u32>,
+}
+
+impl<'a, 'k> Walk<'a, 'k> {
+    /// A search through `root`; `known` are the discriminators whose values are known.
+    pub(super) fn new(root: &'a Value, known: &'k BTreeMap<&'k str, &'k str>) -> Self {
+        Self { root, known, visits: Cell::new(MAX_VISITS) }
+    }
+
+    /// Takes a step; false where there were too many.
+    fn step(&self) -> bool {
+        self.visits.set(self.visits.get().saturating_sub(1));
+        self.visits.get() > 0
+    }
+
+    /// Whether a condition holds, as far as the known discriminators tell.
+    fn decides(&self, condition: &Value, pointer: &mut String) -> Option<bool> {
+        decides(self.known, condition, pointer)
+    }
+}
 
 /// What a schema says of a field.
 #[derive(Clone, Debug, Default)]
@@ -76,33 +110,32 @@ fn branches<'s>(walk: &Walk<'s, '_>, map: &'s serde_json::Map<String, Value>, po
 pub(super) fn find<'s>(walk: &Walk<'s, '_>, pointer: &str) -> Field<'s> {
     let segments: Vec<String> = crate::value::segments(pointer).collect();
     let mut field = Field::default();
-    visit(walk, walk.root, &mut String::new(), &segments, &mut field);
-    field
-}
-
-fn visit<'s>(walk: &Walk<'s, '_>, schema: &'s Value, pointer: &mut String, rest: &[String], found: &mut Field<'s>) {
-    let Some(map) = schema.as_object().filter(|_| walk.step()) else { return };
-    let target = reference(walk.root, map).map(|(_, target)| target);
-    match rest {
-        [] => found.schemas.push(schema),
-        [next, below @ ..] => {
-            if let Some((_, inner)) = objects(map, "properties").find(|(key, _)| *key == next) {
-                let length = pointer.len();
-                crate::value::push_segment(pointer, next);
-                visit(walk, inner, pointer, below, found);
-                pointer.truncate(length);
-            }
-            let required = list(map, "required").iter().position(|name| name.as_str() == Some(next));
-            if let Some(rank) = required.filter(|_| below.is_empty()) {
-                found.required = true;
-                found.rank = rank;
-            }
-            for branch in branches(walk, map, pointer) {
-                visit(walk, branch, pointer, rest, found);
+    // What speaks of the map at `depth` of the path; the next to look at is the last.
+    let mut open: Vec<(&Value, usize)> = vec![(walk.root, 0)];
+    let mut seen = HashSet::new();
+    while let Some((schema, depth)) = open.pop() {
+        let Some(map) = schema.as_object().filter(|map| seen.insert((address(*map), depth)) && walk.step()) else {
+            continue;
+        };
+        let from = open.len();
+        let target = reference(walk.root, map).map(|(_, target)| (target, depth));
+        match segments.get(depth) {
+            None => field.schemas.push(schema),
+            Some(next) => {
+                let inner = map.get("properties").and_then(|properties| properties.get(next));
+                open.extend(inner.map(|inner| (inner, depth + 1)));
+                let required = list(map, "required").iter().position(|name| name.as_str() == Some(next));
+                if let Some(rank) = required.filter(|_| depth + 1 == segments.len()) {
+                    field.required = true;
+                    field.rank = rank;
+                }
+                let mut above = String::new();
+                segments[..depth].iter().for_each(|segment| crate::value::push_segment(&mut above, segment));
+                open.extend(branches(walk, map, &mut above).into_iter().map(|branch| (branch, depth)));
             }
         }
+        open.extend(target);
+        open[from..].reverse();
     }
-    if let Some(target) = target {
-        visit(walk, target, pointer, rest, found);
-    }
+    field
 }

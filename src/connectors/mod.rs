@@ -5,9 +5,15 @@
 //! for one. No schema can name another document: nothing is ever fetched or read.
 
 mod builtin;
+mod text;
 pub mod json;
-mod schema;
+mod words;
 pub mod sensitive;
+mod marks;
+mod form;
+mod check;
+mod harmless;
+mod schema;
 pub mod field;
 pub mod reference;
 
@@ -27,7 +33,7 @@ pub struct Catalogue {
 
 struct Slot {
     origin: Origin,
-    loaded: OnceLock<Result<Connector, Fault>>,
+    loaded: OnceLock<Result<Connector, Vec<Fault>>>,
 }
 
 enum Origin {
@@ -87,14 +93,14 @@ impl Catalogue {
         }
     }
 
-    /// The connector of this id; the fault of its schema where it has one.
-    pub fn get(&self, id: &str) -> Option<Result<&Connector, &Fault>> {
+    /// The connector of this id; the faults of its schema where it has some.
+    pub fn get(&self, id: &str) -> Option<Result<&Connector, &[Fault]>> {
         let slot = self.slots.get(id)?;
         let loaded = slot.loaded.get_or_init(|| match &slot.origin {
             Origin::Builtin(text) => Connector::load(id, text, true),
             Origin::Workspace(_, text) => Connector::load(id, text, false),
         });
-        Some(loaded.as_ref())
+        Some(loaded.as_ref().map_err(Vec::as_slice))
     }
 }
 
@@ -107,7 +113,7 @@ mod tests {
         let catalogue = Catalogue::builtin();
         for (id, text) in builtin::BUILTIN {
             // As a stranger's schema would be loaded: with the metaschema.
-            let connector = Connector::load(id, text, false).map_err(|f| f.message);
+            let connector = Connector::load(id, text, false);
             assert!(connector.is_ok(), "{id}: {:?}", connector.err());
             assert!(catalogue.get(id).is_some_and(|c| c.is_ok()));
         }

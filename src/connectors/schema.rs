@@ -1,16 +1,20 @@
 //! One connector: its schema as written, as compiled, and its secret places.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::secret::Secret;
 use jsonschema::{Draft, PatternOptions, Registry, ValidationError, Validator};
 use serde_json::{Map, Value, json};
 
 use super::builtin::SHARED;
-use super::field::{self, Field, Member};
+use super::check::{self, Wrong};
+use super::field::{self, Field, Member, Walk};
+use super::form::{self, plan_form};
 use super::json::Tree;
-use super::sensitive::{self, Places, Walk};
+use super::sensitive::Places;
+use super::{harmless, marks, text};
 use crate::digest::Digest;
 use crate::value::Node;
 
@@ -28,8 +32,28 @@ const PATTERN_SIZE_LIMIT: usize = 1 << 20;
 pub struct Fault {
     /// What is wrong.
     pub message: String,
-    /// Byte offset in the schema's text, where known.
-    pub offset: Option<usize>,
+    /// What to do, where that is known.
+    pub help: Option<String>,
+    /// Bytes of the schema's text, where known.
+    pub range: Option<Range<usize>>,
+}
+
+impl Fault {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None, range: None }
+    }
+}
+
+/// What is wrong with a text, with where it stands.
+fn located(text: &str, wrong: Vec<Wrong>) -> Vec<Fault> {
+    let wanted: BTreeSet<&str> = wrong.iter().map(|wrong| &*wrong.pointer).collect();
+    let ranges = if wrong.is_empty() { BTreeMap::new() } else { text::members(text, &wanted) };
+    let fault = |wrong: Wrong| Fault {
+        range: ranges.get(&wrong.pointer).cloned(),
+        message: wrong.message,
+        help: Some(wrong.help).filter(|help| !help.is_empty()),
+    };
+    wrong.into_iter().map(fault).collect()
 }
 
 /// A connector that can validate.
@@ -38,7 +62,7 @@ pub struct Connector {
     /// The schema with what it shares with others put in: stands alone.
     schema: Value,
     digest: OnceLock<Digest>,
-    validator: OnceLock<Result<Validator<Tree>, String>>,
+    validator: OnceLock<Result<Validator<Tree>, Wrong>>,
     places: Mutex<HashMap<(String, String), Arc<Places>>>,
     merge_keys: OnceLock<Vec<(String, Box<str>)>>,
     refers: OnceLock<bool>,
@@ -46,42 +70,73 @@ pub struct Connector {
 
 impl Connector {
     /// Reads a schema. One of ours (`trusted`, and tested) is compiled when it is first used, a stranger's at once.
-    pub(super) fn load(id: &str, text: &str, trusted: bool) -> Result<Self, Fault> {
-        let fault = |message: String| Fault { message, offset: None };
-        let schema: Value = serde_json::from_str(text).map_err(|error| Fault {
-            message: format!("not JSON: {}", words(&error)),
-            offset: offset(text, error.line(), error.column()),
+    pub(super) fn load(id: &str, text: &str, trusted: bool) -> Result<Self, Vec<Fault>> {
+        let schema: Value = serde_json::from_str(text).map_err(|error| {
+            let at = offset(text, error.line(), error.column());
+            vec![Fault { range: at.map(|at| at..at), ..Fault::new(format!("not JSON: {}", words(&error))) }]
         })?;
         if !schema.is_object() {
-            return Err(fault("a schema is a JSON object".into()));
+            return Err(vec![Fault::new("a schema is a JSON object")]);
+        }
+        if !trusted {
+            let twice = text::duplicates(text).into_iter().map(|(key, range)| Fault {
+                message: format!("the key `{key}` stands twice in one object"),
+                help: Some("remove one of the two: only one of them counts, and readers differ in which".to_owned()),
+                range: Some(range),
+            });
+            let twice: Vec<Fault> = twice.collect();
+            if !twice.is_empty() {
+                return Err(twice);
+            }
         }
         // The text may spell it with escapes.
         let shares = text.contains(OUTSIDE) || (text.contains('\\') && schema.to_string().contains(OUTSIDE));
-        let schema = if shares { bundle(schema) } else { schema };
+        if shares && schema.pointer("/$defs/shared").is_some() {
+            let pointer = "/$defs/shared".to_owned();
+            let message = "`$defs/shared` is where the shared definitions go".to_owned();
+            return Err(located(text, vec![Wrong { pointer, message, help: "give it another name".to_owned() }]));
+        }
         let connector = Self {
             id: id.into(),
             digest: OnceLock::new(),
-            schema,
+            schema: if shares { bundle(schema) } else { schema },
             validator: OnceLock::new(),
             places: Mutex::default(),
             merge_keys: OnceLock::new(),
             refers: OnceLock::new(),
         };
         if !trusted {
-            let Some(all) = sensitive::places(&connector.schema, &BTreeMap::new()) else {
-                return Err(fault("its references (`$ref`) branch without end".into()));
-            };
-            if let Some(secret) = sensitive::secret_in_condition(&connector.schema, &all) {
-                return Err(fault(format!(
-                    "a condition (`if`) reads the secret `{secret}`: what it decides would tell"
-                )));
-            }
-            let compiled = connector.validator.get_or_init(|| compile(id, &connector.schema));
-            if let Err(message) = compiled {
-                return Err(fault(message.clone()));
-            }
+            connector.examine(text)?;
         }
         Ok(connector)
+    }
+
+    /// Holds a stranger's schema against what one may say, and compiles it.
+    fn examine(&self, text: &str) -> Result<(), Vec<Fault>> {
+        let wrong = check::check(&self.schema);
+        if !wrong.is_empty() {
+            return Err(located(text, wrong));
+        }
+        let Some(found) = form::everything(&self.schema) else {
+            return Err(vec![Fault::new("its references (`$ref`) branch without end, or it is too deep")]);
+        };
+        let mut wrong = harmless::check(&self.schema, &found.places);
+        if let Some((secret, pointer)) = form::secret_in_condition(&self.schema, &found) {
+            let message = format!(
+                "a condition (`if` or `not`) reads the secret `{secret}`: its outcome would reveal something of the value"
+            );
+            let help = "let the condition ask for another field, or only whether the secret is there (`required`)";
+            wrong.push(Wrong { pointer, message, help: help.to_owned() });
+        }
+        if !wrong.is_empty() {
+            return Err(located(text, wrong));
+        }
+        let choices = ["/config/variant", "/auth/mode"].map(|switch| self.choices(switch));
+        let sealed = form::sealed(&self.schema, &choices[0], &choices[1], found.sealed);
+        match self.validator.get_or_init(|| compile(&self.id, &plan_form(&self.schema, &sealed))) {
+            Ok(_) => Ok(()),
+            Err(wrong) => Err(located(text, vec![wrong.clone()])),
+        }
     }
 
     /// The id.
@@ -118,7 +173,7 @@ impl Connector {
     /// Why the schema doesn't compile; only a schema that was loaded as trusted can fail here.
     pub fn errors<'a>(&'a self, instance: &'a Node) -> Result<Vec<ValidationError<'a>>, String> {
         let compiled = self.validator.get_or_init(|| compile_trusted(&self.id, &self.schema));
-        let validator = compiled.as_ref().map_err(Clone::clone)?;
+        let validator = compiled.as_ref().map_err(|wrong| wrong.message.clone())?;
         if validator.is_valid(instance) {
             return Ok(Vec::new());
         }
@@ -169,11 +224,12 @@ impl Connector {
     /// The secret places for this variant and mode; empty strings where there is none.
     pub fn places(&self, variant: &str, mode: &str) -> Arc<Places> {
         let key = (variant.to_owned(), mode.to_owned());
-        let Ok(mut cache) = self.places.lock() else { return Arc::default() };
+        // A panic elsewhere left what is in there whole.
+        let mut cache = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = || {
-            let known = known(variant, mode);
+            let found = marks::walk(&self.schema, &known(variant, mode));
             // Loading refused a schema that has none.
-            Arc::new(sensitive::places(&self.schema, &known).unwrap_or_default())
+            Arc::new(found.map_or_else(Places::all_secret, |found| found.places))
         };
         Arc::clone(cache.entry(key).or_insert_with(fresh))
     }
@@ -214,6 +270,17 @@ impl Connector {
         options.filter_map(Value::as_str).map(str::to_owned).collect()
     }
 
+    /// The fields that the schema calls harmless, as JSON Pointers in which a segment `*` stands for any: `x-tieline`'s
+    /// `harmless`.
+    pub fn harmless(&self) -> Vec<&str> {
+        harmless::list(&self.schema)
+    }
+
+    /// Every place that names another connection in some variant or mode.
+    pub fn connection_pointers(&self) -> Vec<String> {
+        if self.refers() { self.places("", "").connection_pointers().into_iter().collect() } else { Vec::new() }
+    }
+
     /// Every place that is secret in some variant or mode.
     pub fn secret_pointers(&self) -> Vec<String> {
         self.places("", "").secret_pointers().into_iter().collect()
@@ -221,21 +288,29 @@ impl Connector {
 }
 
 /// The discriminators whose values are known.
-fn known<'k>(variant: &'k str, mode: &'k str) -> BTreeMap<&'k str, &'k str> {
+pub(super) fn known<'k>(variant: &'k str, mode: &'k str) -> BTreeMap<&'k str, &'k str> {
     let known = [("/config/variant", variant), ("/auth/mode", mode)];
     known.into_iter().filter(|(_, value)| !value.is_empty()).collect()
 }
 
-/// A stranger's schema, held against its metaschema.
-fn compile(id: &str, schema: &Value) -> Result<Validator<Tree>, String> {
-    let form = sensitive::plan_form(schema);
+/// The form of a stranger's schema, held against its metaschema.
+fn compile(id: &str, form: &Value) -> Result<Validator<Tree>, Wrong> {
     let options = || jsonschema::options_for::<Tree>().offline().with_base_uri(uri(id));
     // Linear time, whatever the pattern. A few foreign schemas need look-around: those alone may backtrack, a little.
-    options().with_pattern_options(linear()).build(&form).or_else(|first| {
+    options().with_pattern_options(linear()).build(form).or_else(|first| {
         let backtracking =
             PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT).size_limit(PATTERN_SIZE_LIMIT);
-        options().with_pattern_options(backtracking).build(&form).map_err(|_| first.masked().to_string())
+        options().with_pattern_options(backtracking).build(form).map_err(|_| unbuilt(first))
     })
+}
+
+/// Why a schema doesn't compile.
+fn unbuilt(error: ValidationError<'_>) -> Wrong {
+    Wrong {
+        pointer: error.instance_path().as_str().to_owned(),
+        message: error.masked().to_string(),
+        help: String::new(),
+    }
 }
 
 /// One of our own schemas, which tests hold against the metaschema.
@@ -243,17 +318,18 @@ fn compile(id: &str, schema: &Value) -> Result<Validator<Tree>, String> {
 /// The crate checks what it is given before it compiles it, and the validator of the 2020-12 metaschema takes longer to
 /// make than everything else that checking one connection needs. What a reference leads to it doesn't check: so it is
 /// given a reference, in a draft whose metaschema is small.
-fn compile_trusted(id: &str, schema: &Value) -> Result<Validator<Tree>, String> {
-    let form = sensitive::plan_form(schema);
+fn compile_trusted(id: &str, schema: &Value) -> Result<Validator<Tree>, Wrong> {
+    let unprepared = |message: String| Wrong { pointer: String::new(), message, help: String::new() };
+    let form = plan_form(schema, &HashSet::new());
     let registry = Registry::new().add(uri(id), &form).and_then(jsonschema::RegistryBuilder::prepare);
-    let registry = registry.map_err(|error| error.to_string())?;
+    let registry = registry.map_err(|error| unprepared(error.to_string()))?;
     jsonschema::options_for::<Tree>()
         .offline()
         .with_registry(&registry)
         .with_draft(Draft::Draft7)
         .with_pattern_options(linear())
         .build(&json!({"$ref": uri(id)}))
-        .map_err(|error| error.masked().to_string())
+        .map_err(unbuilt)
 }
 
 /// The address of a schema: nothing is ever fetched from it.
@@ -261,7 +337,7 @@ fn uri(id: &str) -> String {
     format!("tieline:/connectors/{id}.json")
 }
 
-fn linear() -> PatternOptions<jsonschema::Regex> {
+pub(super) fn linear() -> PatternOptions<jsonschema::Regex> {
     PatternOptions::regex().size_limit(PATTERN_SIZE_LIMIT).dfa_size_limit(PATTERN_SIZE_LIMIT)
 }
 
