@@ -1,10 +1,15 @@
-//! The only file that prints. Data goes to stdout, talk to stderr; colour only on a terminal that wants it.
+//! The only file that prints. Data goes to stdout, talk to stderr; colour only on a terminal that wants it. Everything is
+//! encoded here ([`Shown`]): a text from a file, a command line, a target or a key holds nothing that acts on a terminal.
+#![allow(clippy::disallowed_methods, reason = "the door to the terminal")]
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
+use clap::error::{ContextKind, ContextValue};
+
 use crate::diagnostic::Diagnostic;
 use crate::reporters::human::{self, Look};
-use crate::reporters::text::{no_commands, visible};
+use crate::reporters::shown::Shown;
+use crate::reporters::text::{is_unsafe, push_visible, visible};
 use crate::secret::Secret;
 use crate::sops::Ask;
 use crate::source::Sources;
@@ -65,20 +70,33 @@ impl Ui {
     }
 
     /// Prints data for people. Where a CI system reads along, nothing in it is a command to that system.
-    pub fn data(&self, text: &str) {
-        if self.ci { self.machine(&no_commands(text)) } else { self.machine(text) }
+    pub fn data(&self, text: impl Into<Shown>) {
+        self.put(io::stdout().lock(), text.into());
     }
 
-    /// Prints data for machines, in a form whose writer has seen to all that. A reader that went away is no error.
-    pub fn machine(&self, text: &str) {
+    /// Prints data for machines, in a form whose writer has escaped in its own way what could act: what is left of that
+    /// is encoded all the same. A reader that went away is no error.
+    pub fn machine(&self, text: impl Into<Shown>) {
         let mut out = io::stdout().lock();
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        let _ = out.write_all(text.into().as_bytes()).and_then(|()| out.flush());
     }
 
-    /// Prints bytes as they are: the value that was asked for.
+    /// Prints bytes as they are: the value or document that was asked for. On a terminal, which would act on them,
+    /// control characters are shown as escapes, and that is said.
     pub fn bytes(&self, bytes: &[u8]) {
         let mut out = io::stdout().lock();
+        let shown = if out.is_terminal() { harmless(bytes) } else { None };
+        let bytes = shown.as_ref().map_or(bytes, |shown| shown.expose().as_bytes());
         let _ = out.write_all(bytes).and_then(|()| out.flush());
+        if shown.is_some() {
+            self.say("control characters are shown as escapes: redirect stdout for the exact bytes");
+        }
+    }
+
+    /// Writes text for people.
+    fn put(&self, mut to: impl Write, text: Shown) {
+        let text = if self.ci { text.without_commands() } else { text };
+        let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
     }
 
     /// Whether stdout is a terminal.
@@ -87,20 +105,20 @@ impl Ui {
     }
 
     /// Asks GitHub's runner to hide a value that is about to be printed, each of its lines, since it compares lines. Short
-    /// ones are left: hiding every `1` would hide nothing and garble the log.
+    /// ones are left: hiding every `1` would hide nothing and garble the log. The runner reads the value as it is, so what
+    /// would end the command is escaped in the runner's way; a terminal never gets it.
     pub fn mask(&self, value: &Secret<String>) {
-        if self.github {
+        if self.github && !self.talk_is_terminal {
             let mut err = io::stderr().lock();
             for line in value.expose().lines().map(str::trim).filter(|line| line.chars().count() >= 4) {
-                let _ = writeln!(err, "::add-mask::{}", line.replace('%', "%25"));
+                let _ = writeln!(err, "::add-mask::{}", line.replace('%', "%25").replace('\r', "%0D"));
             }
         }
     }
 
-    /// Says something to the person, a line.
-    pub fn say(&self, text: &str) {
-        let mut err = io::stderr().lock();
-        let _ = if self.ci { writeln!(err, "{}", no_commands(text)) } else { writeln!(err, "{text}") };
+    /// Says something to the person, a line. What follows a line break is set in.
+    pub fn say(&self, text: impl Into<Shown>) {
+        self.put(io::stderr().lock(), text.into().set_in() + "\n");
     }
 
     /// Shows how far something is, on one line that the next one covers: on a terminal alone.
@@ -108,25 +126,48 @@ impl Ui {
         if self.talk_is_terminal && !self.ci {
             let mut err = io::stderr().lock();
             let end = if done == all { "\r\x1b[K" } else { "" };
-            let _ = write!(err, "\r{what} {done}/{all}{end}").and_then(|()| err.flush());
+            let _ = write!(err, "\r{} {done}/{all}{end}", visible(what)).and_then(|()| err.flush());
         }
     }
 
     /// Says why nothing was done.
     pub fn fail(&self, message: &str, help: Option<&str>) {
-        let message: Vec<_> = message.split('\n').map(visible).collect();
-        self.say(&format!("error: {}", message.join("\n")));
+        self.say(format!("error: {message}"));
         if let Some(help) = help {
-            self.say(&format!("  help: {help}"));
+            self.say(format!("  help: {help}"));
         }
+    }
+
+    /// Prints help, to stdout, or what is wrong with a command line, to stderr: for [`clap`].
+    pub fn usage(&self, mut error: clap::Error) {
+        if !error.use_stderr() {
+            // Nobody's words but ours.
+            let help = error.render();
+            let help = if self.out.color { Shown::drawn(&help.ansi().to_string()) } else { help.to_string().into() };
+            return self.data(help);
+        }
+        // clap mixes what was typed with its own styles: it is encoded before, and the styles are left out.
+        let encoded = |text: &String| visible(text).into_owned();
+        let typed: Vec<(ContextKind, ContextValue)> = error
+            .context()
+            .filter_map(|(kind, value)| match value {
+                ContextValue::String(text) => Some((kind, ContextValue::String(encoded(text)))),
+                ContextValue::Strings(texts) => {
+                    Some((kind, ContextValue::Strings(texts.iter().map(encoded).collect())))
+                }
+                _ => None,
+            })
+            .collect();
+        for (kind, value) in typed {
+            error.insert(kind, value);
+        }
+        self.put(io::stderr().lock(), error.render().to_string().into());
     }
 
     /// Draws problems as talk: for commands whose data is something else.
     pub fn problems(&self, diagnostics: &[Diagnostic], sources: &Sources, environments: usize) {
         if !diagnostics.is_empty() {
-            let text = human::render(diagnostics, sources, environments, self.talk);
-            let text = if self.ci { no_commands(&text) } else { text.into() };
-            let _ = io::stderr().lock().write_all(text.as_bytes());
+            self.put(io::stderr().lock(), human::render(diagnostics, sources, environments, self.talk));
         }
     }
 
@@ -137,8 +178,7 @@ impl Ui {
 
     /// Asks for `yes`; anything else is a no.
     pub fn confirm(&self, question: &str) -> bool {
-        let mut err = io::stderr().lock();
-        let _ = write!(err, "{question} Type `yes` to go on: ").and_then(|()| err.flush());
+        self.put(io::stderr().lock(), Shown::from(question).set_in() + " Type `yes` to go on: ");
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == "yes"
     }
@@ -148,8 +188,7 @@ impl Ui {
         if !self.is_interactive() {
             return false;
         }
-        let mut err = io::stderr().lock();
-        let _ = write!(err, "{question}").and_then(|()| err.flush());
+        self.put(io::stderr().lock(), Shown::from(question).set_in());
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer).is_ok_and(|bytes| bytes > 0) && answer.trim() != no
     }
@@ -165,7 +204,7 @@ impl Ui {
     /// The operating system's; or stdin is no text, or longer than `limit` bytes.
     pub fn read_secret(&self, prompt: &str, limit: usize) -> io::Result<Secret<String>> {
         if io::stdin().is_terminal() {
-            return rpassword::prompt_password(prompt).map(Secret::new);
+            return rpassword::prompt_password(visible(prompt)).map(Secret::new);
         }
         // A secret from the first byte, so that an early return wipes it too; with room for all of it, since growing would
         // leave copies behind.
@@ -183,6 +222,22 @@ impl Ui {
     }
 }
 
+/// A value as a terminal may show it, if it has anything that would act there; line breaks and tabs don't.
+fn harmless(bytes: &[u8]) -> Option<Secret<String>> {
+    let acts = |c: char| !matches!(c, '\n' | '\t') && is_unsafe(c);
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) if !text.contains(acts) => return None,
+        _ => Secret::new(String::from_utf8_lossy(bytes).into_owned()),
+    };
+    let text = text.expose();
+    // With room for all of it: growing would leave copies behind.
+    let mut shown = Secret::new(String::with_capacity(text.len() * 10));
+    for c in text.chars() {
+        if acts(c) { push_visible(shown.expose_mut(), c) } else { shown.expose_mut().push(c) }
+    }
+    Some(shown)
+}
+
 /// Whom identities ask.
 impl Ask for Ui {
     fn passphrase(&self, what: &str) -> Option<Secret<String>> {
@@ -190,10 +245,10 @@ impl Ask for Ui {
     }
 
     fn tell(&self, message: &str) {
-        self.say(&visible(message));
+        self.say(message);
     }
 
     fn confirm(&self, question: &str) -> Option<bool> {
-        self.is_interactive().then(|| Self::confirm(self, &visible(question)))
+        self.is_interactive().then(|| Self::confirm(self, question))
     }
 }

@@ -75,7 +75,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             };
             ui.machine(&pretty(&Value::Array(rows.iter().map(object).collect())));
         }
-        Form::Csv => ui.machine(&csv(
+        Form::Csv => ui.data(&csv(
             &["kind", "place", "name", "environments", "detail"],
             rows.iter().map(|row| [row.kind, &row.place, &row.name, &row.environments, &row.detail].map(str::to_owned)),
         )),

@@ -45,7 +45,7 @@ pub use session::{Failure, Session};
 
 /// A compiler for connections: YAML in Git, layers per environment, secrets as a type, sealed bundles.
 #[derive(Debug, Parser)]
-#[command(name = "tieline", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "tieline", bin_name = "tieline", version, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Cli {
     /// Run as if started in DIR
     #[arg(short = 'C', long = "directory", value_name = "DIR", global = true)]

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode, ThemeStyles};
 
+use super::shown::Shown;
 use super::snippet::Snippet;
 use super::text::visible;
 use crate::diagnostic::{Diagnostic, Label, Severity, listed};
@@ -23,22 +24,14 @@ pub struct Look {
 }
 
 /// Draws diagnostics. `environments` is how many there are: a problem of all of them needs no names.
-pub fn render(diagnostics: &[Diagnostic], sources: &Sources, environments: usize, look: Look) -> String {
+pub fn render(diagnostics: &[Diagnostic], sources: &Sources, environments: usize, look: Look) -> Shown {
     let mut snippets: BTreeMap<FileId, Snippet> = BTreeMap::new();
     for label in diagnostics.iter().flat_map(|d| &d.labels) {
         snippets.entry(label.span.file).or_insert_with(|| Snippet::new(sources.get(label.span.file)));
     }
-    let theme = match (look.color, look.unicode) {
-        (true, true) => GraphicalTheme::unicode(),
-        (false, true) => GraphicalTheme::unicode_nocolor(),
-        (color, false) => {
-            let mut theme = GraphicalTheme::ascii();
-            if !color {
-                theme.styles = miette::ThemeStyles::none();
-            }
-            theme
-        }
-    };
+    let mut theme = if look.unicode { GraphicalTheme::unicode() } else { GraphicalTheme::ascii() };
+    // The terminal's own sixteen colours, which people have chosen.
+    theme.styles = if look.color { ThemeStyles::ansi() } else { ThemeStyles::none() };
     let handler =
         GraphicalReportHandler::new_themed(theme).with_width(look.width).with_wrap_lines(false).with_links(false);
     let mut text = String::new();
@@ -50,7 +43,7 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, environments: usize
         }
         text.push('\n');
     }
-    text
+    Shown::drawn(&text)
 }
 
 /// A diagnostic as miette reads it.
@@ -100,11 +93,12 @@ impl<'a> Drawn<'a> {
         let mut help = diagnostic.help.as_deref().map(lines);
         if (1..environments).contains(&diagnostic.environments.len()) {
             let names: Vec<&str> = diagnostic.environments.iter().map(|e| &**e).collect();
-            let found = format!("found in: {}", names.join(", "));
+            let found = format!("found in: {}", visible(&names.join(", ")));
             help = Some(help.map_or(found.clone(), |help| format!("{help}\n{found}")));
         }
         if !diagnostic.customers.is_empty() {
-            let found = format!("found for: {}", listed(diagnostic.customers.iter().map(|c| &**c), 8));
+            let found = listed(diagnostic.customers.iter().map(|c| &**c), 8);
+            let found = format!("found for: {}", visible(&found));
             help = Some(help.map_or(found.clone(), |help| format!("{help}\n{found}")));
         }
         Self {

@@ -8,6 +8,7 @@ pub mod json;
 pub mod plan_human;
 pub mod plan_json;
 pub mod plan_markdown;
+pub mod shown;
 mod snippet;
 pub mod table;
 pub mod text;

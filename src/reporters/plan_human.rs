@@ -8,6 +8,7 @@ use similar::{ChangeTag, TextDiff};
 use unicode_width::UnicodeWidthStr;
 
 use super::human::Look;
+use super::shown::{Shown, Style};
 use super::text::visible;
 use crate::plan::leaves::Leaf;
 use crate::plan::trust::TrustChange;
@@ -34,8 +35,8 @@ pub enum Against<'a> {
 }
 
 /// The plan as text, its last line ended.
-pub fn plan_human(plan: &Plan, against: Against<'_>, look: Look) -> String {
-    let mut out = Out { text: String::new(), color: look.color, width: look.width };
+pub fn plan_human(plan: &Plan, against: Against<'_>, look: Look) -> Shown {
+    let mut out = Out { text: Shown::default(), color: look.color, width: look.width };
     let name = plan.scope.name();
     let name = visible(&name);
     match (&plan.base, against) {
@@ -100,8 +101,8 @@ pub fn summary(plan: &Plan) -> String {
 }
 
 /// The changes alone, as [`plan_human`] draws them.
-pub fn changes_human(changes: &[Change], look: Look) -> String {
-    let mut out = Out { text: String::new(), color: look.color, width: look.width };
+pub fn changes_human(changes: &[Change], look: Look) -> Shown {
+    let mut out = Out { text: Shown::default(), color: look.color, width: look.width };
     out.changes(changes);
     out.text
 }
@@ -141,28 +142,28 @@ fn named(change: &Change) -> String {
 }
 
 struct Out {
-    text: String,
+    text: Shown,
     color: bool,
     /// Columns; what is longer takes another line.
     width: usize,
 }
 
 impl Out {
-    fn line(&mut self, line: &str) {
-        self.text.push_str(line);
-        self.text.push('\n');
+    fn line(&mut self, line: impl Into<Shown>) {
+        self.text += line;
+        self.text += "\n";
     }
 
-    /// The text in an ANSI colour or weight, where colours are wanted.
-    fn paint(&self, code: u8, text: &str) -> String {
-        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    /// The text in a style, where colours are wanted.
+    fn paint(&self, style: Style, text: &str) -> Shown {
+        Shown::paint(self.color.then_some(style), text)
     }
 
     fn section(&mut self, title: &str, lines: &[String]) {
         if lines.is_empty() {
             return;
         }
-        self.line(&self.paint(1, title));
+        self.line(self.paint(Style::Bold, title));
         for line in lines {
             self.line(&format!("  {line}"));
         }
@@ -177,17 +178,17 @@ impl Out {
 
     /// One change, its name padded to `width` columns.
     fn change(&mut self, change: &Change, width: usize) {
-        let (sign, code) = match change.action {
-            Action::Create => ("+", 32),
-            Action::Update => ("~", 33),
-            Action::Delete => ("-", 31),
-            Action::Move => (">", 36),
+        let (sign, style) = match change.action {
+            Action::Create => ("+", Style::Green),
+            Action::Update => ("~", Style::Yellow),
+            Action::Delete => ("-", Style::Red),
+            Action::Move => (">", Style::Cyan),
         };
-        let sign = self.paint(code, &format!("{sign} {:<6}", change.action.word()));
+        let sign = self.paint(style, &format!("{sign} {:<6}", change.action.word()));
         let name = named(change);
         let gap = " ".repeat(width.saturating_sub(name.width()) + 2);
-        let (name, connector) = (self.paint(1, &name), self.paint(2, &visible(&change.connector)));
-        self.line(&format!("{sign} {name}{gap}{connector}"));
+        let (name, connector) = (self.paint(Style::Bold, &name), self.paint(Style::Dim, &visible(&change.connector)));
+        self.line(sign + " " + name + gap + connector);
         if matches!(change.action, Action::Update | Action::Move) {
             for leaf in &change.leaves {
                 self.leaf(leaf, 4);
@@ -231,12 +232,12 @@ impl Out {
     fn told(&mut self, head: &str, pieces: &[String], between: &str, place: &str) {
         let joined = pieces.join(between);
         let line = if joined.is_empty() { head.to_owned() } else { format!("{head} {joined}") };
-        let dim = self.paint(2, place);
+        let dim = self.paint(Style::Dim, place);
         if place.is_empty() && (line.width() <= self.width || pieces.len() < 2) {
             return self.line(&line);
         }
         if line.width() + 3 + place.width() <= self.width {
-            return self.line(&format!("{line}   {dim}"));
+            return self.line(Shown::from(line) + "   " + dim);
         }
         let indent = head.len() - head.trim_start().len() + 2;
         if line.width() <= self.width || pieces.len() < 2 {
@@ -249,7 +250,7 @@ impl Out {
             }
         }
         if !place.is_empty() {
-            self.line(&format!("{:indent$}{dim}", ""));
+            self.line(Shown::from(" ".repeat(indent)) + dim);
         }
     }
 
@@ -258,10 +259,11 @@ impl Out {
         let diff = TextDiff::from_lines(old, new);
         let mut changes = diff.iter_all_changes().filter(|change| change.tag() != ChangeTag::Equal);
         for change in changes.by_ref().take(SHOWN_LINES) {
-            let (sign, code) = if change.tag() == ChangeTag::Insert { ("+", 32) } else { ("-", 31) };
+            let insert = change.tag() == ChangeTag::Insert;
+            let (sign, style) = if insert { ("+", Style::Green) } else { ("-", Style::Red) };
             let text = visible(change.value().trim_end_matches('\n')).into_owned();
-            let line = self.paint(code, &format!("{sign} {text}"));
-            self.line(&format!("{:indent$}{line}", ""));
+            let line = self.paint(style, &format!("{sign} {text}"));
+            self.line(Shown::from(" ".repeat(indent)) + line);
         }
         let more = changes.count();
         if more > 0 {
@@ -273,7 +275,7 @@ impl Out {
         if changes.is_empty() {
             return;
         }
-        self.line(&self.paint(1, "trust changes"));
+        self.line(self.paint(Style::Bold, "trust changes"));
         for change in changes {
             match change {
                 TrustChange::Block(leaf) => self.leaf(leaf, 2),
@@ -282,7 +284,7 @@ impl Out {
                         "  {}: credential re-targeted: a secret in use would be sent elsewhere",
                         visible(instance)
                     );
-                    self.line(&self.paint(31, &told));
+                    self.line(self.paint(Style::Red, &told));
                     self.leaf(leaf, 4);
                 }
             }

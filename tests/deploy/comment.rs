@@ -117,8 +117,8 @@ fn a52_nothing_from_a_file_is_markup_in_a_comment() {
 fn a46_a47_no_form_of_a_plan_holds_a_character_that_acts() {
     let plan = plan(vec![change("kept")]);
     let forms = [
-        plan_human(&plan, Against::Revision(HOSTILE), LOOK),
-        plan_human(&plan, Against::Target(HOSTILE), LOOK),
+        plan_human(&plan, Against::Revision(HOSTILE), LOOK).to_string(),
+        plan_human(&plan, Against::Target(HOSTILE), LOOK).to_string(),
         plan_json(&plan),
         plan_markdown(std::slice::from_ref(&plan)),
         plan_gitlab(std::slice::from_ref(&plan)),
@@ -180,7 +180,7 @@ fn a48_a50_a51_a55_no_ci_system_finds_a_command_in_a_plan_whatever_its_form() {
 fn a47_characters_that_reorder_text_are_told_in_a_file() {
     let shell = Shell::example("quickstart").with_demo_identity();
     let text = shell.read("connections/hubspot.yaml");
-    shell.put("connections/hubspot.yaml", &text.replace("team-crm", "team-\u{202e}crm"));
+    shell.put("connections/hubspot.yaml", &format!("description: of\u{202e}crm\n{text}"));
     let told = shell.run(&["validate"]);
     assert!(!format!("{}{}", told.stdout, told.stderr).contains('\u{202e}'), "{told:?}");
     assert!(told.stdout.contains("warning[hidden-character]") && told.stdout.contains("U+202E"), "{told:?}");

@@ -85,7 +85,7 @@ fn a_file_imports_only_what_stands_above_it_in_lib_rs() {
 /// Families that grow: folder, what its members may share.
 const FAMILIES: &[(&str, &[&str])] = &[
     ("commands", &["session", "deploy", "signing", "against", "format", "change"]),
-    ("reporters", &["text", "snippet", "human", "json", "plan_human", "table"]),
+    ("reporters", &["text", "shown", "snippet", "human", "json", "plan_human", "table"]),
     ("providers", &[]),
     ("targets", &[]),
     ("exports", &[]),
@@ -130,4 +130,46 @@ fn lib_rs_names_every_module_once() {
     for name in folders.filter(|n| n != "lib.rs" && n != "main.rs") {
         assert!(order.contains_key(name.trim_end_matches(".rs")), "src/{name} is not in lib.rs");
     }
+}
+
+/// What prints, or would act on a terminal, by its name in the code.
+const PRINTS: &[&str] = &[
+    "print!(",
+    "println!(",
+    "dbg!(",
+    "stdout()",
+    "stderr()",
+    "io::stdout",
+    "io::stderr",
+    "rpassword",
+    ".print()",
+    ".exit()",
+    "Cli::parse(",
+    "\\x1b",
+    "\\u{1b}",
+    "\\x9b",
+    "\\u{9b}",
+    "\\033",
+    "/dev/tty",
+    "/dev/std",
+];
+
+/// Who may: the door, and for escape sequences the text that it takes.
+const MAY_PRINT: &[(&str, &[&str])] =
+    &[("ui.rs", PRINTS), ("reporters/shown.rs", &["\\x1b"]), ("world/program.rs", &["/dev/tty"])];
+
+#[test]
+fn e15_nothing_prints_but_ui_and_no_escape_sequence_stands_anywhere_else() {
+    let mut wrong = String::new();
+    for path in files(&root().join("src")).iter().filter(|path| path.ends_with(".rs")) {
+        let text = code(path);
+        let may = MAY_PRINT.iter().find(|(file, _)| file == path).map_or(&[][..], |(_, may)| *may);
+        for name in PRINTS.iter().filter(|name| text.contains(**name) && !may.contains(name)) {
+            let _ = writeln!(wrong, "{path}: `{name}`: go through `Ui`, which encodes what it prints");
+        }
+        if text.contains(|c: char| c.is_control() && c != '\n') {
+            let _ = writeln!(wrong, "{path}: a control character");
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
 }

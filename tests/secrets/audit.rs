@@ -27,8 +27,8 @@ fn n05_x15_x16_an_audit_tells_who_what_and_when_without_a_key() {
     assert!(section("secrets that nothing uses").contains("IDLE"));
     assert!(section("rotations that are overdue").contains("warehouse-db"));
     let csv = shell.run(&["audit", "--format", "csv"]).stdout;
-    assert!(csv.starts_with("kind,place,name,environments,detail\r\n"), "{csv}");
-    assert!(csv.lines().all(|line| !line.is_empty()) && csv.contains("\r\nunused,"), "{csv}");
+    assert!(csv.starts_with("kind,place,name,environments,detail\n"), "{csv}");
+    assert!(csv.lines().all(|line| !line.is_empty()) && csv.contains("\nunused,"), "{csv}");
 }
 
 #[test]

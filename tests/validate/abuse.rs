@@ -93,8 +93,10 @@ fn a04_a_duplicate_key_shows_both_places() {
         ("? a\n  : x\n  a: z", ["a", "a"]),
     ];
     for (labels, places) in cases {
-        let text =
-            format!("connector: s3\nlabels:\n  {labels}\nconfig: {{region: eu-central-1}}\nauth: {{mode: default}}\n");
+        let text = format!(
+            "connector: mysql\nconfig:\n  host: a.example\n  database: a\n  params:\n    {}\ncredential: finance-db\n",
+            labels.replace("\n  ", "\n    ")
+        );
         let folder = spoilt(&text);
         let report = folder.json();
         let told = &report["diagnostics"];

@@ -72,11 +72,11 @@ fn print(opened: &[(&String, Secret<String>)], format: Report, ui: &Ui) {
         match format {
             Report::Human => {
                 ui.machine(&format!("{}# {id}\n", if at == 0 { "" } else { "---\n" }));
-                ui.machine(text.expose());
+                ui.bytes(text.expose().as_bytes());
             }
             Report::Json => {
                 ui.machine(&format!("{}\"{id}\": ", if at == 0 { "{" } else { ", " }));
-                ui.machine(text.expose().trim_end());
+                ui.bytes(text.expose().trim_end().as_bytes());
             }
         }
     }

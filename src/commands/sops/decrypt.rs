@@ -41,7 +41,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     if args.in_place {
         file.replace(text.expose())?;
     } else {
-        ui.machine(text.expose());
+        ui.bytes(text.expose().as_bytes());
     }
     Ok(Exit::Done)
 }

@@ -56,7 +56,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     if args.in_place {
         file.replace(&text)?;
     } else {
-        ui.machine(&text);
+        ui.bytes(text.as_bytes());
     }
     Ok(Exit::Done)
 }
