@@ -8,7 +8,7 @@ use clap::error::{ContextKind, ContextValue};
 
 use crate::diagnostic::Diagnostic;
 use crate::reporters::human::{self, Look};
-use crate::reporters::shown::Shown;
+use crate::reporters::shown::{Show, Shown};
 use crate::reporters::text::{is_unsafe, push_visible, visible};
 use crate::secret::Secret;
 use crate::sops::Ask;
@@ -70,15 +70,15 @@ impl Ui {
     }
 
     /// Prints data for people. Where a CI system reads along, nothing in it is a command to that system.
-    pub fn data(&self, text: impl Into<Shown>) {
-        self.put(io::stdout().lock(), text.into());
+    pub fn data(&self, text: &(impl Show + ?Sized)) {
+        self.put(io::stdout().lock(), text.shown());
     }
 
     /// Prints data for machines, in a form whose writer has escaped in its own way what could act: what is left of that
     /// is encoded all the same. A reader that went away is no error.
-    pub fn machine(&self, text: impl Into<Shown>) {
+    pub fn machine(&self, text: &(impl Show + ?Sized)) {
         let mut out = io::stdout().lock();
-        let _ = out.write_all(text.into().as_bytes()).and_then(|()| out.flush());
+        let _ = out.write_all(text.shown().as_bytes()).and_then(|()| out.flush());
     }
 
     /// Prints bytes as they are: the value or document that was asked for. On a terminal, which would act on them,
@@ -117,8 +117,8 @@ impl Ui {
     }
 
     /// Says something to the person, a line. What follows a line break is set in.
-    pub fn say(&self, text: impl Into<Shown>) {
-        self.put(io::stderr().lock(), text.into().set_in() + "\n");
+    pub fn say(&self, text: &(impl Show + ?Sized)) {
+        self.put(io::stderr().lock(), text.shown().set_in() + "\n");
     }
 
     /// Shows how far something is, on one line that the next one covers: on a terminal alone.
@@ -132,9 +132,9 @@ impl Ui {
 
     /// Says why nothing was done.
     pub fn fail(&self, message: &str, help: Option<&str>) {
-        self.say(format!("error: {message}"));
+        self.say(&format!("error: {message}"));
         if let Some(help) = help {
-            self.say(format!("  help: {help}"));
+            self.say(&format!("  help: {help}"));
         }
     }
 
@@ -144,7 +144,7 @@ impl Ui {
             // Nobody's words but ours.
             let help = error.render();
             let help = if self.out.color { Shown::drawn(&help.ansi().to_string()) } else { help.to_string().into() };
-            return self.data(help);
+            return self.data(&help);
         }
         // clap mixes what was typed with its own styles: it is encoded before, and the styles are left out.
         let encoded = |text: &String| visible(text).into_owned();

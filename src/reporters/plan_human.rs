@@ -8,7 +8,7 @@ use similar::{ChangeTag, TextDiff};
 use unicode_width::UnicodeWidthStr;
 
 use super::human::Look;
-use super::shown::{Shown, Style};
+use super::shown::{Show, Shown, Style};
 use super::text::visible;
 use crate::plan::leaves::Leaf;
 use crate::plan::trust::TrustChange;
@@ -149,8 +149,8 @@ struct Out {
 }
 
 impl Out {
-    fn line(&mut self, line: impl Into<Shown>) {
-        self.text += line;
+    fn line(&mut self, line: &(impl Show + ?Sized)) {
+        self.text += line.shown();
         self.text += "\n";
     }
 
@@ -163,7 +163,7 @@ impl Out {
         if lines.is_empty() {
             return;
         }
-        self.line(self.paint(Style::Bold, title));
+        self.line(&self.paint(Style::Bold, title));
         for line in lines {
             self.line(&format!("  {line}"));
         }
@@ -188,7 +188,7 @@ impl Out {
         let name = named(change);
         let gap = " ".repeat(width.saturating_sub(name.width()) + 2);
         let (name, connector) = (self.paint(Style::Bold, &name), self.paint(Style::Dim, &visible(&change.connector)));
-        self.line(sign + " " + name + gap + connector);
+        self.line(&(sign + " " + name + gap + connector));
         if matches!(change.action, Action::Update | Action::Move) {
             for leaf in &change.leaves {
                 self.leaf(leaf, 4);
@@ -237,7 +237,7 @@ impl Out {
             return self.line(&line);
         }
         if line.width() + 3 + place.width() <= self.width {
-            return self.line(Shown::from(line) + "   " + dim);
+            return self.line(&(Shown::from(line) + "   " + dim));
         }
         let indent = head.len() - head.trim_start().len() + 2;
         if line.width() <= self.width || pieces.len() < 2 {
@@ -250,7 +250,7 @@ impl Out {
             }
         }
         if !place.is_empty() {
-            self.line(Shown::from(" ".repeat(indent)) + dim);
+            self.line(&(Shown::from(" ".repeat(indent)) + dim));
         }
     }
 
@@ -263,7 +263,7 @@ impl Out {
             let (sign, style) = if insert { ("+", Style::Green) } else { ("-", Style::Red) };
             let text = visible(change.value().trim_end_matches('\n')).into_owned();
             let line = self.paint(style, &format!("{sign} {text}"));
-            self.line(Shown::from(" ".repeat(indent)) + line);
+            self.line(&(Shown::from(" ".repeat(indent)) + line));
         }
         let more = changes.count();
         if more > 0 {
@@ -275,7 +275,7 @@ impl Out {
         if changes.is_empty() {
             return;
         }
-        self.line(self.paint(Style::Bold, "trust changes"));
+        self.line(&self.paint(Style::Bold, "trust changes"));
         for change in changes {
             match change {
                 TrustChange::Block(leaf) => self.leaf(leaf, 2),
@@ -284,7 +284,7 @@ impl Out {
                         "  {}: credential re-targeted: a secret in use would be sent elsewhere",
                         visible(instance)
                     );
-                    self.line(self.paint(Style::Red, &told));
+                    self.line(&self.paint(Style::Red, &told));
                     self.leaf(leaf, 4);
                 }
             }

@@ -162,18 +162,6 @@ impl From<String> for Shown {
     }
 }
 
-impl From<&Cow<'_, str>> for Shown {
-    fn from(text: &Cow<'_, str>) -> Self {
-        text.as_ref().into()
-    }
-}
-
-impl From<&Shown> for Shown {
-    fn from(shown: &Shown) -> Self {
-        shown.clone()
-    }
-}
-
 impl<T: Into<Shown>> Add<T> for Shown {
     type Output = Self;
 
@@ -186,6 +174,36 @@ impl<T: Into<Shown>> Add<T> for Shown {
 impl<T: Into<Shown>> AddAssign<T> for Shown {
     fn add_assign(&mut self, other: T) {
         self.0.push_str(&other.into().0);
+    }
+}
+
+/// What can be printed: text, which is encoded for that, and what is shown already.
+pub trait Show {
+    /// As it is printed.
+    fn shown(&self) -> Shown;
+}
+
+impl Show for str {
+    fn shown(&self) -> Shown {
+        self.into()
+    }
+}
+
+impl Show for String {
+    fn shown(&self) -> Shown {
+        self.into()
+    }
+}
+
+impl Show for Cow<'_, str> {
+    fn shown(&self) -> Shown {
+        self.as_ref().into()
+    }
+}
+
+impl Show for Shown {
+    fn shown(&self) -> Shown {
+        self.clone()
     }
 }
 
