@@ -118,6 +118,15 @@ fn members_of_a_family_know_neither_each_other_nor_their_registry() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+/// A path that is put together below the workspace's root goes around the door that follows no link.
+#[test]
+fn e03_no_path_below_the_workspace_is_put_together_by_hand() {
+    let all = files(&root().join("src"));
+    let wrong = all.iter().filter(|path| path.ends_with(".rs") && !path.starts_with("world/"));
+    let wrong: Vec<_> = wrong.filter(|path| code(path).contains("root().join(")).collect();
+    assert!(wrong.is_empty(), "use `world.files()`, or `files().within(…)`: {wrong:?}");
+}
+
 #[test]
 fn the_reader_of_imports_reads_braces() {
     assert_eq!(imports("use crate::a::b; use crate::{c, d::{e, f}, g::h}; crate::i::j();"), ["a", "c", "d", "g", "i"]);

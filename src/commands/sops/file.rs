@@ -187,7 +187,11 @@ fn configured(file: &Read) -> Result<Option<Creation>, Failure> {
     let above = || path.ancestors().skip(1).take(100).map(|folder| folder.join(".sops.yaml")).find(|c| disk::exists(c));
     let Some(config) = named.or_else(above) else { return Ok(None) };
     let shown = config.display();
-    let text = disk::read_private(&config, 1 << 20).map_err(|_| Failure::new(format!("{shown} can't be read")))?;
+    let place = file.typed.beside(&config);
+    let text = place.read(1 << 20).map_err(|_| {
+        let why = place.obstacle().map(|found| format!(": {found}")).unwrap_or_default();
+        Failure::new(format!("{shown} can't be read{why}"))
+    })?;
     let folder = config.parent().unwrap_or(Path::new(""));
     let relative = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
     creation(text.expose(), &relative).map_err(|error| Failure::new(format!("{shown}: {error}")))

@@ -7,7 +7,6 @@
 mod view;
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -17,7 +16,7 @@ use crate::bundle::object::MAX_OBJECT;
 use crate::bundle::signature::MAX_SIGNATURE;
 use crate::bundle::{Deployed, Digest, Head, Scope};
 use crate::parallel;
-use crate::world::beneath::{Access, Beneath, Folder, Obstacle, Typed};
+use crate::world::beneath::{Access, Beneath, Folder, Lock, Obstacle, Typed};
 use crate::world::{Kind, ReadError};
 
 /// One environment in a folder.
@@ -142,15 +141,12 @@ impl Directory {
     }
 
     /// Waits for the environment's lock, which the kernel frees when the file is closed, at the latest by our death.
-    fn lock(&self) -> Result<File> {
+    fn lock(&self) -> Result<Lock> {
         let path = format!("{}/.lock", self.environment);
-        let file = self.folder(&self.environment)?.lock_file(".lock");
-        let file = file.map_err(|error| match self.files.obstacle(&path) {
-            Some(obstacle) => self.refused("open", &path, &obstacle.into()),
-            None => self.failed("open", &path, &error),
-        })?;
-        file.lock().map_err(|error| self.failed("lock", &path, &error))?;
-        Ok(file)
+        self.folder(&self.environment)?.hold(".lock").map_err(|error| match self.files.obstacle(&path) {
+            Some(obstacle) => self.refused("lock", &path, &obstacle.into()),
+            None => self.failed("lock", &path, &error),
+        })
     }
 }
 

@@ -71,10 +71,7 @@ impl Folder {
     }
 
     /// Opens a file to lock it, and makes it where there is none.
-    ///
-    /// # Errors
-    /// It is not a regular file; or the operating system's.
-    pub fn lock_file(&self, name: &str) -> io::Result<fs::File> {
+    pub(super) fn lock_file(&self, name: &OsStr) -> io::Result<fs::File> {
         let file: fs::File =
             openat(&self.0, name, WRITTEN | OFlags::NONBLOCK, Mode::from_raw_mode(0o600)).map(Into::into)?;
         match file.metadata()?.is_file() {

@@ -50,10 +50,7 @@ impl Folder {
     }
 
     /// Opens a file to lock it, and makes it where there is none.
-    ///
-    /// # Errors
-    /// It is not a regular file; or the operating system's.
-    pub fn lock_file(&self, name: &str) -> io::Result<fs::File> {
+    pub(super) fn lock_file(&self, name: &OsStr) -> io::Result<fs::File> {
         let path = self.0.join(name);
         match fs::symlink_metadata(&path) {
             Ok(found) if !found.is_file() => Err(io::Error::other("it is not a regular file")),
@@ -146,7 +143,7 @@ mod tests {
         for path in ["link/b/c", "a/b/last", "link"] {
             assert!(folder.file(Path::new(path)).is_err(), "{path}");
         }
-        assert!(folder.folder(Path::new("link/b")).is_err() && folder.lock_file("link").is_err());
+        assert!(folder.folder(Path::new("link/b")).is_err() && folder.lock_file(OsStr::new("link")).is_err());
         assert_eq!(folder.entry(OsStr::new("link")).unwrap().kind, Kind::Link);
         assert!(folder.create(OsStr::new("link"), 0o600).is_err());
         assert_eq!(folder.entries().unwrap().len(), 2);

@@ -31,7 +31,7 @@ pub use descriptor::Folder;
 pub use looked_up::Folder;
 pub use typed::Typed;
 pub use walk::Walk;
-pub use write::Access;
+pub use write::{Access, Lock};
 
 use super::{Kind, ReadError};
 

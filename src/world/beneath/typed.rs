@@ -47,6 +47,15 @@ impl Typed {
         }
     }
 
+    /// Another path, held against the same repository.
+    #[must_use]
+    pub fn beside(&self, path: &Path) -> Self {
+        match self {
+            Self::Inside { root, .. } => Self::new(path, Some(root)),
+            Self::Outside(_) => Self::Outside(path.to_owned()),
+        }
+    }
+
     /// What lies beneath it, if it is a folder or is to be one. One outside of the repository may be a link.
     pub fn folder(&self) -> Beneath {
         match self {

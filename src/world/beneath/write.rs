@@ -31,7 +31,7 @@ impl Access {
 /// A file that is to be changed may have this many bytes now.
 const MAX_BYTES: usize = 64 << 20;
 
-/// Held while files below a folder are changed by others of our kind. Nothing is left behind by it, not even by a crash.
+/// Held while files below a folder are changed: others of our kind wait. The kernel frees it, at the latest by our death.
 pub struct Lock(#[allow(dead_code, reason = "held")] Option<fs::File>);
 
 impl Folder {
@@ -46,6 +46,16 @@ impl Folder {
         let beside = self.stage(name, bytes, access)?;
         self.put(&beside, name)?;
         self.sync()
+    }
+
+    /// Waits for the lock that a file stands for, which is made where there is none.
+    ///
+    /// # Errors
+    /// It is a link or not a regular file; or the operating system's.
+    pub fn hold(&self, name: &str) -> io::Result<Lock> {
+        let file = self.lock_file(OsStr::new(name))?;
+        file.lock()?;
+        Ok(Lock(Some(file)))
     }
 
     /// Writes what is to stand under `name` beside it, and syncs it; gives the name that it has until it is
