@@ -5,13 +5,13 @@
 //! each lineage. Machines without a memory, such as those of CI, are told by `--min-serial`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::{Manifest, Scope};
 use crate::world::World;
-use crate::world::disk::{self, Access};
+use crate::world::state::StateFile;
 
 /// Lineages of one environment that are remembered; a file that names more was not written here.
 const MAX_LINEAGES: usize = 1000;
@@ -25,7 +25,7 @@ pub struct Seen {
     lineages: BTreeMap<String, u64>,
     /// Where that stands; `None` without a home.
     #[serde(skip)]
-    path: Option<PathBuf>,
+    file: Option<StateFile>,
 }
 
 /// What a manifest is by what was seen before.
@@ -42,13 +42,10 @@ pub enum Standing {
 impl Seen {
     /// Reads the memory of an environment. What can't be read counts as none.
     pub fn read(world: &dyn World, scope: &Scope) -> Self {
-        let state = world.variable("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-        let home = || Some(PathBuf::from(world.variable("HOME")?).join(".local/state"));
-        let Some(state) = state.or_else(home) else { return Self::default() };
-        let path = state.join("tieline/serials").join(&scope.workspace).join(format!("{}.json", scope.name()));
-        let text = disk::read_private(&path, MAX_BYTES).ok();
-        let seen = text.and_then(|text| serde_json::from_str::<Self>(text.expose()).ok());
-        Self { path: Some(path), ..seen.filter(|seen| seen.lineages.len() <= MAX_LINEAGES).unwrap_or_default() }
+        let below = Path::new("serials").join(&scope.workspace).join(format!("{}.json", scope.name()));
+        let Some(file) = StateFile::at(world, &below) else { return Self::default() };
+        let seen = file.read(MAX_BYTES).and_then(|text| serde_json::from_str::<Self>(&text).ok());
+        Self { file: Some(file), ..seen.filter(|seen| seen.lineages.len() <= MAX_LINEAGES).unwrap_or_default() }
     }
 
     /// How a manifest stands to what was seen.
@@ -68,11 +65,9 @@ impl Seen {
             return;
         }
         self.lineages.insert(lineage.to_owned(), serial);
-        let Some(path) = &self.path else { return };
+        let Some(file) = &self.file else { return };
         let Ok(mut bytes) = serde_json::to_vec_pretty(self) else { return };
         bytes.push(b'\n');
-        if disk::folder(path).is_ok() {
-            let _ = disk::replace(path, &bytes, Access::Private);
-        }
+        let _ = file.write(&bytes);
     }
 }

@@ -38,6 +38,7 @@ fn silent(ended: &Ended) {
 #[test]
 fn z14_a_secret_is_replaced_and_nothing_else_changes_a_byte() {
     let shell = Shell::example("quickstart").with_demo_identity();
+    shell.ok(&["recipients", "accept", "--yes"]);
     let before = tree(&shell.folder);
     let (text, ended) = (shell.read(FILE), set(&shell, "HUBSPOT_TOKEN", VALUE));
     assert_eq!((ended.code, ended.stdout.as_str()), (0, ""), "{ended:#?}");
@@ -69,6 +70,7 @@ fn the_same_value_again_changes_nothing_and_says_so() {
 #[test]
 fn a_new_secret_is_added_and_the_others_stay() {
     let shell = Shell::example("quickstart").with_demo_identity();
+    shell.ok(&["recipients", "accept", "--yes"]);
     let text = shell.read(FILE);
     let ended = set(&shell, "NEW_ONE", VALUE);
     assert_eq!((ended.code, ended.stderr), (0, format!("NEW_ONE added to {FILE}\n  no connection uses it\n")));

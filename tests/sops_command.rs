@@ -166,7 +166,7 @@ fn keys_are_updated_and_rotated_and_the_one_who_was_removed_is_told_of() {
     shell.put("a.yaml", "a: kelp\n");
     shell.ok(&["sops", "encrypt", "a.yaml", "--age", &format!("{recipient},{other}"), "-i"]);
     let both = shell.read("a.yaml");
-    let mine = ["sops", "updatekeys", "a.yaml", "--age", &recipient];
+    let mine = ["sops", "updatekeys", "a.yaml", "--yes", "--age", &recipient];
     let ended = shell.ok(&mine);
     assert!(ended.stderr.contains("may still hold the data key: `tieline sops rotate -i a.yaml`"), "{ended:#?}");
     let one = shell.read("a.yaml");

@@ -10,6 +10,8 @@ pub use super::allowed_signers::AllowedSigners;
 
 /// What a signature is for: one that was made for something else does not count.
 pub const NAMESPACE: &str = "tieline-bundle";
+/// What Git's signatures of commits are for.
+pub const COMMITS: &str = "git";
 /// A signature may have this many bytes (64 KiB).
 pub const MAX_SIGNATURE: usize = 64 << 10;
 
@@ -52,20 +54,34 @@ impl AllowedSigners {
     /// # Errors
     /// It is not a signature, or of other bytes, or by nobody who may sign.
     pub fn verify(&self, signature: &[u8], message: &[u8], time: Timestamp) -> Result<Signer, String> {
+        self.verify_for(NAMESPACE, signature, message, time)
+    }
+
+    /// The same for a signature of something else, which `namespace` names.
+    ///
+    /// # Errors
+    /// Those of [`AllowedSigners::verify`].
+    pub fn verify_for(
+        &self,
+        namespace: &str,
+        signature: &[u8],
+        message: &[u8],
+        time: Timestamp,
+    ) -> Result<Signer, String> {
         let signature = SshSig::from_pem(signature).map_err(|_| "not an SSH signature")?;
         let key = signature.public_key();
         let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
-        if signature.namespace() != NAMESPACE {
-            return Err("the signature was made for something other than a bundle".to_owned());
+        if signature.namespace() != namespace {
+            return Err(format!("the signature was made for something other than `{namespace}`"));
         }
         let short = |modulus: &[u8]| modulus.len() * 8 < MIN_RSA_BITS;
         if key.rsa().is_some_and(|rsa| rsa.n.as_positive_bytes().is_none_or(short)) {
             return Err(format!("the key {fingerprint} is too short"));
         }
-        let principals = self.principals(key, NAMESPACE, time).map_err(|why| format!("the key {fingerprint} {why}"))?;
+        let principals = self.principals(key, namespace, time).map_err(|why| format!("the key {fingerprint} {why}"))?;
         // The comment of a key is not a part of it.
         PublicKey::from(key.clone())
-            .verify(NAMESPACE, message, &signature)
+            .verify(namespace, message, &signature)
             .map_err(|_| "the signature is of another manifest")?;
         Ok(Signer { principals, fingerprint })
     }

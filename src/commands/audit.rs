@@ -2,19 +2,22 @@
 
 use serde_json::{Value, json};
 
+use super::acceptance::{Acceptance, commit_of};
 use super::{Cli, Exit, Failure, Session};
 use crate::compile;
 use crate::diagnostic::has_errors;
 use crate::reporters::json::pretty;
 use crate::reporters::table;
 use crate::reporters::text::{csv, visible};
-use crate::secrets::audit::{FINDINGS, Row, audit, committed, tally};
+use crate::secrets::accepted::{Location, Standing};
+use crate::secrets::audit::{self, FINDINGS, Row, committed, tally};
+use crate::sops::{Encrypted, Format};
 use crate::ui::Ui;
 use crate::world::git;
 
 /// Tell who can open what, what nobody uses, what is overdue, who changed what.
 ///
-/// Also uses without a secret, and files that are sealed to others than their layer says. Needs no key and no network. Exits with 1 if something asks to be done.
+/// Also uses without a secret, files that are sealed to others than their layer says, and files whose data key somebody else made. Needs no key and no network. Exits with 1 if something asks to be done.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Look through Git's history for plaintext that was ever committed in a secret field
@@ -42,6 +45,10 @@ const SECTIONS: &[(&str, &str)] = &[
     ("missing", "uses without a secret"),
     ("overdue", "rotations that are overdue"),
     ("drift", "files that are sealed to others than their layer says"),
+    (
+        "unaccepted",
+        "files whose data key somebody else made: `tieline recipients accept`, or the next change makes a new one",
+    ),
     ("committed", "plaintext in Git's history: known to whoever has a clone, so rotate it"),
 ];
 
@@ -49,7 +56,14 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let session = Session::open(cli)?;
     let folder = session.world.root();
     let told = compile::check(&session.workspace, &session.catalogue, session.told.clone());
-    let mut rows = audit(&session.workspace, &told, folder);
+    let mut rows = audit::audit(&session.workspace, &told, folder);
+    match unaccepted(&session)? {
+        Some(own) => rows.extend(own),
+        None if matches!(args.format, Form::Human) => {
+            ui.say("no data key was made or accepted on this machine: those of somebody else are not told apart");
+        }
+        None => {}
+    }
     if has_errors(&told) {
         ui.say("the workspace has errors: what nobody uses is not known before `tieline validate` is content");
     }
@@ -83,6 +97,31 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     }
     let findings = rows.iter().filter(|row| FINDINGS.contains(&row.kind)).count();
     Ok(if findings == 0 && !has_errors(&told) { Exit::Done } else { Exit::Failed })
+}
+
+/// Files whose data key nobody accepted on this machine; `None` on one that has no memory, as those of CI, and so nothing to
+/// compare with.
+fn unaccepted(session: &Session) -> Result<Option<Vec<Row>>, Failure> {
+    let (workspace, root) = (&session.workspace, session.world.root());
+    let Some(id) = workspace.root.settings.id else { return Ok(None) };
+    let acceptance = Acceptance::new(&session.world, root)?;
+    let mut rows = Vec::new();
+    for layer in workspace.layers() {
+        let Some(file) = &layer.secrets else { continue };
+        let source = workspace.sources.get(file.file);
+        let Ok(encrypted) = Encrypted::parse(source.text()) else { continue };
+        let (path, location) =
+            (root.join(source.path()), Location::Layer { workspace: id, layer: layer.path.to_string() });
+        let judged = acceptance.judge(location, &path, (source.text(), Format::Yaml), source.path());
+        if !judged.accepted.has_memory() {
+            return Ok(None);
+        }
+        if judged.standing == Standing::Foreign {
+            let brought = commit_of(&encrypted, &path, Format::Yaml);
+            rows.push(audit::unaccepted(workspace, layer, brought.as_ref()));
+        }
+    }
+    Ok(Some(rows))
 }
 
 fn human(rows: &[Row], errors: bool, ui: &Ui) {

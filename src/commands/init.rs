@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
+use super::acceptance::{Acceptance, location};
 use super::session::{Keys, typed};
 use super::{Cli, Exit, Failure};
 use crate::providers::identities;
 use crate::secrets::change::{Sealing, sealed};
 use crate::secrets::{nameless, scope, sopsrc};
-use crate::sops::{self, Recipient, Value};
+use crate::sops::{Format, Recipient, Value};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 use crate::world::beneath::Access;
@@ -84,7 +85,15 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         let scope = scope(id, &layer);
         let recipients = std::slice::from_ref(&recipient);
         let values = SECRETS.iter().map(|name| ((*name).to_owned(), Value::from(PLACEHOLDER)));
-        let sealing = Sealing { text: None, path: &path, scope: &scope, recipients, time: &time, name_of: &nameless };
+        let sealing = Sealing {
+            text: None,
+            path: &path,
+            scope: &scope,
+            recipients,
+            renew: true,
+            time: &time,
+            name_of: &nameless,
+        };
         let text = sealed(values, &sealing).map_err(|e| Failure::new(e.reason))?;
         files.push((path, text));
     }
@@ -93,6 +102,11 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             .files()
             .create(path, text.as_bytes(), Access::Shared)
             .map_err(|error| Failure::new(format!("can't write {path}: {error}")))?;
+    }
+    let acceptance = Acceptance::new(&world, &folder)?;
+    for (path, text) in files.iter().filter(|(path, _)| secrets.contains(path)) {
+        let file = folder.join(path);
+        acceptance.judge(location(&file), &file, ("", Format::Yaml), path).written(None, text, Format::Yaml, ui);
     }
     let rules = sops_rules(&world)?;
     ui.say(&format!("made a workspace in {}: {} files", folder.display(), files.len() + rules));
@@ -154,10 +168,7 @@ fn identity(world: &System, ui: &Ui) -> Result<(Recipient, String), Failure> {
         Failure::new("there is no place for an age identity: neither HOME nor XDG_CONFIG_HOME is set")
             .help("set SOPS_AGE_KEY_FILE to a file of identities")
     })?;
-    let (secret, recipient) = sops::keygen();
-    let created = format!("# created: {}\n# public key: {recipient}\n", world.now());
-    let text = crate::secret::Secret::new(format!("{created}{}\n", secret.expose()));
-    disk::append_private(&file, &text)
+    let recipient = identities::append(world, &file)
         .map_err(|error| Failure::new(format!("can't write {}: {error}", file.display())))?;
     Ok((recipient, format!("a new identity in {}: keep a copy of it safe", file.display())))
 }

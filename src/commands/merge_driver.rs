@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use super::acceptance::{Acceptance, location, tell_access};
 use super::session::Keys;
 use super::{Cli, Exit, Failure, Session};
 use crate::diagnostic::{listed, word};
 use crate::secret::Secret;
-use crate::secrets::merge::{Conflict, Sides, merge};
+use crate::secrets::merge::{Conflict, How, Sides, merge};
 use crate::secrets::recipients::name_of;
+use crate::sops::Format;
 use crate::ui::Ui;
 use crate::world::disk::{self, Access};
 use crate::world::{System, World, git};
@@ -48,13 +50,17 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let (base, mine, other) = (read(base)?, read(ours)?, read(theirs)?);
     let world = System::new(".");
     let path = args.path.clone().unwrap_or_else(|| ours.display().to_string());
+    let file = disk::absolute(&cli.directory.clone().unwrap_or_default().join(&path));
     // Names of recipients, if this is a workspace that can be read amid the merge.
-    let session = Session::open(cli).ok();
+    let session = file.parent().and_then(|folder| Session::at(folder).ok());
     let names = |key: &str| session.as_ref().and_then(|session| name_of(&session.workspace, key));
     let found = args.keys.find(&world, ui)?;
     let time = world.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let sides = Sides { base: base.expose(), ours: mine.expose(), theirs: other.expose() };
-    let merged = merge(&sides, &path, &found.identities, &time, &names).map_err(|error| {
+    let mut judged =
+        Acceptance::new(&world, &file)?.judge(location(&file), &file, (mine.expose(), Format::Yaml), &path);
+    let how = How { path: &path, identities: &found.identities, keep: !judged.renew(), time: &time, name_of: &names };
+    let merged = merge(&sides, &how).map_err(|error| {
         let failure = Failure::new(format!("{}: not merged: {}", error.path, error.reason));
         let theirs = format!("MERGE_HEAD:{path}");
         let help = format!("{}; your side stands there as it was, `git show {}` is theirs", error.help, word(&theirs));
@@ -62,10 +68,13 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     })?;
     disk::replace(ours, merged.text.as_bytes(), Access::Shared)
         .map_err(|error| Failure::new(format!("can't write {}: {error}", ours.display())))?;
+    judged.written(Some(mine.expose()), &merged.text, Format::Yaml, ui);
+    let named = |keys: &[String]| keys.iter().map(|key| names(key).unwrap_or_else(|| key.clone())).collect::<Vec<_>>();
+    tell_access(&path, &[], &named(&merged.leavers), ui);
     let shown = |names: &[String]| listed(names.iter().map(String::as_str), 24);
     if !merged.newcomers.is_empty() {
-        let named: Vec<String> = merged.newcomers.iter().map(|key| names(key).unwrap_or_else(|| key.clone())).collect();
-        ui.say(&format!("{path}: theirs says that it is sealed to {} too; the merged file is not", shown(&named)));
+        let newcomers = shown(&named(&merged.newcomers));
+        ui.say(&format!("{path}: theirs says that it is sealed to {newcomers} too; the merged file is not"));
         ui.say("  if the settings name them, `tieline recipients check` tells, and `tieline recipients add NAME` seals to them");
     }
     if !merged.taken.is_empty() {

@@ -1,5 +1,6 @@
 //! What people type: one file a command, its arguments and what it does.
 
+mod acceptance;
 mod add;
 mod against;
 mod apply;

@@ -121,8 +121,15 @@ impl Session {
     /// # Errors
     /// There is none.
     pub fn open(cli: &Cli) -> Result<Self, Failure> {
-        let start = cli.directory.clone().unwrap_or_else(|| PathBuf::from("."));
-        let start = absolute(&start)?;
+        Self::at(cli.directory.as_deref().unwrap_or(Path::new(".")))
+    }
+
+    /// Finds the workspace of a folder and reads it.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn at(folder: &Path) -> Result<Self, Failure> {
+        let start = absolute(folder)?;
         let world = System::new(find(&start)?);
         let (workspace, told) =
             Workspace::read(&world).map_err(|_| Failure::new("no workspace here").help("`tieline init` makes one"))?;

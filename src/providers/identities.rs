@@ -137,6 +137,33 @@ pub fn create(world: &dyn World, file: &Typed) -> io::Result<Recipient> {
     let created = world.now().strftime("%Y-%m-%dT%H:%M:%SZ");
     let text = format!("# created: {created}\n# public key: {recipient}\n{}\n", secret.expose());
     let text = Secret::new(text);
+    if let Typed::Outside(path) = file {
+        close_above(world, path)?;
+    }
     file.create(text.expose().as_bytes(), Access::Private)?;
     Ok(recipient)
+}
+
+/// Appends a new identity to the file that sops looks in, which is made where there is none; gives its recipient.
+///
+/// # Errors
+/// The operating system's.
+pub fn append(world: &dyn World, file: &Path) -> io::Result<Recipient> {
+    let (secret, recipient) = keygen();
+    let text = format!("# created: {}\n# public key: {recipient}\n{}\n", world.now(), secret.expose());
+    close_above(world, file)?;
+    disk::append_private(file, &Secret::new(text))?;
+    Ok(recipient)
+}
+
+/// Makes the folder of a file of identities, for its owner only; of the two folders that are made for such files it closes
+/// older ones. Who can write there can put another identity in place of ours. Folders that the operator names are the
+/// operator's.
+fn close_above(world: &dyn World, file: &Path) -> io::Result<()> {
+    let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    disk::private_folder(folder)?;
+    match folder.parent().filter(|_| default_file(world).as_deref() == Some(file)) {
+        Some(top) => disk::close_folders(folder, top),
+        None => Ok(()),
+    }
 }

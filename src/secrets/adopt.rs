@@ -1,8 +1,8 @@
 //! A sops file from elsewhere, taken into a layer: opened, checked, tied to its new place.
 
-use super::change::{Action, Sealing, change, same_recipients};
+use super::change::{Action, Sealing, change, renewed};
 use super::{NameOf, Unopened, unopened};
-use crate::sops::{Encrypted, Format, Identities, Map, Value};
+use crate::sops::{Encrypted, Format, Identities, Value};
 use crate::workspace::secrets::SCOPE;
 use crate::workspace::settings::is_name;
 
@@ -66,6 +66,7 @@ fn what_is_odd(name: &str, value: &Value) -> &'static str {
 pub fn into(sealing: &Sealing<'_>, foreign: Foreign, identities: &Identities) -> Result<Option<String>, Unopened> {
     let names: Vec<String> = foreign.values.iter().map(|(name, _)| name.clone()).collect();
     let actions: Vec<Action> = foreign.values.into_iter().map(|(name, value)| (name, Some(value))).collect();
+    let sealing = &Sealing { renew: true, ..*sealing };
     let (text, outcomes) = change(sealing, actions, identities)?;
     let replaced = names.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == super::change::Outcome::Replaced);
     let replaced: Vec<&str> = replaced.map(|(name, _)| name.as_str()).collect();
@@ -80,25 +81,14 @@ pub fn into(sealing: &Sealing<'_>, foreign: Foreign, identities: &Identities) ->
     })
 }
 
-/// The text of a layer's own file, tied to the layer and sealed to its recipients: all that a move or a foreign tool left
-/// undone. What it holds was looked at with [`open`].
+/// The text of a layer's own file, tied to the layer and sealed to its recipients under a new data key: all that a move or a
+/// foreign tool left undone. What it holds was looked at with [`open`].
 ///
 /// # Errors
 /// It does not open.
-pub fn in_place(sealing: &Sealing<'_>, text: &str, identities: &Identities) -> Result<Option<String>, Unopened> {
-    let encrypted = Encrypted::parse(text).map_err(|error| unopened(sealing.path, &error, sealing.name_of))?;
+pub fn in_place(sealing: &Sealing<'_>, text: &str, identities: &Identities) -> Result<String, Unopened> {
     let failed = |error| unopened(sealing.path, &error, sealing.name_of);
-    if same_recipients(&encrypted, sealing.recipients) {
-        let mut edit = encrypted.edit(identities).map_err(failed)?;
-        edit.set(&[SCOPE], crate::secret::Secret::new(sealing.scope.to_owned())).map_err(failed)?;
-        return edit.finish(sealing.time, &mut super::random).map_err(failed);
-    }
-    let values: Vec<(String, Value)> = encrypted
-        .open(identities)
-        .map_err(failed)?
-        .into_iter()
-        .flat_map(Map::into_iter)
-        .filter(|(name, _)| name != SCOPE)
-        .collect();
-    super::change::sealed(values, sealing).map(Some)
+    let encrypted = Encrypted::parse(text).map_err(failed)?;
+    let mut clear = encrypted.clear(identities).map_err(failed)?;
+    renewed(&encrypted, &mut clear, sealing)
 }

@@ -7,13 +7,14 @@ use super::recipients::{drifted, name_of};
 use super::short;
 use crate::connectors::Catalogue;
 use crate::diagnostic::{Diagnostic, code};
-use crate::workspace::Workspace;
+use crate::workspace::{Layer, Workspace};
+use crate::world::brought::Brought;
 use crate::world::git::{self, LastChange};
 
 /// One finding, or one fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// What it is about: `access`, `changed`, `unused`, `missing`, `overdue`, `drift`, `committed`.
+    /// What it is about: `access`, `changed`, `unused`, `missing`, `overdue`, `drift`, `unaccepted`, `committed`.
     pub kind: &'static str,
     /// The file, with a line where there is one.
     pub place: String,
@@ -26,7 +27,7 @@ pub struct Row {
 }
 
 /// Kinds that ask for something to be done.
-pub const FINDINGS: [&str; 5] = ["unused", "missing", "overdue", "drift", "committed"];
+pub const FINDINGS: [&str; 6] = ["unused", "missing", "overdue", "drift", "unaccepted", "committed"];
 
 /// Everything, in the order of kinds as [`Row::kind`] lists them. `told` is all that `validate` tells.
 pub fn audit(workspace: &Workspace, told: &[Diagnostic], folder: &Path) -> Vec<Row> {
@@ -129,6 +130,21 @@ fn changed(workspace: &Workspace, folder: &Path) -> Vec<Row> {
         }
     }
     rows
+}
+
+/// A file whose data key nobody on this machine made or accepted; `brought` is the commit that it came with, and its author.
+pub fn unaccepted(workspace: &Workspace, layer: &Layer, brought: Option<&Brought>) -> Row {
+    let came = brought.map(|commit| {
+        let id = commit.commit.get(..12).unwrap_or("");
+        format!("came with commit {id} by {} on {}, and ", commit.author, day(commit.time))
+    });
+    Row {
+        kind: "unaccepted",
+        place: layer.file("secrets.sops.yaml"),
+        name: String::new(),
+        environments: environments(workspace, &layer.path),
+        detail: format!("its data key {}was not accepted here", came.unwrap_or_default()),
+    }
 }
 
 fn day(time: i64) -> String {

@@ -2,7 +2,7 @@
 
 use super::{NameOf, Unopened, foreign, random, unopened};
 use crate::secret::Secret;
-use crate::sops::{Change, Encrypted, Map, Recipient, Rule, Settings, SopsError, Value, encrypt};
+use crate::sops::{Change, Clear, Encrypted, Map, Recipient, Rule, Settings, SopsError, Value, encrypt};
 use crate::workspace::secrets::SCOPE;
 
 /// What became of a value.
@@ -19,6 +19,7 @@ pub enum Outcome {
 }
 
 /// A layer's secrets file, and how it is to be sealed.
+#[derive(Clone, Copy)]
 pub struct Sealing<'a> {
     /// The file's text; `None` where there is none yet.
     pub text: Option<&'a str>,
@@ -28,6 +29,8 @@ pub struct Sealing<'a> {
     pub scope: &'a str,
     /// Whom it is to be sealed to.
     pub recipients: &'a [Recipient],
+    /// Everything is to be encrypted under a new data key: somebody else may know the one it has.
+    pub renew: bool,
     /// RFC 3339, whole seconds, `Z`.
     pub time: &'a str,
     /// Names for people.
@@ -39,8 +42,9 @@ pub type Action = (String, Option<Secret<String>>);
 
 /// Sets and removes secrets; gives the file's new text, or `None` where nothing changes, and what became of each.
 ///
-/// The data key and all other values stay as they are, byte for byte, unless the recipients changed: then everything is
-/// sealed anew, so that who was removed can't open what comes.
+/// The data key and all other values stay as they are, byte for byte, unless the recipients changed or the data key is not
+/// to be kept: then everything is encrypted again, so that who knows the old key can't decrypt what comes. The same holds
+/// where the rule in the file, which anybody may have written there, would leave a value in clear.
 ///
 /// # Errors
 /// The file does not open, belongs to another place, or could not be written.
@@ -52,17 +56,20 @@ pub fn change(
     let failed = |error: &SopsError| unopened(sealing.path, error, sealing.name_of);
     let Some(text) = sealing.text else {
         let mut data = Vec::new();
-        let outcomes = apply(&mut data, actions);
+        let outcomes = actions.into_iter().map(|(name, value)| added(&mut data, name, value)).collect();
         let sealed = if data.is_empty() { None } else { Some(sealed(data, sealing)?) };
         return Ok((sealed, outcomes));
     };
     let encrypted = Encrypted::parse(text).map_err(|e| failed(&e))?;
-    if !same_recipients(&encrypted, sealing.recipients) {
-        let opened = encrypted.open(identities).map_err(|e| failed(&e))?;
-        belongs(&opened, sealing)?;
-        let mut data: Vec<(String, Value)> = opened.into_iter().flatten().filter(|(key, _)| key != SCOPE).collect();
-        let outcomes = apply(&mut data, actions);
-        return Ok((Some(sealed(data, sealing)?), outcomes));
+    let same = same_recipients(&encrypted, sealing.recipients);
+    let sealed = actions.iter().filter(|(_, value)| value.is_some()).all(|(name, _)| encrypted.seals(name));
+    if sealing.renew || !same || !sealed || !encrypted.seals(SCOPE) {
+        let mut clear = encrypted.clear(identities).map_err(|e| failed(&e))?;
+        belongs(clear.data(), sealing)?;
+        let outcomes: Vec<Outcome> = actions.into_iter().map(|action| put(&mut clear, action)).collect();
+        let idle = same && outcomes.iter().all(|outcome| *outcome == Outcome::Unchanged);
+        let text = if idle { None } else { Some(renewed(&encrypted, &mut clear, sealing)?) };
+        return Ok((text, outcomes));
     }
     let mut edit = encrypted.edit(identities).map_err(|e| failed(&e))?;
     belongs(edit.data(), sealing)?;
@@ -107,28 +114,49 @@ pub fn belongs(data: &[Map], sealing: &Sealing<'_>) -> Result<(), Unopened> {
     }
 }
 
-fn apply(data: &mut Vec<(String, Value)>, actions: Vec<Action>) -> Vec<Outcome> {
-    let mut outcomes = Vec::with_capacity(actions.len());
-    for (name, value) in actions {
-        let at = data.iter().position(|(key, _)| *key == name);
-        outcomes.push(match (at, value) {
-            (Some(at), Some(value)) => {
-                let same = data[at].1.as_str().is_some_and(|old| old.expose() == value.expose());
-                data[at].1 = Value::Str(value);
-                if same { Outcome::Unchanged } else { Outcome::Replaced }
-            }
-            (None, Some(value)) => {
-                data.push((name, Value::Str(value)));
-                Outcome::Added
-            }
-            (Some(at), None) => {
-                data.remove(at);
-                Outcome::Removed
-            }
-            (None, None) => Outcome::Unchanged,
-        });
+/// Applies an action to a file that does not exist yet.
+fn added(data: &mut Vec<(String, Value)>, name: String, value: Option<Secret<String>>) -> Outcome {
+    let Some(value) = value else { return Outcome::Unchanged };
+    data.push((name, Value::Str(value)));
+    Outcome::Added
+}
+
+/// Applies an action to an opened file.
+fn put(clear: &mut Clear, (name, value): Action) -> Outcome {
+    let old = clear.data().iter().find_map(|document| document.get(&name));
+    let same = |value: &Secret<String>| old.and_then(Value::as_str).is_some_and(|old| old.expose() == value.expose());
+    let outcome = match (old.is_some(), &value) {
+        (true, Some(value)) if same(value) => Outcome::Unchanged,
+        (true, Some(_)) => Outcome::Replaced,
+        (false, Some(_)) => Outcome::Added,
+        (true, None) => Outcome::Removed,
+        (false, None) => Outcome::Unchanged,
+    };
+    match value {
+        Some(value) => clear.put(&name, &value),
+        None => clear.remove(&name),
     }
-    outcomes
+    outcome
+}
+
+/// The text of a layer's file under a new data key, tied to the layer, and by our rule: all values are encrypted, whatever the
+/// file said before. Comments stay.
+///
+/// # Errors
+/// It could not be written.
+pub fn renewed(encrypted: &Encrypted<'_>, clear: &mut Clear, sealing: &Sealing<'_>) -> Result<String, Unopened> {
+    clear.put(SCOPE, &Secret::new(sealing.scope.to_owned()));
+    let text = encrypted.with_new_key(clear, &settings(&all(), sealing), &mut random);
+    text.map_err(|error| unopened(sealing.path, &error, sealing.name_of))
+}
+
+/// The rule of our files.
+fn all() -> Rule {
+    Rule::EncryptedRegex(".*".into())
+}
+
+fn settings<'s>(rule: &'s Rule, sealing: &Sealing<'s>) -> Settings<'s> {
+    Settings { rule, mac_only_encrypted: false, recipients: sealing.recipients, lastmodified: sealing.time }
 }
 
 /// A new secrets file with these values.
@@ -141,13 +169,7 @@ pub fn sealed(values: impl IntoIterator<Item = (String, Value)>, sealing: &Seali
         data.push(name, value);
     }
     data.push(SCOPE.to_owned(), Value::from(sealing.scope));
-    let settings = Settings {
-        rule: &Rule::EncryptedRegex(".*".into()),
-        mac_only_encrypted: false,
-        recipients: sealing.recipients,
-        lastmodified: sealing.time,
-    };
-    encrypt(&data, &settings, &mut random).map_err(|e| unopened(sealing.path, &e, sealing.name_of))
+    encrypt(&data, &settings(&all(), sealing), &mut random).map_err(|e| unopened(sealing.path, &e, sealing.name_of))
 }
 
 /// The values of a file, as a text to edit: without the scope.

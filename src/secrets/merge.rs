@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::change::{Sealing, renewed};
 use super::{NameOf, Unopened, foreign, random, unopened};
 use crate::secret::Secret;
 use crate::sops::{Encrypted, Identities, Map, Recipient, SopsError, Value};
@@ -32,6 +33,8 @@ pub struct Merged {
     /// Recipients of theirs alone: the merged file is not sealed to them. A block says what somebody wrote into it; who is to
     /// open a file stands in the settings, which are reviewed.
     pub newcomers: Vec<String>,
+    /// Recipients of ours who left on theirs: the merged file is no longer sealed to them.
+    pub leavers: Vec<String>,
 }
 
 /// What two sides did to one value.
@@ -47,17 +50,27 @@ pub enum Conflict {
 
 type Values = BTreeMap<String, Secret<String>>;
 
-/// Merges. `path` is for messages, `time` the time of writing.
+/// How the result is written.
+pub struct How<'h> {
+    /// The file, for messages.
+    pub path: &'h str,
+    /// Who opens the sides.
+    pub identities: &'h Identities,
+    /// Ours may keep its data key: nobody else made it.
+    pub keep: bool,
+    /// The time of writing: RFC 3339, whole seconds, `Z`.
+    pub time: &'h str,
+    /// Names for people.
+    pub name_of: &'h NameOf<'h>,
+}
+
+/// Merges.
 ///
 /// # Errors
-/// One of the files does not open, holds something else than strings at the top, or could not be written.
-pub fn merge(
-    sides: &Sides<'_>,
-    path: &str,
-    identities: &Identities,
-    time: &str,
-    name_of: &NameOf<'_>,
-) -> Result<Merged, Unopened> {
+/// One of the files does not open, holds something else than strings at the top, or could not be written; or its rule would
+/// leave a value in clear.
+pub fn merge(sides: &Sides<'_>, how: &How<'_>) -> Result<Merged, Unopened> {
+    let How { path, identities, time, name_of, .. } = *how;
     let failed = |error: &SopsError| unopened(path, error, name_of);
     let open = |text| -> Result<(Encrypted<'_>, Values), Unopened> {
         let file = Encrypted::parse(text).map_err(|e| failed(&e))?;
@@ -78,33 +91,62 @@ pub fn merge(
             (recipients(&file), values)
         }
     };
+    let theirs_scope = other.get(SCOPE).map(|scope| Secret::new(scope.expose().clone()));
     let (actions, conflicts, taken) = resolve(&old, &mine, other);
     let (now, other) = (recipients(&ours), recipients(&theirs));
     // Who left on their side leaves. Who came there does not come by this: nobody is sealed to for being named in a block.
     let wanted: BTreeSet<String> =
         now.iter().filter(|key| other.contains(*key) || !base.contains(*key)).cloned().collect();
     let newcomers = other.difference(&now).filter(|key| !base.contains(*key)).cloned().collect();
+    let leavers = now.difference(&wanted).cloned().collect();
     let to: Vec<Recipient> =
         wanted.iter().map(|key| key.parse()).collect::<Result<_, SopsError>>().map_err(|e| failed(&e))?;
-    let mut edit = ours.edit(identities).map_err(|e| failed(&e))?;
-    for (name, value) in actions {
-        match value {
-            Some(value) => edit.set(&[&name], value).map(drop),
-            None => edit.unset(&[&name]).map(drop),
-        }
-        .map_err(|e| failed(&e))?;
-    }
-    let edited = edit.finish(time, &mut random).map_err(|e| failed(&e))?.unwrap_or_else(|| sides.ours.to_owned());
-    let keys =
-        |file: &Encrypted<'_>| -> Vec<String> { file.metadata().recipients.iter().map(|r| r.enc.clone()).collect() };
+    let entries = |file: &Encrypted<'_>| file.metadata().entries.clone();
+    let scope = mine.get(SCOPE).or(theirs_scope.as_ref());
+    let in_clear = actions.iter().find(|(name, value)| value.is_some() && !ours.seals(name)).map(|(name, _)| name);
     // Of two sides that are sealed to the same, one may have a new data key, which is not to be undone.
-    let text = if wanted == now && keys(&ours) == keys(&theirs) {
-        edited
+    let text = if how.keep && wanted == now && entries(&ours) == entries(&theirs) && in_clear.is_none() {
+        let mut edit = ours.edit(identities).map_err(|e| failed(&e))?;
+        for (name, value) in actions {
+            match value {
+                Some(value) => edit.set(&[&name], value).map(drop),
+                None => edit.unset(&[&name]).map(drop),
+            }
+            .map_err(|e| failed(&e))?;
+        }
+        edit.finish(time, &mut random).map_err(|e| failed(&e))?.unwrap_or_else(|| sides.ours.to_owned())
     } else {
-        let file = Encrypted::parse(&edited).map_err(|e| failed(&e))?;
-        file.rotate(identities, &to, time, &mut random).map_err(|e| failed(&e))?
+        let mut clear = ours.clear(identities).map_err(|e| failed(&e))?;
+        let outside = in_clear.filter(|_| scope.is_none()).cloned();
+        for (name, value) in actions {
+            match value {
+                Some(value) => clear.put(&name, &value),
+                None => clear.remove(&name),
+            }
+        }
+        match (scope, outside) {
+            // One of ours: its rule is ours to choose.
+            (Some(scope), _) => {
+                let scope = scope.expose();
+                let sealing = Sealing { text: None, path, scope, recipients: &to, renew: true, time, name_of };
+                renewed(&ours, &mut clear, &sealing)?
+            }
+            (None, Some(name)) => return Err(left_in_clear(path, &name)),
+            (None, None) => {
+                ours.with_new_key(&clear, &ours.settings(&to, time), &mut random).map_err(|e| failed(&e))?
+            }
+        }
     };
-    Ok(Merged { text, conflicts, taken, newcomers })
+    Ok(Merged { text, conflicts, taken, newcomers, leavers })
+}
+
+fn left_in_clear(path: &str, name: &str) -> Unopened {
+    Unopened {
+        path: path.to_owned(),
+        reason: format!("the rule in its `sops` block would leave `{}` in clear", name.escape_default()),
+        help: "merge it by hand: `sops decrypt` both sides".into(),
+        integrity: false,
+    }
 }
 
 type Resolved = (Vec<(String, Option<Secret<String>>)>, Vec<(String, Conflict)>, Vec<String>);

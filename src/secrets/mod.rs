@@ -3,6 +3,7 @@
 //! Takes texts, identities, a time; gives texts. A command reads and writes the files, under a lock. What a secrets file
 //! shows without a key is [`crate::workspace::secrets`]'; the format is [`crate::sops`]'.
 
+pub mod accepted;
 pub mod adopt;
 pub mod audit;
 pub mod change;

@@ -1,8 +1,8 @@
 //! Who a layer's secrets are sealed to, by name.
 
+use super::change::{Sealing, belongs, renewed};
 use super::{Unopened, foreign, scope, unopened};
 use crate::sops::{Encrypted, Identities, Map, Recipient, SopsError};
-use crate::workspace::secrets::SCOPE;
 use crate::workspace::{Layer, Workspace};
 
 /// A recipient and the name that the workspace has for it.
@@ -70,12 +70,16 @@ pub struct Rewrap<'w> {
     pub path: &'w str,
     /// Its text.
     pub text: &'w str,
+    /// Its layer's folder.
+    pub layer: String,
     /// [`super::scope`] of its layer.
     pub scope: String,
     /// Whom it is to be sealed to.
     pub to: Vec<Named>,
     /// How what it says differs from that.
     pub drift: Drift,
+    /// Somebody else may know its data key: it is not kept.
+    pub renew: bool,
 }
 
 /// Every secrets file of a workspace whose recipients are not those of its layer.
@@ -88,7 +92,8 @@ pub fn drifted(workspace: &Workspace) -> Vec<Rewrap<'_>> {
         let drift = drift(workspace, &encrypted, &to);
         if !drift.is_none() && !to.is_empty() {
             let scope = scope(workspace.root.settings.id.unwrap_or_default(), &layer.path);
-            drifted.push(Rewrap { path: source.path(), text: source.text(), scope, to, drift });
+            let (path, text, layer) = (source.path(), source.text(), layer.path.to_string());
+            drifted.push(Rewrap { path, text, layer, scope, to, drift, renew: false });
         }
     }
     drifted
@@ -114,29 +119,31 @@ pub fn rewrap(
     manner: &Manner<'_>,
 ) -> Result<Vec<(String, String)>, Vec<Unopened>> {
     let one = |_: usize, file: &Rewrap<'_>| {
-        let failed = |error: &SopsError| unopened(file.path, error, &|key| name_of(workspace, key));
-        let to = keys(&file.to);
-        // A file that was copied here from another layer would hand that one's values to this one's recipients.
-        let elsewhere = |data: &[Map]| {
-            data.iter()
-                .find_map(|d| d.get(SCOPE)?.as_str())
-                .filter(|s| *s.expose() != file.scope)
-                .map(|s| s.expose().clone())
+        let name_of = |key: &str| name_of(workspace, key);
+        let failed = |error: &SopsError| unopened(file.path, error, &name_of);
+        let sealing = Sealing {
+            text: Some(file.text),
+            path: file.path,
+            scope: &file.scope,
+            recipients: &keys(&file.to),
+            renew: true,
+            time: manner.time,
+            name_of: &name_of,
         };
         let encrypted = Encrypted::parse(file.text).map_err(|e| failed(&e))?;
-        let mine = |data: &[Map]| elsewhere(data).is_none();
-        let text = if manner.rotate {
-            let opened = encrypted.open(manner.identities).map_err(|e| failed(&e))?;
-            let rotate = || encrypted.rotate(manner.identities, &to, manner.time, &mut super::random);
-            mine(&opened).then(rotate).transpose()
-        } else {
-            encrypted.rewrap_if(manner.identities, &to, &mine)
-        };
-        match text.map_err(|e| failed(&e))? {
+        // A file that was copied here from another layer would hand that one's values to this one's recipients.
+        if manner.rotate || file.renew {
+            let mut clear = encrypted.clear(manner.identities).map_err(|e| failed(&e))?;
+            belongs(clear.data(), &sealing)?;
+            return Ok((file.path.to_owned(), renewed(&encrypted, &mut clear, &sealing)?));
+        }
+        let mine = |data: &[Map]| belongs(data, &sealing).is_ok();
+        let text = encrypted.rewrap_if(manner.identities, sealing.recipients, &mine).map_err(|e| failed(&e))?;
+        match text {
             Some(text) => Ok((file.path.to_owned(), text)),
             None => {
                 let opened = encrypted.open(manner.identities).map_err(|e| failed(&e))?;
-                Err(foreign(file.path, &elsewhere(&opened).unwrap_or_default()))
+                Err(belongs(&opened, &sealing).err().unwrap_or_else(|| foreign(file.path, "")))
             }
         }
     };

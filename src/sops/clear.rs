@@ -10,7 +10,7 @@ use super::leaf::{DataKey, Enc, Type};
 use super::open::{Encrypted, plain, sealed};
 use super::rule::{Rule, Selector};
 use super::transform::{Transform, comment_aad, transform, wipe};
-use super::tree::{entry, of_value};
+use super::tree::{entry, of_value, string};
 use super::value::{Map, Value};
 use super::walk::{Place, Step, walk};
 use super::{json, keys};
@@ -40,6 +40,16 @@ impl Clear {
     pub fn remove(&mut self, key: &str) {
         for document in self.documents.iter_mut().take(1) {
             document.root.entries.retain(|entry| entry.key != key);
+        }
+    }
+
+    /// Gives a key at the top of the first document this text; a key that is not there is added.
+    pub fn put(&mut self, key: &str, value: &Secret<String>) {
+        let Some(document) = self.documents.first_mut() else { return };
+        let value = string(value.expose().clone());
+        match document.root.entries.iter_mut().find(|entry| entry.key == key) {
+            Some(old) => old.value = value,
+            None => document.root.entries.push(entry(key, value)),
         }
     }
 

@@ -3,7 +3,7 @@
 //! Takes the map under `sops` of a file's first document. It is in clear and, but for `lastmodified`, authenticated by
 //! nothing: what it says about recipients is a claim.
 
-use super::document::{Entry, Item, Kind, Map};
+use super::document::{Entry, Item, Kind, Map, Node};
 use super::error::{ErrorKind, SopsError};
 use super::rule::Rule;
 use super::time::Time;
@@ -18,6 +18,9 @@ pub struct Metadata {
     pub unsupported: Vec<String>,
     /// The age recipients of each key group, each of which holds a share of the data key.
     pub groups: Vec<Vec<WrappedKey>>,
+    /// Everything in the block that holds the data key or may hold it, one text each, byte for byte: age entries, other kinds of
+    /// master keys, fields of releases to come. Whoever wrote one of them may know the data key.
+    pub entries: Vec<String>,
     /// How many groups it takes; `None` means all.
     pub threshold: Option<usize>,
     /// As written, an RFC 3339 timestamp.
@@ -96,6 +99,7 @@ pub(super) fn read(entry: &Entry<'_>) -> Result<Metadata, SopsError> {
         },
     };
     Ok(Metadata {
+        entries: entries(block),
         recipients: recipients(block)?,
         groups: groups(block)?,
         threshold: threshold(block)?,
@@ -107,6 +111,52 @@ pub(super) fn read(entry: &Entry<'_>) -> Result<Metadata, SopsError> {
         mac_only_encrypted,
         mac: field(block, "mac")?.unwrap_or_default(),
     })
+}
+
+/// Fields that hold no data key, besides the rules.
+const NO_KEYS: [&str; 5] = ["lastmodified", "mac", "mac_only_encrypted", "version", "shamir_threshold"];
+
+fn entries(block: &Map<'_>) -> Vec<String> {
+    let fields = block.entries.iter().filter(|entry| {
+        let key = &*entry.key;
+        !NO_KEYS.contains(&key) && !Rule::KEYS.contains(&key) && is_set(block, key)
+    });
+    let mut entries = Vec::new();
+    for field in fields {
+        let each: Vec<&Node<'_>> = match &field.value.kind {
+            Kind::List(items) => items.iter().map(|item| &item.value).collect(),
+            _ => vec![&field.value],
+        };
+        for node in each {
+            let mut text = format!("{}:", field.key);
+            spell(node, &mut text);
+            entries.push(text);
+        }
+    }
+    entries
+}
+
+/// One spelling for each tree: texts with their lengths, keys in order.
+fn spell(node: &Node<'_>, out: &mut String) {
+    let text = |text: &str, out: &mut String| *out += &format!("{}:{text}", text.len());
+    match &node.kind {
+        Kind::Scalar(scalar) => text(&scalar.text, out),
+        Kind::List(items) => {
+            out.push('[');
+            items.iter().for_each(|item| spell(&item.value, out));
+            out.push(']');
+        }
+        Kind::Map(map) => {
+            let mut entries: Vec<&Entry<'_>> = map.entries.iter().collect();
+            entries.sort_by(|a, b| a.key.cmp(&b.key));
+            out.push('{');
+            for entry in entries {
+                text(&entry.key, out);
+                spell(&entry.value, out);
+            }
+            out.push('}');
+        }
+    }
 }
 
 fn groups(block: &Map<'_>) -> Result<Vec<Vec<WrappedKey>>, SopsError> {

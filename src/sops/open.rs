@@ -10,7 +10,7 @@ use super::identities::Identities;
 use super::leaf::{DataKey, Enc, PREFIX, Type};
 use super::mac::{Digits, Mac};
 use super::metadata::{self, Metadata};
-use super::rule::Selector;
+use super::rule::{Rule, Selector};
 use super::transform::list_comments;
 use super::typing::Typed;
 use super::value::{Map, Value};
@@ -88,6 +88,14 @@ impl<'a> Encrypted<'a> {
     /// open it.
     pub fn comments_in_lists(&self) -> usize {
         list_comments(&self.documents)
+    }
+
+    /// Whether the rule demands that a value at the top, under this key, is encrypted, whatever stands around it. The rule
+    /// stands in the file, for whoever wrote it to choose.
+    pub fn seals(&self, key: &str) -> bool {
+        let by_comment =
+            matches!(self.metadata.rule, Rule::EncryptedCommentRegex(_) | Rule::UnencryptedCommentRegex(_));
+        !by_comment && self.selector.demands(self.selector.matches(Some(key), &[]))
     }
 
     /// The number of YAML documents.

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::clear::Clear;
 use super::document::{self, BLOCK, Comment, Document, Format, Node, Scalar};
 use super::emit;
 use super::error::{ErrorKind, SopsError};
@@ -95,7 +96,7 @@ pub fn encrypt_text(
 }
 
 impl Encrypted<'_> {
-    /// Seals everything anew under a new data key. Rule and documents stay; `lastmodified` is the time of writing.
+    /// Encrypts everything again under a new data key. Rule and documents stay; `lastmodified` is the time of writing.
     ///
     /// # Errors
     ///
@@ -107,18 +108,31 @@ impl Encrypted<'_> {
         lastmodified: &str,
         random: &mut Random<'_>,
     ) -> Result<String, SopsError> {
-        let clear = self.clear(identities)?;
-        let settings = Settings {
-            rule: &self.metadata.rule,
-            mac_only_encrypted: self.metadata.mac_only_encrypted,
-            recipients,
-            lastmodified,
-        };
-        check_timestamp(lastmodified)?;
-        if recipients.is_empty() {
+        self.with_new_key(&self.clear(identities)?, &self.settings(recipients, lastmodified), random)
+    }
+
+    /// How the file is encrypted now, for other recipients at another time.
+    pub fn settings<'s>(&'s self, recipients: &'s [Recipient], lastmodified: &'s str) -> Settings<'s> {
+        let Self { metadata, .. } = self;
+        Settings { rule: &metadata.rule, mac_only_encrypted: metadata.mac_only_encrypted, recipients, lastmodified }
+    }
+
+    /// Encrypts what [`Encrypted::clear`] gave, changed or not, under a new data key.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`encrypt`].
+    pub fn with_new_key(
+        &self,
+        clear: &Clear,
+        settings: &Settings<'_>,
+        random: &mut Random<'_>,
+    ) -> Result<String, SopsError> {
+        check_timestamp(settings.lastmodified)?;
+        if settings.recipients.is_empty() {
             return Err(ErrorKind::NoRecipients.into());
         }
-        sealed_anew(&clear.documents, self.format, &settings, false, random)
+        sealed_anew(&clear.documents, self.format, settings, false, random)
     }
 }
 

@@ -27,15 +27,57 @@ pub fn replace(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
 /// # Errors
 /// [`io::ErrorKind::AlreadyExists`], or the operating system's.
 pub fn create(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
+    if let (Access::Private, Some(folder)) = (access, path.parent()) {
+        private_folder(folder)?;
+    }
     Typed::Outside(path.to_owned()).create(bytes, access)
 }
 
-/// Makes the folder that `path` is to stand in.
+/// Makes a folder and those missing above it. What is made is for the owner only (0700), whatever the umask.
 ///
 /// # Errors
 /// The operating system's.
-pub fn folder(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), fs::create_dir_all)
+pub fn private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// Closes a folder, and those above it as far as `top`, to everybody but the owner.
+///
+/// # Errors
+/// One is open to others and belongs to somebody else, or the operating system's.
+pub fn close_folders(folder: &Path, top: &Path) -> io::Result<()> {
+    folder.ancestors().take_while(|above| above.starts_with(top)).try_for_each(|above| close(above, 0o700))
+}
+
+/// Closes a file to everybody but the owner (0600).
+///
+/// # Errors
+/// As [`close_folders`].
+pub fn close_file(path: &Path) -> io::Result<()> {
+    close(path, 0o600)
+}
+
+fn close(path: &Path, mode: u32) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(|error| {
+                let why = reason(&error);
+                io::Error::new(
+                    error.kind(),
+                    format!("`{}` is open to other users, and stays so: {why}", path.display()),
+                )
+            })?;
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (path, mode);
+    Ok(())
 }
 
 /// Reads a file that the operator named, which lies outside of any workspace: a file of identities, say.
@@ -88,7 +130,7 @@ pub fn absolute(path: &Path) -> PathBuf {
 /// The operating system's.
 pub fn append_private(path: &Path, text: &Secret<String>) -> io::Result<()> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
+        private_folder(folder)?;
     }
     let mut options = fs::OpenOptions::new();
     options.append(true).create(true);
@@ -98,6 +140,8 @@ pub fn append_private(path: &Path, text: &Secret<String>) -> io::Result<()> {
         options.mode(0o600);
     }
     let mut file = options.open(path)?;
+    // The file may be older, and open to others.
+    close_file(path)?;
     file.write_all(text.expose().as_bytes())?;
     file.sync_all()
 }

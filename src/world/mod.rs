@@ -5,6 +5,7 @@
 //! in a target is read and written through [`beneath`] alone; [`disk`] is for what the operator named.
 
 pub mod beneath;
+pub mod brought;
 pub mod disk;
 pub mod git;
 pub mod http;
@@ -12,6 +13,7 @@ pub mod process;
 pub mod program;
 pub mod revision;
 pub mod scratch;
+pub mod state;
 mod system;
 
 pub use revision::Revision;

@@ -32,6 +32,7 @@ fn z14_what_was_edited_is_sealed_and_nothing_else_changes() {
   two
   lines' >> \"$1\"";
     let (shell, memory) = with_editor(script);
+    shell.ok(&["recipients", "accept", "--yes"]);
     let before = shell.read(PROD);
     let ended = run(&shell);
     assert_eq!(ended.code, 0, "{ended:#?}");

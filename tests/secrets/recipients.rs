@@ -114,6 +114,7 @@ fn a70_recipients_that_drift_are_told_and_stock_sops_can_make_them() {
         "sops",
         "updatekeys",
         PROD,
+        "--yes",
         "--age",
         &format!("age1a0x6eajntke5z7mpvxzzgw9w2yr5calfjc7d2l7j77zwzuve6deq95t35s,{mallory}"),
     ]);
@@ -124,7 +125,7 @@ fn a70_recipients_that_drift_are_told_and_stock_sops_can_make_them() {
     assert_eq!(told.code, 1);
     assert!(told.stdout.contains("recipients-differ"), "{told:#?}");
     // Stripped: the one who is to open it can't.
-    shell.ok(&["sops", "updatekeys", PROD, "--age", &mallory]);
+    shell.ok(&["sops", "updatekeys", PROD, "--yes", "--age", &mallory]);
     let ended = shell.run(&["recipients", "check"]);
     assert!(ended.stdout.contains("not sealed to `me`"), "{ended:#?}");
     let json = shell.run(&["recipients", "check", "--format", "json"]).stdout;
@@ -154,7 +155,14 @@ fn n07_stock_sops_updates_keys_by_the_rules_that_we_write() {
     let shell = quickstart();
     let ben = identity(&shell, "ben.txt");
     shell.ok(&["recipients", "add", "ben", &ben]);
-    shell.ok(&["sops", "updatekeys", PROD, "--age", "age1a0x6eajntke5z7mpvxzzgw9w2yr5calfjc7d2l7j77zwzuve6deq95t35s"]);
+    shell.ok(&[
+        "sops",
+        "updatekeys",
+        PROD,
+        "--yes",
+        "--age",
+        "age1a0x6eajntke5z7mpvxzzgw9w2yr5calfjc7d2l7j77zwzuve6deq95t35s",
+    ]);
     let ended = feed(shell.command(&sops).args(["updatekeys", "-y", PROD]), "");
     assert_eq!(ended.code, 0, "{ended:#?}");
     shell.ok(&["recipients", "check"]);

@@ -90,6 +90,7 @@ fn a_value_comes_from_a_file_without_the_editors_line_break() {
 #[test]
 fn x16_a_secret_in_use_is_not_removed_unless_somebody_insists() {
     let shell = quickstart();
+    shell.ok(&["recipients", "accept", "--yes"]);
     let text = shell.read(PROD);
     let ended = shell.run(&["secret", "unset", "HUBSPOT_TOKEN", "-e", "prod"]);
     assert_eq!((ended.code, shell.read(PROD)), (4, text.clone()));

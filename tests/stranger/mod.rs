@@ -3,6 +3,8 @@
 //! Each file is one kind of attack, as it was found, with its siblings. Names begin with the row (`e01_…`) or the abuse
 //! case (`a95_…`) that they show.
 
+mod accepted;
+mod access;
 mod data_key;
 mod echo;
 mod encoding;

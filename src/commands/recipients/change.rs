@@ -2,13 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use crate::commands::acceptance::{Acceptance, Judged, tell_access};
 use crate::commands::session::{Keys, Session, absent, recipient};
 use crate::commands::{Cli, Exit, Failure};
 use crate::compile;
 use crate::diagnostic::listed;
 use crate::edit::check::{Overlaid, check};
 use crate::edit::{Changes, Edited, scalar};
-use crate::secrets::recipients::{Manner, drifted, rewrap};
+use crate::providers::identities::Found;
+use crate::secrets::Unopened;
+use crate::secrets::accepted::Location;
+use crate::secrets::recipients::{Drift, Manner, Rewrap, drifted, rewrap};
+use crate::sops::Format;
 use crate::ui::Ui;
 use crate::workspace::{Layer, Workspace, names};
 use crate::yaml;
@@ -53,6 +58,9 @@ struct HowTo {
     /// Show what would change, and write nothing
     #[arg(long)]
     dry_run: bool,
+    /// Don't ask where others than NAME gain or lose access, because the lists were changed without sealing the files
+    #[arg(long)]
+    yes: bool,
     #[command(flatten)]
     keys: Keys,
 }
@@ -74,7 +82,7 @@ pub(super) fn add(args: &Add, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     if !new {
         ui.say(&format!("{} is a recipient of all of them already", args.name));
     }
-    make(&session, changes, &args.manner, false, ui)?;
+    make(&session, changes, &args.manner, &Wanted { name: &args.name, gains: true, rotate: false }, ui)?;
     if !args.manner.dry_run {
         Session::open(cli)?.keep_sopsrc(ui)?;
     }
@@ -106,7 +114,8 @@ pub(super) fn remove(args: &Remove, cli: &Cli, ui: &Ui) -> Result<Exit, Failure>
             workspace.layers().flat_map(|l| l.settings.recipients.iter().flatten()).map(|name| &*name.value).collect();
         return Err(absent("recipient", &args.name, known.into_iter()));
     }
-    let files = make(&session, changes, &args.manner, args.rotate_data_key, ui)?;
+    let wanted = Wanted { name: &args.name, gains: false, rotate: args.rotate_data_key };
+    let files = make(&session, changes, &args.manner, &wanted, ui)?;
     if !args.manner.dry_run {
         warn(args, workspace, &files, ui);
         Session::open(cli)?.keep_sopsrc(ui)?;
@@ -119,7 +128,7 @@ fn warn(args: &Remove, workspace: &Workspace, files: &[String], ui: &Ui) {
     let name = &args.name;
     if !args.rotate_data_key {
         ui.say(&format!(
-            "{name} may still hold the old data keys, which the values are still sealed with: `--rotate-data-key` makes new ones"
+            "{name} may still hold the old data keys, which the values are still sealed with: the next change of a file makes a new one, `--rotate-data-key` makes them now"
         ));
     }
     let sealed = workspace.layers().filter(|layer| files.contains(&layer.file("secrets.sops.yaml")));
@@ -196,12 +205,22 @@ fn name_key(session: &Session, args: &Add, changes: &mut Changes<'_>) -> Result<
     }
 }
 
+/// What was asked for.
+struct Wanted<'w> {
+    /// Who gains or loses access.
+    name: &'w str,
+    /// They gain it.
+    gains: bool,
+    /// New data keys for all files.
+    rotate: bool,
+}
+
 /// Checks the changed settings, seals every file that is to be, and writes all of it; gives the files that were sealed.
 fn make(
     session: &Session,
     changes: Changes<'_>,
     manner: &HowTo,
-    rotate: bool,
+    wanted: &Wanted<'_>,
     ui: &Ui,
 ) -> Result<Vec<String>, Failure> {
     let disk = session.world.files();
@@ -211,19 +230,11 @@ fn make(
     let overlaid = Overlaid { world: &session.world, files: &edited.files };
     let (workspace, _) =
         Workspace::read(&overlaid).map_err(|_| Failure::new("there would be no workspace any more"))?;
-    let files = drifted(&workspace);
+    let mut files = drifted(&workspace);
+    let mut judged = judge(session, &mut files)?;
     let found = manner.keys.find(&session.world, ui)?;
-    let how = Manner { identities: &found.identities, rotate, time: &session.timestamp() };
-    let sealed = rewrap(&workspace, &files, &how).map_err(|failed| {
-        let exit = if failed.iter().any(|f| f.integrity) { Exit::Integrity } else { Exit::Failed };
-        let lines: Vec<String> = failed.iter().map(|f| format!("{}: {} ({})", f.path, f.reason, f.help)).collect();
-        let failure = Failure::new(format!("files don't open; nothing was changed\n  {}", lines.join("\n  ")));
-        match exit {
-            // No other identity would help.
-            Exit::Integrity => failure.exit(exit),
-            _ => failure.help(found.help()),
-        }
-    })?;
+    let how = Manner { identities: &found.identities, rotate: wanted.rotate, time: &session.timestamp() };
+    let sealed = rewrap(&workspace, &files, &how).map_err(|failed| unopened(&failed, &found))?;
     let settings: Vec<String> = edited.files.keys().cloned().collect();
     for (path, text) in &sealed {
         let old = files.iter().find(|file| file.path == path).map(|file| file.text.to_owned());
@@ -241,12 +252,67 @@ fn make(
     for file in &files {
         let names = listed(file.to.iter().map(|named| named.name.as_str()), 12);
         ui.say(&format!("{} sealed to {names}", file.path));
+        tell_access(file.path, &file.drift.missing, &file.drift.extra, ui);
     }
     if manner.dry_run {
         ui.say("a dry run: nothing was written");
         return Ok(Vec::new());
     }
+    ask(&files, wanted, manner.yes, ui)?;
     disk.change(&edited.files, &edited.before)
         .map_err(|error| Failure::new(format!("can't write: {error}")).help("`git status` shows what was changed"))?;
+    for ((_, text), (file, judged)) in sealed.iter().zip(files.iter().zip(&mut judged)) {
+        judged.written(Some(file.text), text, Format::Yaml, ui);
+        if !wanted.rotate && !file.renew && !file.drift.extra.is_empty() {
+            judged.retire(text, Format::Yaml, ui);
+        }
+    }
     Ok(sealed.into_iter().map(|(path, _)| path).collect())
+}
+
+/// Finds out which files may keep their data keys.
+fn judge(session: &Session, files: &mut [Rewrap<'_>]) -> Result<Vec<Judged>, Failure> {
+    let root = session.world.root();
+    let acceptance = Acceptance::new(&session.world, root)?;
+    let workspace = session.workspace.root.settings.id.unwrap_or_default();
+    let one = |file: &mut Rewrap<'_>| {
+        let location = Location::Layer { workspace, layer: file.layer.clone() };
+        let judged = acceptance.judge(location, &root.join(file.path), (file.text, Format::Yaml), file.path);
+        file.renew = judged.renew();
+        judged
+    };
+    Ok(files.iter_mut().map(one).collect())
+}
+
+/// Asks whether others than the one who was named are meant to gain or lose access.
+fn ask(files: &[Rewrap<'_>], wanted: &Wanted<'_>, yes: bool, ui: &Ui) -> Result<(), Failure> {
+    let others = |of: fn(&Drift) -> &Vec<String>, meant: bool| -> BTreeSet<&str> {
+        let names = files.iter().flat_map(|file| of(&file.drift)).map(String::as_str);
+        names.filter(|name| !(meant && *name == wanted.name)).collect()
+    };
+    let gains = others(|drift| &drift.missing, wanted.gains);
+    let loses = others(|drift| &drift.extra, !wanted.gains);
+    if yes || (gains.is_empty() && loses.is_empty()) {
+        return Ok(());
+    }
+    let part = |names: BTreeSet<&str>, verb: &str| {
+        (!names.is_empty()).then(|| format!("{} {verb} access", listed(names, usize::MAX)))
+    };
+    let told = [part(gains, "would gain"), part(loses, "would lose")].into_iter().flatten().collect::<Vec<_>>();
+    let told = format!("{} too: the lists were changed, and the files not sealed", told.join(", "));
+    if !ui.is_interactive() {
+        return Err(Failure::usage(told).help("`--yes` means them too; `tieline recipients check` lists the files"));
+    }
+    match ui.confirm(&format!("{told}. Go on?")) {
+        true => Ok(()),
+        false => Err(Failure::new("nothing was changed")),
+    }
+}
+
+/// Why files were not sealed.
+fn unopened(failed: &[Unopened], found: &Found) -> Failure {
+    let lines: Vec<String> = failed.iter().map(|f| format!("{}: {} ({})", f.path, f.reason, f.help)).collect();
+    let failure = Failure::new(format!("files don't open; nothing was changed\n  {}", lines.join("\n  ")));
+    // Of a file that was tampered with no other identity would help.
+    if failed.iter().any(|f| f.integrity) { failure.exit(Exit::Integrity) } else { failure.help(found.help()) }
 }

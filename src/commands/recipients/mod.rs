@@ -1,5 +1,6 @@
 //! `tieline recipients`
 
+mod accept;
 mod change;
 mod check;
 mod list;
@@ -19,6 +20,7 @@ enum Action {
     List(list::Args),
     Add(change::Add),
     Remove(change::Remove),
+    Accept(accept::Args),
     Check(check::Args),
 }
 
@@ -27,6 +29,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         Action::List(args) => list::run(args, cli, ui),
         Action::Add(args) => change::add(args, cli, ui),
         Action::Remove(args) => change::remove(args, cli, ui),
+        Action::Accept(args) => accept::run(args, cli, ui),
         Action::Check(args) => check::run(args, cli, ui),
     }
 }

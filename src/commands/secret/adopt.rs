@@ -60,8 +60,8 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         }
     }
     let names: Vec<String> = foreign.values.iter().map(|(name, _)| name.clone()).collect();
-    target.keep(&found, |sealing| match (&args.file, sealing.text) {
-        (None, Some(text)) => adopt::in_place(sealing, text, &found.identities).map(|text| (text, ())),
+    target.keep(&found, ui, |sealing| match (&args.file, sealing.text) {
+        (None, Some(text)) => adopt::in_place(sealing, text, &found.identities).map(|text| (Some(text), ())),
         _ => adopt::into(sealing, foreign, &found.identities).map(|text| (text, ())),
     })?;
     ui.say(&format!("{} holds them, sealed to {} and tied to its place", target.file, recipients(&target)?));

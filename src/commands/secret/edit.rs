@@ -84,6 +84,7 @@ fn opened(session: &Session, place: &Place<'_>, found: &Found) -> Result<Secret<
         path: &place.file,
         scope: &scope(id, &place.path),
         recipients: &[],
+        renew: false,
         time: "",
         name_of: &|key| name_of(&session.workspace, key),
     };
@@ -101,7 +102,7 @@ fn write(place: &Place<'_>, found: &Found, old: &Plain, new: Plain, ui: &Ui) -> 
         }
     }
     let names: Vec<String> = actions.iter().map(|(name, _)| name.clone()).collect();
-    let outcomes = place.keep(found, |sealing| change(sealing, actions, &found.identities))?;
+    let outcomes = place.keep(found, ui, |sealing| change(sealing, actions, &found.identities))?;
     for (name, outcome) in names.iter().zip(outcomes) {
         let word = match outcome {
             Outcome::Added => "added to",

@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             let actions: Vec<_> = of_layer
                 .map(|secret| (secret.name.clone(), Some(Secret::new(secret.value.expose().clone()))))
                 .collect();
-            place.keep(&keys, |sealing| change(sealing, actions, &keys.identities))?;
+            place.keep(&keys, ui, |sealing| change(sealing, actions, &keys.identities))?;
         }
     }
     let edited = rewrite(workspace, &found).finish();

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use crate::commands::acceptance::{Acceptance, tell_access};
 use crate::commands::session::{Keys, absent};
 use crate::commands::{Exit, Failure, Session};
 use crate::providers::identities::Found;
+use crate::secrets::accepted::Location;
 use crate::secrets::change::Sealing;
 use crate::secrets::recipients::{self, Named, keys, name_of};
 use crate::secrets::{Unopened, scope};
-use crate::sops::Recipient;
+use crate::sops::{Encrypted, Format};
+use crate::ui::Ui;
 use crate::workspace::Layer;
 use crate::workspace::discover::is_segment;
 use crate::workspace::layers::At;
@@ -132,24 +135,31 @@ impl<'s> Place<'s> {
     }
 
     /// Changes the file: `change` is given how it is to be sealed, and gives its new text, or `None` where nothing changes.
-    /// Of several at once, each sees what the one before it wrote.
+    /// Of several at once, each sees what the one before it wrote. Says who gains or loses access by it, and if the data key
+    /// is another one.
     pub(in crate::commands) fn keep<T>(
         &self,
         found: &Found,
+        ui: &Ui,
         change: impl FnOnce(&Sealing<'_>) -> Result<(Option<String>, T), Unopened>,
     ) -> Result<T, Failure> {
         let id = self.session.workspace.root.settings.id.ok_or_else(|| {
             Failure::new("the workspace has no valid `id`").help("`tieline validate` tells what is wrong")
         })?;
-        let recipients: Vec<Recipient> = keys(&self.recipients()?);
-        let files = self.session.world.files();
+        let named = self.recipients()?;
+        let (files, root) = (self.session.world.files(), self.session.world.root());
         let _lock = files.lock().map_err(|error| Failure::new(format!("can't lock the workspace: {error}")))?;
         let text = self.read()?;
+        let acceptance = Acceptance::new(&self.session.world, root)?;
+        let (location, path) = (Location::Layer { workspace: id, layer: self.path.clone() }, root.join(&self.file));
+        let now = (text.as_deref().unwrap_or(""), Format::Yaml);
+        let mut judged = acceptance.judge(location, &path, now, &self.file);
         let sealing = Sealing {
             text: text.as_deref(),
             path: &self.file,
             scope: &scope(id, &self.path),
-            recipients: &recipients,
+            recipients: &keys(&named),
+            renew: judged.renew(),
             time: &self.session.timestamp(),
             name_of: &|key| name_of(&self.session.workspace, key),
         };
@@ -161,6 +171,11 @@ impl<'s> Place<'s> {
                 Some(_) => files.replace(&self.file, new.as_bytes(), Access::Shared),
             };
             written.map_err(|error| Failure::new(format!("can't write {}: {error}", self.file)))?;
+            if let Some(Ok(old)) = text.as_deref().map(Encrypted::parse) {
+                let drift = recipients::drift(&self.session.workspace, &old, &named);
+                tell_access(&self.file, &drift.missing, &drift.extra, ui);
+            }
+            judged.written(text.as_deref(), &new, Format::Yaml, ui);
         }
         Ok(told)
     }

@@ -36,7 +36,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     }
     let value = args.from.read(&format!("new value of {} in {}: ", args.one.name, place.path), &session, ui)?;
     let found = args.one.keys.find(&session.world, ui)?;
-    let outcome = place.keep(&found, |sealing| {
+    let outcome = place.keep(&found, ui, |sealing| {
         let (text, outcomes) = change(sealing, vec![(args.one.name.clone(), Some(value))], &found.identities)?;
         Ok((text, outcomes[0]))
     })?;

@@ -30,7 +30,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             .help("take `${{ secrets.NAME }}` out of them first, or insist with `--force`"));
     }
     let found = args.one.keys.find(&session.world, ui)?;
-    let outcome = place.keep(&found, |sealing| {
+    let outcome = place.keep(&found, ui, |sealing| {
         let (text, outcomes) = change(sealing, vec![(args.one.name.clone(), None)], &found.identities)?;
         Ok((text, outcomes[0]))
     })?;

@@ -5,6 +5,7 @@ use crate::commands::session::Keys;
 use crate::commands::{Cli, Exit, Failure};
 use crate::sops::{Map, Value};
 use crate::ui::Ui;
+use crate::world::disk::Access;
 
 /// Open a file and print it in clear.
 ///
@@ -39,7 +40,8 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let format = args.output_type.map_or(file.format, Into::into);
     let text = clear.text(format).map_err(|error| file.failure(&error, None))?;
     if args.in_place {
-        file.replace(text.expose())?;
+        // In clear it is for its owner only.
+        file.replace(text.expose(), Access::Private)?;
     } else {
         ui.bytes(text.expose().as_bytes());
     }

@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         ));
     }
     if args.in_place {
-        file.replace(&text)?;
+        file.keep(&text, &mut file.judge()?, ui)?;
     } else {
         ui.bytes(text.as_bytes());
     }

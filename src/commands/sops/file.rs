@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::commands::acceptance::{Acceptance, Judged, location};
 use crate::commands::session::{Keys, recipient, typed};
 use crate::commands::{Cli, Exit, Failure};
 use crate::providers::identities::Found;
 use crate::secret::Secret;
 use crate::secrets::{nameless, unopened};
 use crate::sops::config::{Creation, creation};
-use crate::sops::{Encrypted, ErrorKind, Format, Recipient, SopsError, Type};
+use crate::sops::{Encrypted, ErrorKind, Format, Recipient, SopsError, Type, WrappedKey};
 use crate::ui::Ui;
 use crate::world::beneath::{Access, Typed};
 use crate::world::{ReadError, System, World, disk};
@@ -55,7 +56,7 @@ pub(super) struct To {
 /// A file as read.
 pub(super) struct Read {
     /// Where it is.
-    path: PathBuf,
+    pub(super) path: PathBuf,
     /// The same, so that no link which the repository holds is followed.
     typed: Typed,
     /// As it was typed.
@@ -112,10 +113,46 @@ impl Read {
     }
 
     /// Puts another text in the file's place, at once or not at all.
-    pub(super) fn replace(&self, text: &str) -> Result<(), Failure> {
+    pub(super) fn replace(&self, text: &str, access: Access) -> Result<(), Failure> {
         self.typed
-            .replace(text.as_bytes(), Access::Shared)
+            .replace(text.as_bytes(), access)
             .map_err(|error| Failure::new(format!("can't write {}: {error}", self.shown)))
+    }
+
+    /// Whether the file may keep its data key.
+    pub(super) fn judge(&self) -> Result<Judged, Failure> {
+        let path = disk::absolute(&self.path);
+        let world = System::new(".");
+        let acceptance = Acceptance::new(&world, &path)?;
+        Ok(acceptance.judge(location(&self.path), &path, (self.text.expose(), self.format), &self.shown))
+    }
+
+    /// Puts an encrypted text in the file's place, and remembers its data key.
+    pub(super) fn keep(&self, text: &str, judged: &mut Judged, ui: &Ui) -> Result<(), Failure> {
+        self.replace(text, Access::Shared)?;
+        judged.written(Some(self.text.expose()), text, self.format, ui);
+        Ok(())
+    }
+
+    /// Sees to it that age recipients of the whole file hold its data key, and nobody else: a new key can be sealed to no other
+    /// kind here, and an entry of another kind that is kept may be a stranger's.
+    pub(super) fn only_age(&self, file: &Encrypted<'_>) -> Result<(), Failure> {
+        let Some(kind) = file.metadata().unsupported.first() else { return Ok(()) };
+        let told =
+            format!("{}: others than age recipients hold its data key, alone or in groups: `{kind}`", self.shown);
+        Err(Failure::new(told).help("change it with sops, which can seal to them"))
+    }
+
+    /// The recipients that the block names. Whom else it is encrypted to can't be known.
+    ///
+    /// # Errors
+    /// A name is not a recipient; and those of [`Read::only_age`].
+    pub(super) fn recipients(&self, file: &Encrypted<'_>) -> Result<Vec<Recipient>, Failure> {
+        self.only_age(file)?;
+        let parse = |entry: &WrappedKey| {
+            entry.recipient.parse().map_err(|error| Failure::new(format!("`{}`: {error}", entry.recipient)))
+        };
+        file.metadata().recipients.iter().map(parse).collect()
     }
 }
 

@@ -28,21 +28,8 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let file = args.input.read(cli)?;
     let encrypted = file.encrypted()?;
-    let metadata = encrypted.metadata();
-    if !metadata.unsupported.is_empty() {
-        return Err(Failure::new(format!(
-            "{}: others than age recipients hold its data key, alone or in groups",
-            file.shown
-        ))
-        .help("rotate it with sops, which can seal to them"));
-    }
-    let mut recipients: Vec<Recipient> = Vec::new();
-    for entry in
-        metadata.recipients.iter().filter(|entry| !args.rm_age.iter().any(|gone| gone.trim() == entry.recipient))
-    {
-        recipients
-            .push(entry.recipient.parse().map_err(|error| Failure::new(format!("`{}`: {error}", entry.recipient)))?);
-    }
+    let mut recipients: Vec<Recipient> = file.recipients(&encrypted)?;
+    recipients.retain(|recipient| !args.rm_age.iter().any(|gone| gone.trim() == recipient.as_str()));
     for added in &args.add_age {
         recipients.push(recipient(added)?);
     }
@@ -54,7 +41,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let shown: Vec<&str> = recipients.iter().map(Recipient::as_str).collect();
     ui.say(&format!("{} is sealed to {}", file.shown, listed(shown, 12)));
     if args.in_place {
-        file.replace(&text)?;
+        file.keep(&text, &mut file.judge()?, ui)?;
     } else {
         ui.bytes(text.as_bytes());
     }

@@ -3,6 +3,7 @@
 use super::file::{Input, identities, now, random};
 use crate::commands::session::Keys;
 use crate::commands::{Cli, Exit, Failure};
+use crate::diagnostic::word;
 use crate::reporters::human::plural;
 use crate::secret::Secret;
 use crate::sops;
@@ -13,7 +14,7 @@ const MAX_BYTES: usize = 1 << 20;
 
 /// Give one value another one; it comes from stdin, as JSON.
 ///
-/// In place: that value's line changes, `mac` and `lastmodified`, and nothing else.
+/// In place: that value's line changes, `mac` and `lastmodified`, and nothing else. Where somebody else made the file's data key, which then may be known to others, everything is encrypted under a new one.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -49,9 +50,21 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     })?;
     let text = clear.text(file.format).map_err(|error| file.failure(&error, None))?;
     let new = encrypted.with_text(&clear, text.expose(), &now(), &mut random);
-    match new.map_err(|error| file.failure(&error, None))? {
+    let mut judged = file.judge()?;
+    let new = match new.map_err(|error| file.failure(&error, None))? {
+        Some(_) if judged.renew() => {
+            let accept =
+                format!("`tieline recipients accept {}` keeps it, if you trust who made it", word(&file.shown));
+            let recipients = file.recipients(&encrypted).map_err(|failure| failure.help(accept))?;
+            let time = now();
+            let new = encrypted.with_new_key(&clear, &encrypted.settings(&recipients, &time), &mut random);
+            Some(new.map_err(|error| file.failure(&error, None))?)
+        }
+        new => new,
+    };
+    match new {
         Some(new) => {
-            file.replace(&new)?;
+            file.keep(&new, &mut judged, ui)?;
             let kept = sops::Encrypted::parse_as(&new, file.format).map_or(0, |file| file.comments_in_lists());
             let lost = encrypted.comments_in_lists().saturating_sub(kept);
             if lost > 0 {

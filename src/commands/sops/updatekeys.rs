@@ -1,14 +1,19 @@
 //! `tieline sops updatekeys`
 
-use super::file::{Input, To, identities, recipients};
+use std::path::Path;
+
+use super::file::{Input, To, identities, now, random, recipients};
+use crate::commands::acceptance::tell_access;
 use crate::commands::session::Keys;
-use crate::commands::{Cli, Exit, Failure};
+use crate::commands::{Cli, Exit, Failure, Session};
 use crate::diagnostic::word;
+use crate::secrets::recipients::name_of;
+use crate::sops::Recipient;
 use crate::ui::Ui;
 
 /// Seal a file's data key to other recipients, in place.
 ///
-/// Values stay as they are, byte for byte. Who is removed may have kept the data key: `rotate` makes a new one, and the values themselves are to be changed too.
+/// Says who gains and who loses access, and asks. Values stay as they are, byte for byte, unless somebody else made the data key. Who is removed may have kept it: `rotate` makes a new one, and the values themselves are to be changed too.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -17,8 +22,8 @@ pub(super) struct Args {
     to: To,
     #[command(flatten)]
     keys: Keys,
-    /// Taken for sops' sake: nothing is asked
-    #[arg(short, long, hide = true)]
+    /// Don't ask
+    #[arg(short, long)]
     yes: bool,
 }
 
@@ -26,21 +31,49 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let file = args.input.read(cli)?;
     let wanted = recipients(&args.to.creation(&file)?)?;
     let encrypted = file.encrypted()?;
-    let now: Vec<&str> = encrypted.metadata().recipients.iter().map(|entry| entry.recipient.trim()).collect();
-    if now.iter().copied().eq(wanted.iter().map(|recipient| recipient.as_str())) {
+    file.only_age(&encrypted)?;
+    let now_sealed: Vec<&str> = encrypted.metadata().recipients.iter().map(|entry| entry.recipient.trim()).collect();
+    let wanted_texts: Vec<&str> = wanted.iter().map(Recipient::as_str).collect();
+    if now_sealed == wanted_texts {
         ui.say(&format!("{} is sealed to them already", file.shown));
         return Ok(Exit::Done);
     }
-    let gone: Vec<&str> = now.iter().copied().filter(|one| !wanted.iter().any(|new| new.as_str() == *one)).collect();
+    let folder = file.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let session = Session::at(folder).ok();
+    let named = |key: &str| match session.as_ref().and_then(|session| name_of(&session.workspace, key)) {
+        Some(name) => format!("{name} ({key})"),
+        None => key.to_owned(),
+    };
+    let only = |these: &[&str], those: &[&str]| -> Vec<String> {
+        these.iter().filter(|one| !those.contains(one)).map(|one| named(one)).collect()
+    };
+    let (gains, loses) = (only(&wanted_texts, &now_sealed), only(&now_sealed, &wanted_texts));
+    tell_access(&file.shown, &gains, &loses, ui);
+    if !args.yes && (!gains.is_empty() || !loses.is_empty()) {
+        if !ui.is_interactive() {
+            return Err(Failure::usage("there is nobody to ask").help("`--yes` seals it to them without asking"));
+        }
+        if !ui.confirm("Seal it to them?") {
+            return Err(Failure::new("nothing was changed"));
+        }
+    }
     let found = identities(&args.keys, ui)?;
-    let text = encrypted.rewrap(&found.identities, &wanted).map_err(|error| file.failure(&error, Some(&found)))?;
-    file.replace(&text)?;
+    let mut judged = file.judge()?;
+    let renew = judged.renew();
+    let text = if renew {
+        // The data key that a stranger may know is not handed on.
+        let clear = encrypted.clear(&found.identities).map_err(|error| file.failure(&error, Some(&found)))?;
+        encrypted.with_new_key(&clear, &encrypted.settings(&wanted, &now()), &mut random)
+    } else {
+        encrypted.rewrap(&found.identities, &wanted)
+    };
+    let text = text.map_err(|error| file.failure(&error, Some(&found)))?;
+    file.keep(&text, &mut judged, ui)?;
     ui.say(&format!("{} is sealed to {} recipients", file.shown, wanted.len()));
-    if !gone.is_empty() {
-        ui.say(&format!(
-            "  who was removed may still hold the data key: `tieline sops rotate -i {}`",
-            word(&file.shown)
-        ));
+    if !renew && !loses.is_empty() {
+        let shown = word(&file.shown);
+        ui.say(&format!("  who was removed may still hold the data key: `tieline sops rotate -i {shown}`"));
+        judged.retire(&text, file.format, ui);
     }
     Ok(Exit::Done)
 }

@@ -1,0 +1,152 @@
+//! Whether a file may keep its data key: whether this operator made or accepted it, or somebody whose signature counts did.
+
+use std::path::{Path, PathBuf};
+
+use super::{Failure, Session};
+use crate::bundle::signature::{AllowedSigners, COMMITS};
+use crate::diagnostic::listed;
+use crate::reporters::text::visible;
+use crate::secrets::accepted::{Accepted, Location, Standing, same_entries};
+use crate::sops::{Encrypted, Format};
+use crate::ui::Ui;
+use crate::world::brought::{Brought, brought};
+use crate::world::{System, World, disk};
+
+/// Names the file of allowed signers whose commits bring data keys that are accepted.
+pub(super) const SIGNERS: &str = "TIELINE_ALLOWED_SIGNERS";
+
+/// Who decides on data keys.
+pub(super) struct Acceptance<'a> {
+    world: &'a System,
+    signers: Option<AllowedSigners>,
+}
+
+/// A file of which it was found out.
+pub(super) struct Judged {
+    /// The memory of its place.
+    pub(super) accepted: Accepted,
+    /// What comes of it and of the commit's signature.
+    pub(super) standing: Standing,
+    /// The file as people know it.
+    shown: String,
+}
+
+impl<'a> Acceptance<'a> {
+    /// Reads the operator's allowed signers; `near` is a path in the repository that it is about.
+    pub(super) fn new(world: &'a System, near: &Path) -> Result<Self, Failure> {
+        let Some(named) = world.variable(SIGNERS).map(PathBuf::from) else { return Ok(Self { world, signers: None }) };
+        let shown = named.display();
+        let wrong = |why: &str| Failure::usage(format!("{SIGNERS} names `{shown}`, {why}"));
+        // What a repository holds, whoever opens a pull request may change.
+        let repository = disk::absolute(near);
+        let repository = disk::repository(&repository);
+        if !named.is_absolute() || (repository.is_some() && disk::repository(&named) == repository) {
+            return Err(wrong("which the repository could change")
+                .help("name a file outside of the repository by its absolute path"));
+        }
+        let text = disk::read_private(&named, 4 << 20).map_err(|_| wrong("which can't be read"))?;
+        Ok(Self { world, signers: Some(AllowedSigners::parse(text.expose().as_bytes())) })
+    }
+
+    /// Finds out how a file stands. `path` is absolute; a text that is not a sops file is foreign.
+    pub(super) fn judge(&self, location: Location, path: &Path, (text, format): (&str, Format), shown: &str) -> Judged {
+        let accepted = Accepted::read(self.world, location);
+        let standing = match Encrypted::parse_as(text, format) {
+            Ok(file) => match accepted.standing(&file) {
+                Standing::Foreign if self.signer(&file, path, format).is_some() => Standing::Accepted,
+                standing => standing,
+            },
+            Err(_) => Standing::Foreign,
+        };
+        Judged { accepted, standing, shown: shown.to_owned() }
+    }
+
+    /// Whose signature the commit has that brought a file's data key.
+    fn signer(&self, file: &Encrypted<'_>, path: &Path, format: Format) -> Option<String> {
+        self.signers.as_ref()?;
+        self.signed(&commit_of(file, path, format)?)
+    }
+
+    /// The allowed signer of a commit.
+    pub(super) fn signed(&self, commit: &Brought) -> Option<String> {
+        let (signers, signature) = (self.signers.as_ref()?, commit.signature.as_ref()?);
+        let time = jiff::Timestamp::from_second(commit.time).ok()?;
+        let signer = signers.verify_for(COMMITS, &signature.armored, &signature.payload, time);
+        signer.ok().map(|signer| signer.principals)
+    }
+}
+
+/// The commit that brought the data key of a file as it stands now.
+pub(super) fn commit_of(file: &Encrypted<'_>, path: &Path, format: Format) -> Option<Brought> {
+    let same = |text: &str| Encrypted::parse_as(text, format).is_ok_and(|other| same_entries(&other, file));
+    brought(path, &same)
+}
+
+impl Judged {
+    /// Whether everything is to be encrypted under a new data key.
+    pub(super) fn renew(&self) -> bool {
+        self.standing != Standing::Accepted
+    }
+
+    /// Remembers the data key of the text that was written, and says if it is another one than before, and why.
+    pub(super) fn written(&mut self, old: Option<&str>, new: &str, format: Format, ui: &Ui) {
+        let Ok(file) = Encrypted::parse_as(new, format) else { return };
+        let old = old.and_then(|old| Encrypted::parse_as(old, format).ok());
+        if old.as_ref().is_some_and(|old| !same_entries(old, &file)) {
+            let shown = visible(&self.shown);
+            match self.standing {
+                Standing::Accepted => {}
+                Standing::Retired => ui.say(&format!(
+                    "{shown}: who lost access may know the old data key, so everything is encrypted under a new one"
+                )),
+                Standing::Foreign => ui.say(&format!(
+                    "{shown}: its data key was not made or accepted here, so everything is encrypted under a new one"
+                )),
+            }
+        }
+        self.remember(&file, false, ui);
+    }
+
+    /// Remembers that somebody knows the data key of the text that was written who has lost access by it: what is written next
+    /// gets another one.
+    pub(super) fn retire(&mut self, new: &str, format: Format, ui: &Ui) {
+        if let Ok(file) = Encrypted::parse_as(new, format) {
+            self.remember(&file, true, ui);
+        }
+    }
+
+    /// Remembers the data key of a file as it is now.
+    pub(super) fn remember(&mut self, file: &Encrypted<'_>, retired: bool, ui: &Ui) {
+        if let Err(error) = self.accepted.remember(file, retired) {
+            // Without a memory the next command makes a new data key again, which does no harm.
+            ui.say(&format!(
+                "{}: its data key can't be remembered: {}",
+                visible(&self.shown),
+                visible(&error.to_string())
+            ));
+        }
+    }
+}
+
+/// Says who gains and who loses access to a file.
+pub(super) fn tell_access(file: &str, gains: &[String], loses: &[String], ui: &Ui) {
+    for (names, verb) in [(gains, "can decrypt"), (loses, "can no longer decrypt")] {
+        if !names.is_empty() {
+            let names = listed(names.iter().map(String::as_str), usize::MAX);
+            ui.say(&format!("{} {verb} {}", visible(&names), visible(file)));
+        }
+    }
+}
+
+/// Where a file belongs: to a layer of the workspace that it lies in, or to its path.
+pub(super) fn location(file: &Path) -> Location {
+    of_layer(file).unwrap_or_else(|| Location::Path(disk::absolute(file)))
+}
+
+fn of_layer(file: &Path) -> Option<Location> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let session = Session::at(folder).ok()?;
+    let path = session.inside(Path::new(file.file_name()?)).ok()?;
+    let layer = session.workspace.layers().find(|layer| layer.file("secrets.sops.yaml") == path)?;
+    Some(Location::Layer { workspace: session.workspace.root.settings.id?, layer: layer.path.to_string() })
+}

@@ -1,0 +1,135 @@
+//! The commit that brought a file's present content to the branch that is checked out, and its signature.
+//!
+//! Objects are read as they are stored; no program runs, and nothing is fetched.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use gix::ObjectId;
+use gix::objs::tree::EntryKind;
+
+use super::disk;
+
+/// A history may be this long; a file that came before counts as unknown.
+const MAX_COMMITS: usize = 200_000;
+/// A version may have this many bytes; a larger one is another.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// A commit that brought something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brought {
+    /// Its id.
+    pub commit: String,
+    /// Its author's name: a claim, unless it is signed.
+    pub author: String,
+    /// When it was committed, in seconds since 1970: a claim too.
+    pub time: i64,
+    /// Its signature, if it has one.
+    pub signature: Option<Signature>,
+}
+
+/// The signature of a commit, not verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// As it stands in the commit, armored.
+    pub armored: Vec<u8>,
+    /// The bytes that it is of: the commit without it.
+    pub payload: Vec<u8>,
+}
+
+/// The commit from which on every version of `file` in the checked-out branch is `same`: the one whose parents have other
+/// versions, or none.
+///
+/// Where a merge takes a version from its other side, that side's commit brought it; unless the first side had that version
+/// already and left it: then the merge went back to it.
+///
+/// `None` outside of a repository, where the checked-out commit has no such version, or where the clone lacks the history
+/// that would tell.
+pub fn brought(file: &Path, same: &dyn Fn(&str) -> bool) -> Option<Brought> {
+    let root = disk::repository(file)?;
+    let below: Vec<&str> = file.strip_prefix(root).ok()?.iter().map(|part| part.to_str()).collect::<Option<_>>()?;
+    let repository = gix::open_opts(root, gix::open::Options::isolated()).ok()?;
+    let mut versions = Versions { repository: &repository, path: &below, same, known: HashMap::new() };
+    let mut at = repository.head_id().ok()?.detach();
+    if !versions.has(at)? {
+        return None;
+    }
+    let mut merges: Vec<(ObjectId, Vec<ObjectId>)> = Vec::new();
+    for count in 0.. {
+        let parents: Vec<ObjectId> =
+            repository.find_commit(at).ok()?.parent_ids().map(|parent| parent.detach()).collect();
+        let having = parents.iter().map(|parent| versions.has(*parent)).collect::<Option<Vec<bool>>>()?;
+        let Some(next) = having.iter().position(|has| *has) else { break };
+        if next > 0 {
+            merges.push((at, parents[..next].to_vec()));
+        }
+        at = parents[next];
+        if count == MAX_COMMITS {
+            return None;
+        }
+    }
+    for (merge, others) in merges {
+        // What can't be told counts as yes.
+        let left = |other: &ObjectId| {
+            repository.merge_base(at, *other).map_or(true, |base| base.is_some_and(|base| base.detach() == at))
+        };
+        if others.iter().any(left) {
+            at = merge;
+            break;
+        }
+    }
+    described(&repository.find_commit(at).ok()?)
+}
+
+fn described(commit: &gix::Commit<'_>) -> Option<Brought> {
+    let author = commit.author().ok()?;
+    let signature = commit
+        .signature()
+        .ok()?
+        .map(|(armored, payload)| Signature { armored: armored.to_vec(), payload: payload.to_bstring().to_vec() });
+    Some(Brought {
+        commit: commit.id.to_string(),
+        author: author.name.to_string(),
+        time: commit.time().ok()?.seconds,
+        signature,
+    })
+}
+
+/// The versions of one file.
+struct Versions<'v> {
+    repository: &'v gix::Repository,
+    /// The file's way from the root of the repository.
+    path: &'v [&'v str],
+    same: &'v dyn Fn(&str) -> bool,
+    /// What was found of each blob.
+    known: HashMap<ObjectId, bool>,
+}
+
+impl Versions<'_> {
+    /// Whether a commit has a version that is the same; `None` where the clone lacks the commit.
+    fn has(&mut self, commit: ObjectId) -> Option<bool> {
+        let mut tree = self.repository.find_commit(commit).ok()?.tree().ok()?;
+        let Some((name, folders)) = self.path.split_last() else { return Some(false) };
+        for folder in folders {
+            let Some(entry) = tree.find_entry(*folder) else { return Some(false) };
+            let (id, kind) = (entry.object_id(), entry.mode().kind());
+            if kind != EntryKind::Tree {
+                return Some(false);
+            }
+            tree = self.repository.find_tree(id).ok()?;
+        }
+        let Some(entry) = tree.find_entry(*name) else { return Some(false) };
+        if !matches!(entry.mode().kind(), EntryKind::Blob | EntryKind::BlobExecutable) {
+            return Some(false);
+        }
+        let blob = entry.object_id();
+        if let Some(known) = self.known.get(&blob) {
+            return Some(*known);
+        }
+        let small = self.repository.find_header(blob).ok()?.size() <= MAX_BYTES;
+        let text = if small { Some(self.repository.find_object(blob).ok()?.detach().data) } else { None };
+        let has = text.is_some_and(|text| std::str::from_utf8(&text).is_ok_and(self.same));
+        self.known.insert(blob, has);
+        Some(has)
+    }
+}

@@ -1,0 +1,176 @@
+//! Data keys of somebody else that are accepted: by hand, or because an allowed signer committed them.
+
+use std::fs;
+
+use super::data_key::{Eve, ME, STAGE, ended_well, entries};
+use crate::secrets::{PROD, commit, git, quickstart, set};
+use crate::shell::{Shell, feed};
+
+/// Ana and ben share a workspace; each has a home of their own.
+fn ana_and_ben() -> (Shell, Shell) {
+    let ana = quickstart();
+    let ben = ana.again();
+    let recipient = ben.ok(&["keygen"]).stdout.trim().to_owned();
+    ana.ok(&["recipients", "add", "ben", &recipient]);
+    (ana, ben)
+}
+
+#[test]
+fn e02_two_operators_write_in_turn_under_the_same_data_key_once_it_is_accepted() {
+    let (ana, ben) = ana_and_ben();
+    let made = entries(&ana.read(PROD));
+    assert_eq!(made.len(), 2);
+    let asked = ben.run(&["recipients", "accept", "-e", "prod"]);
+    assert_eq!(asked.code, 64, "{asked:#?}");
+    assert!(asked.stderr.contains(&format!("`me ({ME})`, `ben (age1")), "{asked:#?}");
+    ben.ok(&["recipients", "accept", "-e", "prod", "--yes"]);
+    for turn in 0..10 {
+        let who = if turn % 2 == 0 { &ben } else { &ana };
+        let ended = set(who, "HUBSPOT_TOKEN", "prod", &format!("kelp {turn}"));
+        assert!(!ended.stderr.contains("data key"), "{ended:#?}");
+        assert_eq!(entries(&ana.read(PROD)), made, "turn {turn}");
+    }
+    assert!(ben.ok(&["recipients", "accept", "-e", "prod", "--yes"]).stderr.contains("nothing to accept"));
+    // A file that was not accepted gets a new one, and then it is ana who is told.
+    let ended = set(&ben, "HUBSPOT_TOKEN", "dev", "kelp");
+    assert!(ended.stderr.contains("not made or accepted here"), "{ended:#?}");
+    assert!(set(&ana, "HUBSPOT_TOKEN", "dev", "sand").stderr.contains("not made or accepted here"));
+    assert!(!set(&ana, "HUBSPOT_TOKEN", "dev", "salt").stderr.contains("data key"));
+}
+
+/// Keys that sign commits, and the operator's file that allows one of them.
+fn signers(shell: &Shell) -> String {
+    for name in ["ana", "eve"] {
+        let file = shell.home().join(name);
+        let made =
+            feed(shell.command("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]).arg(&file), "");
+        ended_well(&made);
+    }
+    let public = fs::read_to_string(shell.home().join("ana.pub")).unwrap();
+    let allowed = shell.home().join("allowed_signers");
+    fs::write(&allowed, format!("ana@example.com namespaces=\"git\" {public}")).unwrap();
+    allowed.to_str().unwrap().to_owned()
+}
+
+fn commit_signed(shell: &Shell, by: &str) {
+    let key = shell.home().join(by);
+    let key = format!("user.signingkey={}", key.display());
+    assert_eq!(git(shell, &["add", "-A"]).code, 0);
+    let options = ["-c", "gpg.format=ssh", "-c", &key, "commit", "-q", "-S", "-m", by];
+    ended_well(&git(shell, &options));
+}
+
+#[test]
+fn e02_a_data_key_that_an_allowed_signer_committed_is_kept() {
+    let (ana, ben) = ana_and_ben();
+    let allowed = signers(&ana);
+    commit(&ana, "first");
+    let ben = ben.with("TIELINE_ALLOWED_SIGNERS", &allowed);
+    let kept = |name: &str| {
+        let before = entries(&ana.read(PROD));
+        let ended = set(&ben, "HUBSPOT_TOKEN", "prod", name);
+        let kept = entries(&ana.read(PROD)) == before;
+        assert_eq!(kept, !ended.stderr.contains("data key"), "{ended:#?}");
+        kept
+    };
+    assert!(!kept("the first commit is not signed"));
+    set(&ana, "HUBSPOT_TOKEN", "prod", "ana's");
+    assert!(!kept("not committed"));
+    set(&ana, "HUBSPOT_TOKEN", "prod", "ana's again");
+    commit_signed(&ana, "ana");
+    let (old, there) = (ana.read(PROD), git(&ana, &["rev-parse", "HEAD"]).stdout);
+    assert!(kept("signed"));
+    ana.put("README.md", "later commits don't matter\n");
+    commit(&ana, "later");
+    assert!(kept("signed by ana, and accepted by now"));
+    set(&ana, "WAREHOUSE_PASSWORD", "prod", "x");
+    ana.ok(&["sops", "rotate", "-i", PROD]);
+    commit_signed(&ana, "eve");
+    assert!(!kept("signed by eve"));
+    // What ana signed once, and a stranger brings back.
+    ana.put(PROD, &old);
+    commit(&ana, "back");
+    assert!(!kept("signed, and left since"));
+    commit(&ana, "now");
+    for step in [&["checkout", "-q", "-b", "other", there.trim()][..], &["commit", "-q", "--allow-empty", "-m", "x"]] {
+        ended_well(&git(&ana, step));
+    }
+    ended_well(&git(&ana, &["checkout", "-q", "main"]));
+    ended_well(&git(&ana, &["merge", "-q", "-s", "ours", "-m", "m", "other"]));
+    ana.put(PROD, &old);
+    assert_eq!(git(&ana, &["add", "-A"]).code, 0);
+    ended_well(&git(&ana, &["commit", "-q", "--amend", "--no-edit"]));
+    assert!(!kept("a merge that goes back to it"));
+}
+
+#[test]
+fn e02_a_branch_of_a_signer_counts_where_a_merge_takes_it_in() {
+    let (ana, ben) = ana_and_ben();
+    let allowed = signers(&ana);
+    commit(&ana, "first");
+    assert_eq!(git(&ana, &["checkout", "-q", "-b", "side"]).code, 0);
+    ana.ok(&["sops", "rotate", "-i", PROD]);
+    commit_signed(&ana, "ana");
+    assert_eq!(git(&ana, &["checkout", "-q", "main"]).code, 0);
+    ended_well(&git(&ana, &["merge", "-q", "--no-ff", "-m", "m", "side"]));
+    let before = entries(&ana.read(PROD));
+    let ben = ben.with("TIELINE_ALLOWED_SIGNERS", &allowed);
+    set(&ben, "HUBSPOT_TOKEN", "prod", "kelp");
+    assert_eq!(entries(&ana.read(PROD)), before);
+}
+
+/// The file of allowed signers is the operator's: never one that a pull request can change.
+#[test]
+fn e02_the_repository_does_not_say_whose_signature_counts() {
+    let shell = quickstart();
+    commit(&shell, "first");
+    shell.put("signers", "");
+    let inside = shell.folder.join("signers");
+    for named in ["signers", inside.to_str().unwrap(), "/nowhere"] {
+        let shell = shell.again().with("TIELINE_ALLOWED_SIGNERS", named);
+        let shell = shell.with("SOPS_AGE_KEY_FILE", inside.with_file_name("demo-identity.txt").to_str().unwrap());
+        let ended = shell.run_with(&["secret", "set", "HUBSPOT_TOKEN", "-e", "prod"], "kelp");
+        assert_eq!(ended.code, 64, "{ended:#?}");
+    }
+}
+
+#[test]
+fn e02_who_accepts_is_told_who_is_in_the_file_and_who_brought_it() {
+    let shell = quickstart();
+    let eve = Eve::stage(&shell);
+    commit(&shell, "stage");
+    let asked = shell.run(&["recipients", "accept", "-e", "stage"]);
+    assert_eq!(asked.code, 64);
+    for words in [&format!("{STAGE} says that it is sealed to `me ({ME})`"), "by Ana on 20", "the name is only a claim"]
+    {
+        assert!(asked.stderr.contains(words), "{words}: {asked:#?}");
+    }
+    assert!(shell.run(&["recipients", "accept", "-e", "prodd"]).code == 64);
+    // To accept is to trust: then it is hers to read.
+    shell.ok(&["recipients", "accept", "-e", "stage", "--yes"]);
+    set(&shell, "HUBSPOT_TOKEN", "stage", "kelp");
+    assert!(eve.reads(STAGE).is_some());
+}
+
+#[test]
+fn e02_an_audit_names_files_whose_data_key_nobody_here_accepted() {
+    let shell = quickstart();
+    let rows = |shell: &Shell| {
+        let ended = shell.run(&["audit", "--format", "json"]);
+        let all: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+        let own = all.as_array().unwrap().iter().filter(|row| row["kind"] == "unaccepted");
+        let places: Vec<String> = own.map(|row| row["place"].as_str().unwrap().to_owned()).collect();
+        (ended.code, places, ended.stderr)
+    };
+    let (code, places, told) = rows(&shell);
+    assert_eq!((code, places.len(), &*told), (0, 0, ""), "without a memory nothing fails");
+    let told = shell.ok(&["audit"]).stderr;
+    assert_eq!(told.matches("no data key was made or accepted on this machine").count(), 1, "{told}");
+    shell.ok(&["recipients", "accept", "--yes"]);
+    assert_eq!(rows(&shell), (0, Vec::new(), String::new()));
+    Eve::stage(&shell);
+    let (code, places, _) = rows(&shell);
+    assert_eq!((code, places), (1, vec![STAGE.to_owned()]));
+    let told = shell.run(&["audit"]).stdout;
+    assert!(told.contains("files whose data key somebody else made"), "{told}");
+}
