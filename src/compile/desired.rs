@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Compiled;
 use super::names::{AllNames, Names, SourceKind};
-use crate::connectors::Catalogue;
+use crate::connectors::{Catalogue, Connector};
 use crate::digest::Digest;
 use crate::model::connection::Connection;
 use crate::model::consumer::Consumer;
@@ -102,8 +102,15 @@ fn trust(
 ) -> Json {
     let used: BTreeSet<&str> = compiled.connections.values().map(|c| &*c.connector.value).collect();
     let loaded = used.into_iter().filter_map(|id| Some((id, catalogue.get(id)?.ok()?)));
-    let connectors: Map<String, Json> =
-        loaded.map(|(id, c)| (id.to_owned(), json!({"schema": c.digest(), "secrets": c.secret_pointers()}))).collect();
+    let trusted = |c: &Connector| {
+        json!({
+            "schema": c.digest(),
+            "secrets": c.secret_pointers(),
+            "harmless": c.harmless(),
+            "references": c.connection_pointers(),
+        })
+    };
+    let connectors: Map<String, Json> = loaded.map(|(id, c)| (id.to_owned(), trusted(c))).collect();
     // Whom consumers bring in, by name: plans speak of people and machines, not of keys.
     let consumers = compiled.consumers.iter().flat_map(|c| &c.recipients);
     let runtimes: BTreeMap<&str, &str> =

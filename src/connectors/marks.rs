@@ -275,7 +275,7 @@ fn any<'s>(said: &Said<'s>) -> impl Iterator<Item = Part<'s>> + use<'s> {
     schemas.map(move |schema| Part { schema, asked })
 }
 
-fn items<'s>(map: &'s Map<String, Value>) -> impl Iterator<Item = &'s Value> {
+fn items(map: &Map<String, Value>) -> impl Iterator<Item = &Value> {
     let single = ["items", "additionalItems", "unevaluatedItems", "contains"];
     let single = single.into_iter().filter_map(|key| map.get(key)).filter(|schema| schema.is_object());
     single.chain(list(map, "prefixItems")).chain(list(map, "items"))

@@ -34,7 +34,7 @@ pub(super) const MARKS: [&str; 3] = ["writeOnly", "airbyte_secret", "x-secret"];
 /// nothing that they describe is clear.
 pub(super) fn is_marked(schema: &Map<String, Value>) -> bool {
     let flag = |key: &&str| schema.get(*key).is_some_and(|mark| *mark != Value::Bool(false));
-    MARKS.iter().any(|key| flag(&key)) || schema.get("format").and_then(Value::as_str) == Some("password")
+    MARKS.iter().any(flag) || schema.get("format").and_then(Value::as_str) == Some("password")
 }
 
 /// Keywords that ask nothing of a value: what only describes, and what leads to other schemas.

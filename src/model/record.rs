@@ -11,7 +11,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::digest::Digest;
-use crate::value::push_segment;
+use crate::value::{push_segment, segments};
 
 /// The one key of the map that stands in a record for a secret value:
 /// `{"$secret": {"names": […], "sources": [{"name", "from", "version"}], "delivery": "resolve"}}`, and `template`, a
@@ -33,8 +33,8 @@ pub struct Desired {
     /// `labels`, `recipients`, `consumers`, `slots` (secrets that a customer is to supply: `[{path, required, schema}]`), `expose`, `protect`. All are always there; what is not set is `null` or empty.
     pub records: BTreeMap<String, Value>,
     /// Who and what is trusted: `target`, `publish`, `recipients: {NAME: public key}`, guards, rule levels, and for each connector used
-    /// its schema's digest and secret paths, `connectors: {ID: {schema, secrets: [pointer]}}`, where a segment `*` of
-    /// a pointer stands for any.
+    /// its schema's digest and secret paths, `connectors: {ID: {schema, secrets, harmless, references}}`: lists of pointers, of
+    /// which a segment `*` stands for any.
     pub trust: Value,
 }
 
@@ -79,7 +79,27 @@ pub fn contains_secret(value: &Value) -> bool {
 
 /// The secret paths of a connector's schema, from a trust block: JSON Pointers in which a segment `*` stands for any.
 pub fn secret_paths<'t>(trust: &'t Value, connector: &str) -> impl Iterator<Item = &'t str> {
-    trust.get("connectors").and_then(|all| all.get(connector)).into_iter().flat_map(|one| texts(one, "secrets"))
+    paths(trust, connector, "secrets")
+}
+
+/// The paths that a connector's schema calls harmless, likewise: each stands for all below it.
+pub fn harmless_paths<'t>(trust: &'t Value, connector: &str) -> impl Iterator<Item = &'t str> {
+    paths(trust, connector, "harmless")
+}
+
+/// The paths of a connector's schema at which other connections are named, likewise.
+pub fn reference_paths<'t>(trust: &'t Value, connector: &str) -> impl Iterator<Item = &'t str> {
+    paths(trust, connector, "references")
+}
+
+fn paths<'t>(trust: &'t Value, connector: &str, list: &'static str) -> impl Iterator<Item = &'t str> + use<'t> {
+    trust.get("connectors").and_then(|all| all.get(connector)).into_iter().flat_map(|one| texts(one, list))
+}
+
+/// Whether `path` is, or lies below, what such a path names.
+pub fn covers(pattern: &str, path: &str) -> bool {
+    let mut path = segments(path);
+    segments(pattern).all(|pattern| path.next().is_some_and(|segment| pattern == "*" || pattern == segment))
 }
 
 /// The secrets of a record, in `config` and `auth`: the JSON Pointer of each and what stands under `$secret`.
@@ -127,6 +147,6 @@ pub fn each_secret<'r>(record: &'r Value, each: &mut impl FnMut(&'r Value)) {
 }
 
 /// The texts of a list in a record, such as `recipients` or `consumers`.
-pub fn texts<'r>(record: &'r Value, key: &str) -> impl Iterator<Item = &'r str> {
+pub fn texts<'r>(record: &'r Value, key: &str) -> impl Iterator<Item = &'r str> + use<'r> {
     record.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }

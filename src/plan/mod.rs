@@ -7,6 +7,7 @@ pub mod access;
 pub mod guards;
 pub mod leaves;
 pub mod moves;
+mod retarget;
 pub mod saved;
 pub mod trust;
 

@@ -11,7 +11,7 @@ use super::human::Look;
 use super::shown::{Show, Shown, Style};
 use super::text::visible;
 use crate::plan::leaves::Leaf;
-use crate::plan::trust::TrustChange;
+use crate::plan::trust::{TrustChange, retargeted};
 use crate::plan::{Action, Base, Change, Plan};
 use crate::value::segments;
 
@@ -105,6 +105,12 @@ pub fn changes_human(changes: &[Change], look: Look) -> Shown {
     let mut out = Out { text: Shown::default(), color: look.color, width: look.width };
     out.changes(changes);
     out.text
+}
+
+/// What is said of a secret beside which settings change; `of` is the deployed instance that it comes from.
+pub fn re_targeted(of: Option<&str>) -> String {
+    let secret = of.map_or_else(|| "a secret in use".to_owned(), |of| format!("a secret of {of}"));
+    format!("credential re-targeted: {secret} could be sent elsewhere or with less protection")
 }
 
 fn connections(count: usize) -> String {
@@ -277,17 +283,22 @@ impl Out {
         }
         self.line(&self.paint(Style::Bold, "trust changes"));
         for change in changes {
-            match change {
-                TrustChange::Block(leaf) => self.leaf(leaf, 2),
-                TrustChange::Destination { instance, leaf } => {
-                    let told = format!(
-                        "  {}: credential re-targeted: a secret in use would be sent elsewhere",
-                        visible(instance)
-                    );
-                    self.line(&self.paint(Style::Red, &told));
-                    self.leaf(leaf, 4);
-                }
+            if let TrustChange::Block(leaf) = change {
+                self.leaf(leaf, 2);
             }
+        }
+        for group in retargeted(changes) {
+            let what = re_targeted(group.of.map(visible).as_deref());
+            let told = match &group.instances[..] {
+                [instance] => format!("  {}: {what}", visible(instance)),
+                instances => format!("  {what}, in {}:", connections(instances.len())),
+            };
+            self.line(&self.paint(Style::Red, &told));
+            if group.instances.len() > 1 {
+                let ids: Vec<String> = group.instances.iter().map(|id| (*id).to_owned()).collect();
+                listed(&ids).iter().for_each(|ids| self.line(&format!("    {ids}")));
+            }
+            group.leaves.iter().for_each(|leaf| self.leaf(leaf, 4));
         }
         self.line("");
     }

@@ -94,11 +94,12 @@ fn leaf(leaf: &Leaf) -> Value {
 
 fn trust(change: &TrustChange) -> Value {
     let mut value = leaf(change.leaf());
-    let (kind, instance) = match change {
-        TrustChange::Block(_) => ("trust", None),
-        TrustChange::Destination { instance, .. } => ("destination", Some(instance)),
+    let (kind, instance, of) = match change {
+        TrustChange::Block(_) => ("trust", None, None),
+        TrustChange::Destination { instance, of, .. } => ("destination", Some(instance), of.as_deref()),
     };
     value["kind"] = kind.into();
     value["instance"] = instance.map(String::as_str).into();
+    value["compared_with"] = of.into();
     value
 }

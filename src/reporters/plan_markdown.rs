@@ -7,9 +7,10 @@
 use std::fmt::Write;
 
 use super::human::Look;
-use super::plan_human::{changes_human, summary};
+use super::plan_human::{changes_human, re_targeted, summary};
 use super::text::visible;
-use crate::plan::trust::TrustChange;
+use crate::plan::leaves::Leaf;
+use crate::plan::trust::{Retargeted, TrustChange, retargeted};
 use crate::plan::{Base, Plan};
 use crate::value::segments;
 
@@ -51,7 +52,7 @@ fn one(plan: &Plan, room: usize) -> String {
         None => code(&one.reason),
     });
     list(&mut text, "⛔ Refused", refused);
-    list(&mut text, "⚠️ Trust changes", plan.trust.iter().map(trust));
+    trust(&mut text, plan, room / 2);
     let access = plan.access.iter().flat_map(|access| {
         let told = |word: &str, ids: &[String]| {
             (!ids.is_empty()).then(|| format!("{} {word} {}", code(&access.recipient), codes(ids.iter())))
@@ -110,24 +111,60 @@ fn list(text: &mut String, title: &str, entries: impl Iterator<Item = String>) {
     text.push('\n');
 }
 
-fn trust(change: &TrustChange) -> String {
-    let leaf = change.leaf();
+/// What is trusted: re-targeted secrets first; what is more than a glance takes is folded, so that nothing pushes anything
+/// out of sight but what would not fit at all.
+fn trust(text: &mut String, plan: &Plan, room: usize) {
+    let groups = retargeted(&plan.trust);
+    let block = plan.trust.iter().filter_map(|change| match change {
+        TrustChange::Block(leaf) => Some(setting(leaf)),
+        TrustChange::Destination { .. } => None,
+    });
+    let entries: Vec<String> = groups.iter().map(retarget).chain(block).collect();
+    if entries.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "⚠️ Trust changes:\n");
+    let mut shown = 0;
+    for entry in &entries {
+        if text.chars().count() + entry.chars().count() > room {
+            break;
+        }
+        if shown == SHOWN {
+            let _ = writeln!(text, "\n<details><summary>{} more trust changes</summary>\n", entries.len() - SHOWN);
+        }
+        let _ = writeln!(text, "- {entry}");
+        shown += 1;
+    }
+    if shown < entries.len() {
+        let _ = writeln!(
+            text,
+            "- **{} hidden**: too long for a comment; `tieline plan` shows them all",
+            entries.len() - shown
+        );
+    }
+    if shown > SHOWN {
+        let _ = writeln!(text, "\n</details>");
+    }
+    text.push('\n');
+}
+
+fn retarget(group: &Retargeted<'_>) -> String {
+    let instances: Vec<String> = group.instances.iter().map(|id| (*id).to_owned()).collect();
+    let settings: Vec<String> = group.leaves.iter().map(setting).collect();
+    let what = re_targeted(group.of.map(code).as_deref());
+    let what = what.replacen("credential re-targeted", "**credential re-targeted**", 1);
+    format!("{what}: {}: {}", codes(instances.iter()), settings.join("; "))
+}
+
+/// A setting with both values and its line.
+fn setting(leaf: &Leaf) -> String {
     let path = code(&segments(&leaf.path).collect::<Vec<_>>().join("."));
     let values = match leaf.secret {
         Some(note) => note.text().to_owned(),
         None => format!("{} to {}", code(&leaf.old.to_string()), code(&leaf.new.to_string())),
     };
     let place = leaf.place.as_ref().map(|(file, line)| format!(" ({})", code(&format!("{file}:{line}"))));
-    let place = place.unwrap_or_default();
-    match change {
-        TrustChange::Block(_) => format!("{path}: {values}{place}"),
-        TrustChange::Destination { instance, .. } => {
-            format!(
-                "**credential re-targeted**: {} would send a secret elsewhere; {path}: {values}{place}",
-                code(instance)
-            )
-        }
-    }
+    format!("{path}: {values}{}", place.unwrap_or_default())
 }
 
 fn codes<'a>(names: impl Iterator<Item = &'a String>) -> String {

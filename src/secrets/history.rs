@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::connectors::Catalogue;
+use crate::model::record::covers;
 use crate::source::Sources;
 use crate::template;
 use crate::value::{Node, Value, push_segment};
@@ -118,17 +119,9 @@ fn visit(node: &Node, pointer: &mut String, fields: &BTreeSet<String>, found: &m
         }
         Value::Null | Value::Secret(_) => {}
         Value::String(text) if text.is_empty() || text.contains(template::OPEN) => {}
-        _ if fields.contains(pointer.as_str()) || fields.iter().any(|field| fits(field, pointer)) => {
+        _ if fields.contains(pointer.as_str()) || fields.iter().any(|field| covers(field, pointer)) => {
             found(pointer, node)
         }
         _ => {}
     }
-}
-
-/// Whether a pointer is one of a field that may have any key, or be any item.
-fn fits(field: &str, pointer: &str) -> bool {
-    let same = |(a, b): (&str, &str)| a == b || a == "*";
-    field.contains('*')
-        && field.matches('/').count() == pointer.matches('/').count()
-        && field.split('/').zip(pointer.split('/')).all(same)
 }

@@ -45,7 +45,11 @@ fn change(instance: &str) -> Change {
 fn plan(changes: Vec<Change>) -> Plan {
     let digest = Digest::of(b"x");
     let trust = changes.iter().take(1).flat_map(|change| &change.leaves).map(|leaf| {
-        tieline::plan::trust::TrustChange::Destination { instance: HOSTILE.to_owned(), leaf: leaf.clone() }
+        tieline::plan::trust::TrustChange::Destination {
+            instance: HOSTILE.to_owned(),
+            of: Some(HOSTILE.to_owned()),
+            leaf: leaf.clone(),
+        }
     });
     Plan {
         scope: scope(),

@@ -110,11 +110,10 @@ access
 
 trust changes
   recipients.ops: + "OPS"
-  fresh@globex: credential re-targeted: a secret in use would be sent elsewhere
-    config.host: + "db.globex"   environments/prod/connections/fresh@globex.yaml:4
-  kept: credential re-targeted: a secret in use would be sent elsewhere
+  fresh@globex: credential re-targeted: a secret of gone could be sent elsewhere or with less protection
+    config.host: "db.example" -> "db.globex"   environments/prod/connections/fresh@globex.yaml:4
+  kept: credential re-targeted: a secret in use could be sent elsewhere or with less protection
     config.host: "db.example" -> "db.\u001b[2Jevil"   environments/prod/connections/kept.yaml:4
-  kept: credential re-targeted: a secret in use would be sent elsewhere
     config.tls.mode: "require" -> "disable"
 
 1 to create, 2 to update, 1 to delete, 1 to move
@@ -153,10 +152,11 @@ fn a60_a_secret_that_goes_elsewhere_is_told_but_not_one_that_stays() {
     };
     assert_eq!(told(&|r| r["config"]["port"] = 1.into()), ["/config/port"]);
     assert_eq!(told(&|r| r["connector"] = "mysql".into()), ["/connector"]);
-    assert_eq!(told(&|r| r["config"]["ssh_tunnel"] = json!({"host": "h", "user": "u"})), ["/config/ssh_tunnel/host"]);
+    assert_eq!(told(&|r| r["config"]["ssh_tunnel"] = json!({"host": "h", "user": "u"})).len(), 2);
     assert_eq!(told(&|r| r["config"]["tls"] = json!({"mode": "prefer"})), ["/config/tls/mode"]);
-    assert!(told(&|r| r["config"]["tls"] = json!({"mode": "verify-full"})).is_empty());
-    assert!(told(&|r| r["config"]["database"] = "other".into()).is_empty());
+    // No order of modes is known for every connector, so a stronger one is told as well.
+    assert_eq!(told(&|r| r["config"]["tls"] = json!({"mode": "verify-full"})), ["/config/tls/mode"]);
+    assert_eq!(told(&|r| r["config"]["database"] = "other".into()), ["/config/database"]);
     assert!(told(&|r| r["owner"] = "x".into()).is_empty());
     let other = |r: &mut Value| {
         r["config"]["port"] = 1.into();
@@ -175,7 +175,10 @@ fn a60_a_secret_that_goes_elsewhere_is_told_but_not_one_that_stays() {
         change(desired.records.get_mut("b").unwrap());
         plan(&bench, &desired).trust.iter().map(|change| change.leaf().path.clone()).collect::<Vec<_>>()
     };
-    assert_eq!(told(&|r| r["auth"]["more"] = secret("DB_PASSWORD", "1")), ["/config/host", "/config/url"]);
+    assert_eq!(
+        told(&|r| r["auth"]["more"] = secret("DB_PASSWORD", "1")),
+        ["/auth/more", "/config/host", "/config/url"]
+    );
     let rotate = |r: &mut Value| {
         r["auth"]["password"] = secret("OTHER", "2");
         r["config"]["url"] = secret("OTHER", "2");

@@ -34,7 +34,12 @@ fn a24_an_overlay_that_sends_a_secret_elsewhere_is_a_trust_change() {
     );
     let plan = shell.ok(&["plan", "prod"]).stdout;
     let told = trust_changes(&plan);
-    assert!(told.contains("warehouse: credential re-targeted: a secret in use would be sent elsewhere"), "{plan}");
+    assert!(
+        told.contains(
+            "warehouse: credential re-targeted: a secret in use could be sent elsewhere or with less protection"
+        ),
+        "{plan}"
+    );
     assert!(
         told.contains(
             "\"warehouse.example.com\" -> \"evil.example\"\n      environments/prod/connections/warehouse.yaml:"

@@ -5,12 +5,15 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::fs;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
 
+use crate::secrets::commit;
+use crate::shell::Shell;
 use crate::support::{Folder, Told, told};
 
 /// A value in clear, where a secret should stand.
@@ -410,4 +413,19 @@ fn e09_no_mark_is_lost_behind_any_chain_of_keywords() {
     assert!(lost.is_empty(), "{} of {}: {:#}", lost.len(), schemas.len(), lost[0]);
     let secret = fates.iter().filter(|fate| **fate == Fate::Secret).count();
     assert!(secret > 100, "only {secret} of {} were read at all", schemas.len());
+}
+
+#[test]
+fn e09_history_knows_what_stands_below_a_secret_place() {
+    let shell = Shell::new();
+    shell.put("tieline.yaml", "tieline: 1\nid: 7b0c1f6e-4a53-4a57-9d0b-1d6a3f1c2e90\n");
+    for folder in ["connections", "connectors", "environments/dev"] {
+        fs::create_dir_all(shell.folder.join(folder)).unwrap();
+    }
+    shell.put("environments/dev/environment.yaml", "description: dev\n");
+    shell.put("connectors/own.json", r#"{"properties": {"config": {}, "auth": {"writeOnly": true}}}"#);
+    shell.put("connections/own.yaml", &format!("connector: own\nconfig: {{}}\nauth: {{a: {{b: {CANARY}}}}}\n"));
+    commit(&shell, "one");
+    let ended = shell.run(&["audit", "--history"]);
+    assert!(ended.stdout.contains("auth.a.b") && !ended.stdout.contains(CANARY), "{ended:#?}");
 }
