@@ -80,6 +80,11 @@ impl Sources {
         }
     }
 
+    /// Whether the bytes under `span`, all of them, may not be shown.
+    pub fn is_masked(&self, span: Span) -> bool {
+        self.get(span.file).masked().iter().any(|range| range.start <= span.start && span.end <= range.end)
+    }
+
     /// How many texts there are.
     pub fn len(&self) -> usize {
         self.files.len()

@@ -1,8 +1,8 @@
 //! What an environment compiles to at a Git revision: for plans that need neither a key nor a network.
 
 use super::session::{Chosen, Failure, Session};
-use crate::compile::Compiled;
 use crate::compile::desired::{desired, place};
+use crate::compile::{Compiled, compile, compile_base};
 use crate::connectors::Catalogue;
 use crate::diagnostic::{Diagnostic, has_errors};
 use crate::model::record::Desired;
@@ -13,6 +13,9 @@ use crate::workspace::Workspace;
 use crate::workspace::layers::At;
 use crate::world::Revision;
 use crate::world::revision::Range;
+
+/// How a side is compiled.
+type Compile = fn(&Workspace, &Catalogue, &At) -> (Compiled, Vec<Diagnostic>);
 
 /// A workspace as a commit has it.
 pub(super) struct Past {
@@ -75,10 +78,10 @@ impl Past {
         })
     }
 
-    /// What an environment compiles to; `None` where it has none of this name.
-    fn compile(&self, at: &At, ui: &Ui) -> Result<Option<(Compiled, Desired)>, Failure> {
+    /// What an environment compiles to, by `compile`; `None` where it has none of this name.
+    fn compile(&self, compile: Compile, at: &At, ui: &Ui) -> Result<Option<(Compiled, Desired)>, Failure> {
         let Some((workspace, catalogue, told)) = self.read.as_ref().filter(|_| self.has(at)) else { return Ok(None) };
-        let (compiled, more) = crate::compile::compile(workspace, catalogue, at);
+        let (compiled, more) = compile(workspace, catalogue, at);
         let told = crate::diagnostic::merge(told.iter().cloned().chain(more).collect());
         if has_errors(&told) {
             ui.problems(&told, &workspace.sources, 1);
@@ -93,7 +96,7 @@ impl Past {
 
 /// The plan from the older side to the newer one; `None` where the newer one has no such environment.
 pub(super) fn plan(session: &Session, sides: &Sides, at: &At, ui: &Ui) -> Result<Option<Plan>, Failure> {
-    let old = sides.old.compile(at, ui)?;
+    let old = sides.old.compile(compile_base, at, ui)?;
     let old_places = |id: &str, pointer: &str| {
         let ((compiled, _), (workspace, ..)) = (old.as_ref()?, sides.old.read.as_ref()?);
         place(compiled, &workspace.sources, id, pointer)
@@ -105,7 +108,7 @@ pub(super) fn plan(session: &Session, sides: &Sides, at: &At, ui: &Ui) -> Result
         places: &old_places,
     };
     if let Some(new) = &sides.new {
-        let Some((compiled, desired)) = new.compile(at, ui)? else { return Ok(None) };
+        let Some((compiled, desired)) = new.compile(compile, at, ui)? else { return Ok(None) };
         let sources = new.read.as_ref().map(|(workspace, ..)| &workspace.sources);
         let places = |id: &str, pointer: &str| place(&compiled, sources?, id, pointer);
         return Ok(Some(Plan::new(&desired, before, &places)));

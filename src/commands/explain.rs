@@ -175,7 +175,8 @@ impl Explained<'_> {
             Value::Map(_) | Value::List(_) => return Json::Null,
             Value::Secret(reference) => &reference.template,
             Value::String(text) if text.contains(OPEN) => text,
-            _ if self.is_secret(pointer) => return MASK.into(),
+            // What a document has in clear, of whichever connector and mode, was found and masked when it was compiled.
+            _ if self.is_secret(pointer) || self.session.workspace.sources.is_masked(node.span) => return MASK.into(),
             _ => return plain(node),
         };
         if !self.is_secret(pointer) {

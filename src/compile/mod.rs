@@ -3,11 +3,13 @@
 //! [`compile`] makes one environment's connections; [`check`] tells every problem of every environment, does each piece
 //! of work once where environments share their inputs, and keeps nothing.
 
+pub mod choices;
 pub mod connection;
 pub mod consumers;
 pub mod context;
 pub mod customers;
 pub mod desired;
+pub mod documents;
 pub mod explain;
 pub mod names;
 pub mod ownership;
@@ -50,6 +52,17 @@ pub struct Compiled {
 /// Compiles one environment, which must exist. Its problems come beside it; with an error among them, the result is for
 /// showing only.
 pub fn compile(workspace: &Workspace, catalogue: &Catalogue, at: &At) -> (Compiled, Vec<Diagnostic>) {
+    let (compiled, mut told) = compile_base(workspace, catalogue, at);
+    let levels = Levels::new(workspace, &mut Vec::new());
+    let mut found = documents::check(workspace, catalogue, &levels, Some(at), &told);
+    levels::excuse(workspace, &levels, &mut found, false);
+    told.extend(found);
+    (compiled, told)
+}
+
+/// The same of the older side of a comparison: a secret in clear that no connection has is no reason not to compare with
+/// it; the newer side may be what removes it.
+pub fn compile_base(workspace: &Workspace, catalogue: &Catalogue, at: &At) -> (Compiled, Vec<Diagnostic>) {
     let (compiled, mut told) = assemble(workspace, catalogue, at);
     let mut broken = policy::check(workspace, catalogue, &compiled);
     broken.iter_mut().for_each(|diagnostic| diagnostic.environments.push(at.to_string().into()));
@@ -160,6 +173,8 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue, mut told: Vec<Diagnos
     told.extend(idle_everywhere(workspace, &contexts, idle));
     told.extend(customers::without(workspace));
     told.extend(check_catalogue(workspace, catalogue));
+    let documents = documents::check(workspace, catalogue, &levels, None, &told);
+    told.extend(documents);
     levels::excuse(workspace, &levels, &mut told, true);
     name_links(workspace, &mut told);
     for diagnostic in &mut told {

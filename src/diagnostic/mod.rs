@@ -115,7 +115,7 @@ pub const QUIET: &str = "";
 
 /// What else may be told of the very same place, and is no news beside the first: mending the one mends the other.
 const FOLLOWS: &[(&str, &[&str])] = &[
-    (code::PLAINTEXT_SECRET, &[code::AMBIGUOUS_SCALAR, code::NUMBER_RANGE]),
+    (code::PLAINTEXT_SECRET, &[code::AMBIGUOUS_SCALAR, code::NUMBER_RANGE, "secret-shaped-value", "credential-in-url"]),
     (code::AMBIGUOUS_SCALAR, &[code::SCHEMA, code::WRONG_TYPE]),
     (code::NUMBER_RANGE, &[code::SCHEMA, code::WRONG_TYPE]),
     (code::EXPRESSION_NOT_ALLOWED, &[code::SCHEMA, code::INVALID_NAME]),

@@ -27,6 +27,22 @@ const KEYS: &[&str] = &[
     "enabled",
 ];
 
+/// Those that hold no settings of its connector.
+pub const LITERALS: &[&str] = &[
+    "connector",
+    "title",
+    "description",
+    "owner",
+    "labels",
+    "credential",
+    "key",
+    "scope",
+    "supplied_by",
+    "expose",
+    "protect",
+    "enabled",
+];
+
 /// Keys whose values may hold expressions.
 const EVALUATED: &[&str] = &["config", "auth", "title", "description", "labels"];
 

@@ -15,6 +15,10 @@ use super::connection::top;
 const KEYS: &[&str] =
     &["title", "description", "owner", "labels", "connectors", "auth", "rotate_every", "rotated", "runbook"];
 
+/// Those that hold nothing of the login.
+pub const LITERALS: &[&str] =
+    &["title", "description", "owner", "labels", "connectors", "rotate_every", "rotated", "runbook"];
+
 /// One login.
 #[derive(Clone, Debug)]
 pub struct Credential {

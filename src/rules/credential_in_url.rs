@@ -18,7 +18,7 @@ use std::sync::OnceLock;
 
 use regex::Regex;
 
-use super::{Findings, Subject, clear_texts};
+use super::{Findings, Text};
 
 fn forms() -> &'static [(Regex, &'static str)] {
     static FORMS: OnceLock<Vec<(Regex, &'static str)>> = OnceLock::new();
@@ -32,19 +32,17 @@ fn forms() -> &'static [(Regex, &'static str)] {
     })
 }
 
-pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
-    clear_texts(&subject.connection.instance, &mut String::new(), &mut |node, text, _| {
-        // Every form has one of these.
-        if !text.contains('=') && !text.contains("://") {
-            return;
-        }
-        if let Some((_, what)) = forms().iter().find(|(form, _)| form.is_match(text)) {
-            findings.sources.mask(node.span);
-            findings.tell(
-                node.span,
-                format!("{what} stands in this value, which is shown to everybody"),
-                "if it was ever committed, rotate it. Logins go under `auth`, with the secret as ${{ secrets.NAME }}",
-            );
-        }
-    });
+pub(super) fn check(text: &Text<'_>, findings: &mut Findings<'_>) {
+    // Every form has one of these.
+    if text.pointer.is_empty() || !(text.text.contains('=') || text.text.contains("://")) {
+        return;
+    }
+    if let Some((_, what)) = forms().iter().find(|(form, _)| form.is_match(text.text)) {
+        findings.sources.mask(text.node.span);
+        findings.tell(
+            text.node.span,
+            format!("{what} stands in this value, which is shown to everybody"),
+            "if it was ever committed, rotate it. Logins go under `auth`, with the secret as ${{ secrets.NAME }}",
+        );
+    }
 }

@@ -18,10 +18,9 @@
 use super::shapes::shape;
 use super::{Findings, clear_texts};
 use crate::diagnostic::sounds_secret;
-use crate::model::consumer::Consumer;
 use crate::value::{Node, segments};
 
-pub(super) fn check(consumer: &Consumer, document: &Node, findings: &mut Findings<'_>) {
+pub(super) fn check(id: &str, document: &Node, findings: &mut Findings<'_>) {
     let Some(settings) = document.get("settings") else { return };
     clear_texts(settings, &mut String::new(), &mut |node, text, pointer| {
         let key = segments(pointer).last().unwrap_or_default();
@@ -34,8 +33,8 @@ pub(super) fn check(consumer: &Consumer, document: &Node, findings: &mut Finding
         findings.sources.mask(node.span);
         findings.tell(
             node.span,
-            format!("{what} in the settings of `{}`, not in a connection", consumer.id),
-            format!("`tieline add CONNECTOR ID --for {}` makes a connection for it", consumer.id),
+            format!("{what} in the settings of `{id}`, not in a connection"),
+            format!("`tieline add CONNECTOR ID --for {id}` makes a connection for it"),
         );
     });
 }

@@ -19,6 +19,7 @@ mod literal_credential;
 mod mixed_residency;
 mod naming;
 mod overdue_rotation;
+mod secret_named_value;
 mod secret_shaped_value;
 mod shared_consumer_key;
 mod single_recipient;
@@ -37,7 +38,9 @@ use crate::model::consumer::Consumer;
 use crate::model::credential::Credential;
 use crate::source::Sources;
 use crate::span::Span;
+use crate::template;
 use crate::value::Node;
+use crate::workspace::discover::Family;
 use crate::workspace::layers::At;
 use crate::workspace::policy::Level;
 use crate::workspace::{Layer, Workspace};
@@ -61,10 +64,12 @@ pub struct Rule {
 enum Check {
     /// One connection, compiled.
     Connection(fn(&Subject<'_>, &mut Findings<'_>)),
+    /// The clear texts of one connection, compiled; and those of each document by itself, which may be overridden.
+    Texts(fn(&Text<'_>, &mut Findings<'_>)),
     /// One credential, evaluated.
     Credential(fn(&Credential, Date, &mut Findings<'_>)),
-    /// One consumer, with its document as merged.
-    Consumer(fn(&Consumer, &Node, &mut Findings<'_>)),
+    /// The document of one consumer, merged, and each of its files by itself.
+    Settings(fn(&str, &Node, &mut Findings<'_>)),
     /// The connections of one environment against each other.
     Environment(fn(&[&Facts], &mut Findings<'_>)),
     /// Everything at once.
@@ -81,6 +86,16 @@ pub struct Subject<'a> {
     pub connector: Option<&'a Connector>,
     /// All connectors.
     pub catalogue: &'a Catalogue,
+}
+
+/// A text in clear.
+pub struct Text<'n> {
+    /// Where it stands.
+    pub node: &'n Node,
+    /// The text.
+    pub text: &'n str,
+    /// Its JSON Pointer in `{config, auth}`; empty in what people read.
+    pub pointer: &'n str,
 }
 
 /// The whole workspace as rules see it.
@@ -143,7 +158,7 @@ macro_rules! rule {
 
 /// All rules, by code.
 pub static RULES: &[Rule] = &[
-    rule!(credential_in_url, "credential-in-url", Error, Error, Check::Connection(credential_in_url::check)),
+    rule!(credential_in_url, "credential-in-url", Error, Error, Check::Texts(credential_in_url::check)),
     rule!(deprecated_field, "deprecated-field", Warning, Error, Check::Connection(deprecated_field::check)),
     rule!(duplicate_endpoint, "duplicate-endpoint", Warning, Error, Check::Environment(duplicate_endpoint::check)),
     rule!(exposes_organization, "exposes-organization", Error, Error, Check::Connection(exposes_organization::check)),
@@ -155,12 +170,13 @@ pub static RULES: &[Rule] = &[
         "literal-credential-in-consumer",
         Error,
         Error,
-        Check::Consumer(literal_credential::check)
+        Check::Settings(literal_credential::check)
     ),
     rule!(mixed_residency, "mixed-residency", Warning, Error, Check::Environment(mixed_residency::check)),
     rule!(naming, "naming", Off, Error, Check::Connection(naming::check)),
     rule!(overdue_rotation, "overdue-rotation", Warning, Warning, Check::Credential(overdue_rotation::check)),
-    rule!(secret_shaped_value, "secret-shaped-value", Warning, Error, Check::Connection(secret_shaped_value::check)),
+    rule!(secret_named_value, "secret-named-value", Error, Error, Check::Beside),
+    rule!(secret_shaped_value, "secret-shaped-value", Warning, Error, Check::Texts(secret_shaped_value::check)),
     rule!(shared_consumer_key, "shared-consumer-key", Warning, Error, Check::Workspace(shared_consumer_key::check)),
     rule!(single_recipient, "single-recipient", Warning, Error, Check::Workspace(single_recipient::check)),
     rule!(unused_credential, "unused-credential", Warning, Error, Check::Workspace(unused_credential::check)),
@@ -199,6 +215,13 @@ impl<'a> Judge<'a> {
         Self { levels, sources }
     }
 
+    /// Tells, at the level of its rule, what was found beside others.
+    pub fn beside(&self, found: Diagnostic, told: &mut Vec<Diagnostic>) {
+        let rule = self.levels.in_force().find(|(rule, _)| rule.code == found.code);
+        let severity = rule.map(|(_, level)| if level == Level::Error { Severity::Error } else { Severity::Warning });
+        told.extend(severity.map(|severity| Diagnostic { severity, ..found }));
+    }
+
     fn each(&self, told: &mut Vec<Diagnostic>, mut run: impl FnMut(&Check, &mut Findings<'_>)) {
         for (rule, level) in self.levels.in_force() {
             run(&rule.check, &mut Findings { rule, level, levels: self.levels, sources: self.sources, told });
@@ -207,10 +230,37 @@ impl<'a> Judge<'a> {
 
     /// Judges a connection.
     pub fn connection(&self, subject: &Subject<'_>, told: &mut Vec<Diagnostic>) {
-        self.each(told, |check, findings| {
-            if let Check::Connection(check) = check {
-                check(subject, findings);
+        self.each(told, |check, findings| match check {
+            Check::Connection(check) => check(subject, findings),
+            Check::Texts(check) => {
+                let connection = subject.connection;
+                let texts = [&connection.title, &connection.description, &connection.labels].into_iter().flatten();
+                for node in texts {
+                    clear_texts(node, &mut String::new(), &mut |node, text, _| {
+                        check(&Text { node, text, pointer: "" }, findings);
+                    });
+                }
+                clear_texts(&connection.instance, &mut String::new(), &mut |node, text, pointer| {
+                    check(&Text { node, text, pointer }, findings);
+                });
             }
+            _ => {}
+        });
+    }
+
+    /// Judges a file by itself, whether anything is compiled of it or not; `id` is that of what it is a file of.
+    pub fn document(&self, family: Family, id: &str, root: &Node, told: &mut Vec<Diagnostic>) {
+        self.each(told, |check, findings| match check {
+            Check::Texts(check) if family != Family::Consumers => {
+                clear_texts(root, &mut String::new(), &mut |node, text, pointer| {
+                    let block = ["/config/", "/auth/"].iter().any(|block| pointer.starts_with(block));
+                    if !template::names_secret(text) {
+                        check(&Text { node, text, pointer: if block { pointer } else { "" } }, findings);
+                    }
+                });
+            }
+            Check::Settings(check) if family == Family::Consumers => check(id, root, findings),
+            _ => {}
         });
     }
 
@@ -226,8 +276,8 @@ impl<'a> Judge<'a> {
     /// Judges a consumer.
     pub fn consumer(&self, consumer: &Consumer, document: &Node, told: &mut Vec<Diagnostic>) {
         self.each(told, |check, findings| {
-            if let Check::Consumer(check) = check {
-                check(consumer, document, findings);
+            if let Check::Settings(check) = check {
+                check(&consumer.id, document, findings);
             }
         });
     }

@@ -11,24 +11,18 @@
 //! `# tieline: allow secret-shaped-value a public key id`.
 
 use super::shapes::shape;
-use super::{Findings, Subject, clear_texts};
+use super::{Findings, Text};
 
-pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
-    let connection = subject.connection;
-    let texts = [&connection.title, &connection.description, &connection.labels].into_iter().flatten();
-    for node in texts.chain([&connection.instance]) {
-        clear_texts(node, &mut String::new(), &mut |node, text, pointer| {
-            // Public by nature: the schema has it in clear, and its name says what it is.
-            let public = ["fingerprint", "certificate", "public_key", "access_key_id"]
-                .iter()
-                .any(|name| pointer.ends_with(name));
-            let Some(shape) = shape(text).filter(|_| !public) else { return };
-            findings.sources.mask(node.span);
-            findings.tell(
-                node.span,
-                format!("{shape} in clear"),
-                "if it is a secret and was ever committed, rotate it; then write ${{ secrets.NAME }} in a secret field",
-            );
-        });
-    }
+pub(super) fn check(text: &Text<'_>, findings: &mut Findings<'_>) {
+    // Public by nature: the schema has it in clear, and its name says what it is.
+    let public = ["fingerprint", "certificate", "public_key", "access_key_id"];
+    let Some(shape) = shape(text.text).filter(|_| !public.iter().any(|name| text.pointer.ends_with(name))) else {
+        return;
+    };
+    findings.sources.mask(text.node.span);
+    findings.tell(
+        text.node.span,
+        format!("{shape} in clear"),
+        "if it is a secret and was ever committed, rotate it; then write ${{ secrets.NAME }} in a secret field",
+    );
 }

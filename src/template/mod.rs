@@ -115,6 +115,29 @@ pub fn names_in(node: &Node) -> Vec<String> {
     found.into_iter().collect()
 }
 
+/// Whether an expression of a scalar names a secret: then what comes of it is one.
+pub fn names_secret(text: &str) -> bool {
+    let expression = text.strip_prefix(OPEN).and_then(|text| text.strip_suffix("}}"));
+    // As most are: `${{ secrets.NAME }}`.
+    let name = expression.and_then(|expression| expression.trim().strip_prefix("secrets."));
+    if name.is_some_and(|name| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')) {
+        return true;
+    }
+    let names = |part: &Part<'_>| match part {
+        Part::Expression(expression, _) => {
+            names::read(expression).paths.iter().any(|path| path.segments[0].0 == "secrets")
+        }
+        _ => false,
+    };
+    text.contains(OPEN) && parts(text).is_ok_and(|parts| parts.iter().any(names))
+}
+
+/// Whether a scalar has an expression that could be evaluated.
+pub fn is_expression(text: &str) -> bool {
+    let expression = |part: &Part<'_>| matches!(part, Part::Expression(..));
+    text.contains(OPEN) && parts(text).is_ok_and(|parts| parts.iter().any(expression))
+}
+
 /// The secrets below an evaluated node, sorted, without repeats.
 pub fn secrets_in(node: &Node) -> BTreeSet<&str> {
     match &node.value {

@@ -4,19 +4,20 @@
 //! Takes a connection with its login put in and its expressions evaluated, gives the problems. No secret is open here:
 //! schemas are used in a form that accepts anything in secret places.
 
+pub mod document;
 mod lookup;
+mod placement;
 mod schema;
 mod words;
 
 use crate::connectors::Connector;
-use crate::connectors::sensitive::Places;
 use crate::diagnostic::{Diagnostic, code};
 use crate::model::connection::Connection;
-use crate::model::record::SECRET;
 use crate::source::Sources;
 use crate::span::Span;
 use crate::template::OPEN;
-use crate::value::{Map, Node, Value, push_segment};
+use crate::value::{Map, Node, Value};
+use placement::Placement;
 
 /// What checking needs to know besides the connection.
 pub struct Against<'a> {
@@ -64,84 +65,6 @@ pub fn check(connection: &mut Connection, against: &Against<'_>, told: &mut Vec<
     told[before..].sort_by_key(|d| d.span().map(|s| (s.file, s.start)));
 }
 
-struct Placement<'a, 'b> {
-    against: &'a Against<'b>,
-    told: &'a mut Vec<Diagnostic>,
-    /// Pointers of fields that the schema doesn't know: told already.
-    unknown: &'a [String],
-}
-
-impl Placement<'_, '_> {
-    fn visit(&mut self, node: &Node, places: &Places, pointer: &mut String, key: Span) {
-        if places.secret {
-            self.secret_place(node, pointer, key);
-            return;
-        }
-        match &node.value {
-            Value::Secret(reference) if !self.unknown.iter().any(|u| pointer.starts_with(u.as_str())) => {
-                self.told.push(secret_in_clear(node, pointer, &reference.names));
-            }
-            Value::Map(map) => {
-                for entry in map.iter() {
-                    if &*entry.key == SECRET {
-                        let message = format!("`{SECRET}` can't be a key: records mark their secrets with it");
-                        self.told.push(
-                            Diagnostic::error(code::INVALID_VALUE, entry.key_span, message)
-                                .help("secrets are written as ${{ secrets.NAME }}"),
-                        );
-                    }
-                    self.child(&entry.value, &entry.key, places, pointer, entry.key_span);
-                }
-            }
-            Value::List(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    self.child(item, &index.to_string(), places, pointer, item.span);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn child(&mut self, node: &Node, key: &str, places: &Places, pointer: &mut String, at: Span) {
-        let nowhere = Places::default();
-        let length = pointer.len();
-        push_segment(pointer, key);
-        self.visit(node, places.below(key).unwrap_or(&nowhere), pointer, at);
-        pointer.truncate(length);
-    }
-
-    /// Everything in a secret place must be a secret; what isn't may never be shown.
-    fn secret_place(&mut self, node: &Node, pointer: &str, key: Span) {
-        match &node.value {
-            Value::Secret(_) => {}
-            Value::Null if self.against.incomplete => mask_literals(node.span, self.against.sources),
-            Value::Map(map) => map.iter().for_each(|e| self.secret_place(&e.value, pointer, e.key_span)),
-            Value::List(items) => items.iter().for_each(|item| self.secret_place(item, pointer, item.span)),
-            _ => {
-                self.against.sources.mask(node.span);
-                let field = dotted(pointer);
-                let name = suggested(pointer);
-                // A variable's value is written elsewhere, and no variable can hold a secret.
-                let elsewhere = key.file != node.span.file;
-                let place = if elsewhere { "in that field, in the variable's place" } else { "here" };
-                let mut told = Diagnostic::error(
-                    code::PLAINTEXT_SECRET,
-                    node.span,
-                    format!("`{field}` is a secret, and its value stands here in clear"),
-                )
-                .help(format!(
-                    "if it was ever committed, rotate it. Then `tieline secret set {name} -e ENV` and write \
-                     ${{{{ secrets.{name} }}}} {place}"
-                ));
-                if elsewhere {
-                    told = told.also(key, "used for this field");
-                }
-                self.told.push(told);
-            }
-        }
-    }
-}
-
 /// Forbids showing what stands beside the expressions of a scalar.
 fn mask_literals(span: Span, sources: &Sources) {
     let text = sources.slice(span);
@@ -164,17 +87,6 @@ fn mask_all(node: &Node, sources: &Sources) {
         Value::Null => {}
         _ => sources.mask(node.span),
     }
-}
-
-fn secret_in_clear(node: &Node, pointer: &str, names: &[Box<str>]) -> Diagnostic {
-    let names: Vec<&str> = names.iter().map(|n| &**n).collect();
-    let secrets = crate::diagnostic::listed(names, 4);
-    Diagnostic::error(
-        code::SECRET_IN_CLEAR,
-        node.span,
-        format!("the secret {secrets} in `{}`, which is not a secret field", dotted(pointer)),
-    )
-    .help("what stands here is shown in plans and records: use `vars`, or put the secret into a field that is secret")
 }
 
 /// A JSON Pointer as people write paths: `auth.password`, `"a.b"` in quotes.

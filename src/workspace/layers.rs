@@ -119,11 +119,7 @@ impl Workspace {
 
     /// The customers that an environment has, by name.
     pub fn customers_in<'w>(&'w self, environment: &'w str) -> impl Iterator<Item = (&'w Arc<str>, &'w Layer)> {
-        let listed = move |layer: &Layer| match &layer.settings.environments {
-            Some(list) => list.iter().any(|e| &*e.value == environment),
-            None => true,
-        };
-        self.customers.iter().filter(move |(_, layer)| listed(layer))
+        self.customers.iter().filter(move |(_, layer)| layer.is_in(environment))
     }
 
     /// Every layer, the root first.
@@ -166,6 +162,12 @@ impl Layer {
     /// The last segment of its path: the name of the environment, customer or profile.
     pub fn name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or("")
+    }
+
+    /// Whether an environment has it, if it is a customer's.
+    pub fn is_in(&self, environment: &str) -> bool {
+        let listed = self.settings.environments.as_ref();
+        listed.is_none_or(|list| list.iter().any(|e| &*e.value == environment))
     }
 
     /// Whether it belongs to a customer.

@@ -1,1 +1,338 @@
-//! Plaintext in documents that take no part in anything.
+//! Plaintext in documents that take no part in anything: what stands in Git is what leaks.
+
+use crate::support::{Folder, Told};
+
+/// The value that must be told of and never shown.
+const VALUE: &str = "otter-hunter-2";
+
+const HEAD: &str = "tieline: 1\nid: 7b0c1f6e-4a53-4a57-9d0b-1d6a3f1c2e90\nkeys: {ops: age1vr9l69vvtreuntmsvsu4keme3jwsa25plc4fcngeyfn9v64u2eqqjzhu3u}\nrecipients: [ops]\n";
+
+/// A connector of which one mode has a list of secrets, and one no secret.
+const LAB: &str = r#"{
+  "type": "object",
+  "properties": {
+    "config": {"type": "object", "properties": {"note": {"type": "string"}}},
+    "auth": {
+      "type": "object",
+      "properties": {"mode": {"enum": ["password", "keys", "open"]}},
+      "allOf": [
+        {"if": {"properties": {"mode": {"const": "password"}}},
+         "then": {"properties": {"password": {"type": "string", "writeOnly": true}, "username": {"type": "string"}}}},
+        {"if": {"properties": {"mode": {"const": "keys"}}},
+         "then": {"properties": {"keys": {"type": "array", "items": {"type": "string", "writeOnly": true}}}}}
+      ]
+    }
+  }
+}"#;
+
+/// Every kind of layer, with a layer that lies above it.
+const LAYERS: &[(&str, Option<&str>)] = &[
+    ("", Some("environments/prod/")),
+    ("environments/prod/", Some("environments/prod/profiles/night/")),
+    ("environments/prod/profiles/night/", None),
+    ("customers/globex/", Some("customers/globex/environments/prod/")),
+    ("customers/globex/environments/prod/", Some("customers/globex/profiles/night/")),
+    ("customers/globex/profiles/night/", None),
+];
+
+/// Every form that a value can stand in: its name, what stands below `config` and `auth`.
+const FORMS: &[(&str, &str, &str)] = &[
+    ("plain", "{}", "{mode: password, username: u, password: VALUE}"),
+    ("list", "{}", "{mode: keys, keys: [\"${{ secrets.S }}\", VALUE]}"),
+    ("replaced", "{}", "{$replace: {mode: password, username: u, password: VALUE}}"),
+    ("replaced-list", "{}", "{mode: keys, keys: {$replace: [VALUE]}}"),
+    ("alias", "{note: &anchor VALUE}", "{mode: password, username: u, password: *anchor}"),
+    ("another-mode", "{}", "{mode: open, password: VALUE}"),
+    ("no-mode", "{}", "{password: VALUE}"),
+    ("folded", "{}", "\n  mode: password\n  password: >-\n    VALUE\n    and more"),
+];
+
+/// What keeps a document from being compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Idle {
+    Overridden,
+    Unlinked,
+    Unlisted,
+    Disabled,
+    Orphaned,
+}
+
+/// A workspace in which every form stands in `layer`, idle; and the files that hold them.
+fn workspace(layer: &str, above: Option<&str>, idle: Idle) -> (Folder, Vec<String>) {
+    let folder = Folder::empty().with("tieline.yaml", HEAD).with("connectors/lab.json", LAB);
+    let bound = "secrets: {S: 'vault://kv/s#p'}\n";
+    folder.put("environments/prod/environment.yaml", bound);
+    folder.put("environments/prod/profiles/night/profile.yaml", bound);
+    let customers = layer.starts_with("customers/");
+    let listed = customers && matches!(idle, Idle::Overridden | Idle::Disabled);
+    let ids: Vec<&str> = FORMS.iter().map(|(form, ..)| *form).collect();
+    let list = if listed { format!("connections: [{}]\n", ids.join(", ")) } else { String::new() };
+    let none = if idle == Idle::Orphaned { "environments: []\n" } else { "" };
+    folder.put("customers/globex/customer.yaml", format!("{none}{list}{bound}"));
+    let mut files = Vec::new();
+    for (form, config, auth) in FORMS {
+        let auth = auth.replace("VALUE", VALUE);
+        let config = config.replace("VALUE", VALUE);
+        let kind = if idle == Idle::Unlinked { "credentials" } else { "connections" };
+        let path = format!("{layer}{kind}/{form}.yaml");
+        let mut text = String::new();
+        if idle == Idle::Unlinked {
+            // A credential has no `config`: its anchor stands in another place.
+            text += &format!(
+                "connectors: [lab]\ntitle: {}\n",
+                if *form == "alias" { format!("&anchor {VALUE}") } else { "x".into() }
+            );
+        } else {
+            let nameless = idle == Idle::Orphaned && !customers;
+            text += if nameless { "title: x\n" } else { "connector: lab\n" };
+            text += if customers || idle == Idle::Unlisted { "scope: organization\n" } else { "" };
+            text += if idle == Idle::Disabled { "enabled: false\n" } else { "" };
+            text += &format!("config: {config}\n");
+        }
+        text += &format!("auth: {auth}\n");
+        folder.put(&path, text);
+        files.push(path);
+        if let (Idle::Overridden, Some(above)) = (idle, above) {
+            let over = "auth: {$replace: {mode: password, username: u, password: \"${{ secrets.S }}\"}}\n";
+            folder.put(&format!("{above}{kind}/{form}.yaml"), over);
+        }
+    }
+    (folder, files)
+}
+
+/// Every kind of layer × what keeps a document from being compiled × every form of a value.
+#[test]
+fn a106_plaintext_is_told_of_wherever_it_stands_and_never_shown() {
+    for (layer, above) in LAYERS {
+        for idle in [Idle::Overridden, Idle::Unlinked, Idle::Unlisted, Idle::Disabled, Idle::Orphaned] {
+            let (folder, files) = workspace(layer, *above, idle);
+            let told = folder.told();
+            for file in files {
+                let text = std::fs::read_to_string(folder.path().join(&file)).unwrap();
+                let line = text.lines().position(|line| line.contains(VALUE)).unwrap() as u64 + 1;
+                let wanted = Told { file: file.clone(), line, code: "plaintext-secret".into() };
+                let there = told.iter().filter(|t| **t == wanted).count();
+                assert_eq!(there, 1, "{layer} {idle:?}: {wanted:?} in\n{text}\n{told:#?}");
+            }
+            for format in ["human", "json", "concise", "github"] {
+                let run = folder.run(&["validate", "--format", format]);
+                assert_eq!(run.code, 1, "{layer} {idle:?} {format}: {}", run.stdout);
+                let shown = run.stdout + &run.stderr;
+                assert!(!shown.contains(VALUE) && !shown.contains("and more"), "{layer} {idle:?} {format}:\n{shown}");
+            }
+        }
+    }
+}
+
+/// A workspace with a root document that each environment overrides.
+fn overridden(connection: &str) -> Folder {
+    let folder = Folder::base().with("connections/orders.yaml", connection);
+    for environment in ["dev", "prod"] {
+        let over =
+            "auth: {$replace: {mode: password, username: orders, password: \"${{ secrets.FINANCE_PASSWORD }}\"}}\n";
+        folder.put(&format!("environments/{environment}/connections/orders.yaml"), over);
+    }
+    folder
+}
+
+fn orders(password: &str) -> String {
+    format!(
+        "connector: mysql\nconfig: {{host: orders.acme.example, database: orders}}\nauth:\n  mode: password\n  username: orders\n  password: {password}\n"
+    )
+}
+
+/// The codes of what is told of a root document that is overridden everywhere.
+fn codes(password: &str) -> Vec<String> {
+    overridden(&orders(password)).codes()
+}
+
+#[test]
+fn a45_every_kind_of_value_is_plaintext_in_an_overridden_document() {
+    let clear = [
+        "hunter-22",
+        "'hunter-22'",
+        "12345678",
+        "1.5",
+        "true",
+        "''",
+        "\"${{ vars.db_host }}\"",
+        "\"${{ 'hunter-22' }}\"",
+        "\"x-$${{ secrets.FINANCE_PASSWORD }}\"",
+        "\"${{ secrets.FINANCE_PASSWORD\"",
+        "|\n    hunter\n    22",
+        ">-\n    hunter\n    22",
+        "[\"${{ secrets.FINANCE_PASSWORD }}\", hunter-22]",
+        "{a: {b: hunter-22}}",
+        "{$replace: hunter-22}",
+        "{$append: [hunter-22]}",
+        "{$remove: [hunter-22]}",
+        "2026-01-31",
+    ];
+    for value in clear {
+        assert!(codes(value).contains(&"plaintext-secret".to_owned()), "{value}: {:?}", codes(value));
+    }
+    let sealed = [
+        "${{ secrets.FINANCE_PASSWORD }}",
+        "\"${{secrets.FINANCE_PASSWORD}}\"",
+        "x-${{ secrets.FINANCE_PASSWORD }}-y",
+        "\"${{ secrets.FINANCE_PASSWORD | upper }}\"",
+        "{$replace: \"${{ secrets.FINANCE_PASSWORD }}\"}",
+    ];
+    for value in sealed {
+        assert_eq!(codes(value), [""; 0], "{value}");
+    }
+}
+
+#[test]
+fn a106_one_value_is_told_of_once_with_the_environments_that_take_it() {
+    let folder = overridden(&orders("hunter-22"));
+    let report = folder.json();
+    let [told] = report["diagnostics"].as_array().unwrap().as_slice() else { panic!("{report:#}") };
+    assert_eq!(
+        (told["file"].as_str(), told["environments"].as_array().map(Vec::len)),
+        (Some("connections/orders.yaml"), Some(0))
+    );
+    // In force in one of them: the same line, once.
+    std::fs::remove_file(folder.path().join("environments/dev/connections/orders.yaml")).unwrap();
+    let report = folder.json();
+    let [told] = report["diagnostics"].as_array().unwrap().as_slice() else { panic!("{report:#}") };
+    assert_eq!(told["environments"], serde_json::json!(["dev"]));
+}
+
+/// The connector, variant and mode in force where a document stands decide, not those above it.
+#[test]
+fn a106_what_is_clear_where_it_stands_stays_clear() {
+    // Another connector above, and another mode: what lies below is judged by its own.
+    let folder = overridden(
+        "connector: mysql\nconfig: {host: h.acme.example, database: d}\nauth: {mode: password, username: plain, password: \"${{ secrets.FINANCE_PASSWORD }}\"}\n",
+    );
+    assert_eq!(folder.codes(), [""; 0]);
+    let one = r#"{"type": "object", "properties": {"auth": {"type": "object", "properties": {"mode": {"enum": ["a", "b"]}}, "allOf": [
+        {"if": {"properties": {"mode": {"const": "a"}}}, "then": {"properties": {"name": {"type": "string"}}}},
+        {"if": {"properties": {"mode": {"const": "b"}}}, "then": {"properties": {"name": {"type": "string", "writeOnly": true}}}}]}}}"#;
+    let folder = Folder::base().with("connectors/lab.json", one);
+    folder.put("connections/lab.yaml", "connector: lab\nauth: {mode: a, name: clear}\n");
+    folder.put(
+        "environments/prod/connections/lab.yaml",
+        "auth: {$replace: {mode: b, name: \"${{ secrets.FINANCE_PASSWORD }}\"}}\n",
+    );
+    assert_eq!(folder.codes(), [""; 0], "clear in mode `a`");
+    // Without a mode below, any may be meant.
+    folder.put("connections/lab.yaml", "connector: lab\nauth: {name: clear}\n");
+    folder.put("environments/dev/connections/lab.yaml", "auth: {mode: b, name: \"${{ secrets.FINANCE_PASSWORD }}\"}\n");
+    folder
+        .put("environments/prod/connections/lab.yaml", "auth: {mode: b, name: \"${{ secrets.FINANCE_PASSWORD }}\"}\n");
+    assert_eq!(folder.codes(), ["plaintext-secret"]);
+}
+
+/// An environment is planned and applied only if every document in its layers is clean; another one's are not in its way.
+#[test]
+fn a106_commands_refuse_an_environment_whose_layers_hold_plaintext() {
+    let folder = overridden(&orders(VALUE));
+    for command in [&["render", "prod"][..], &["plan", "prod"], &["apply", "prod", "--yes"], &["diff", "dev", "prod"]] {
+        let run = folder.run(command);
+        assert_eq!(run.code, 1, "{command:?}: {}{}", run.stdout, run.stderr);
+        assert!(!format!("{}{}", run.stdout, run.stderr).contains(VALUE), "{command:?}");
+    }
+    assert!(!folder.path().join("dist").exists());
+    let folder = Folder::base()
+        .with("environments/dev/credentials/old.yaml", format!("auth: {{mode: password, password: {VALUE}}}\n"));
+    assert_eq!(folder.run(&["render", "prod"]).code, 0, "it stands in dev");
+    assert_eq!(folder.run(&["render", "dev"]).code, 1);
+    assert_eq!(folder.run(&["validate"]).code, 1);
+    let paths = |path: &str| folder.run(&["validate", path]).code;
+    assert_eq!((paths("environments/dev"), paths("environments/prod")), (1, 0), "as pre-commit asks");
+}
+
+/// `explain` shows what lower layers say: not what is secret by another connector's or mode's schema than the one in force.
+#[test]
+fn a106_explain_shows_no_plaintext_of_a_lower_layer() {
+    let folder = Folder::base().with(
+        "connections/api.yaml",
+        format!(
+            "connector: http\nconfig: {{base_url: https://api.acme.example}}\nauth: {{mode: api_key, value: {VALUE}}}\n"
+        ),
+    );
+    for environment in ["dev", "prod"] {
+        let over = "connector: openai\nconfig: {$replace: {}}\nauth: {$replace: {mode: api_key, api_key: \"${{ secrets.FINANCE_PASSWORD }}\"}}\n";
+        folder.put(&format!("environments/{environment}/connections/api.yaml"), over);
+    }
+    for format in ["human", "json"] {
+        let run = folder.run(&["explain", "prod", "api", "auth.value", "--format", format]);
+        assert!(run.stdout.contains("********"), "{}{}", run.stdout, run.stderr);
+        assert!(!format!("{}{}", run.stdout, run.stderr).contains(VALUE), "{}", run.stdout);
+    }
+}
+
+#[test]
+fn a106_where_no_schema_knows_a_field_its_name_decides_and_one_line_can_be_excused() {
+    let folder = Folder::base();
+    let credential = |line: &str| {
+        // A customer's, which no connection links: nothing else is told of it.
+        folder.put("customers/globex/customer.yaml", "connections: []\n");
+        folder.put("customers/globex/credentials/odd.yaml", format!("auth:\n  mode: odd\n  {line}\n"));
+        folder.codes().into_iter().filter(|code| code != "unused-credential").collect::<Vec<_>>()
+    };
+    for named in [
+        "x_pass: hunter",
+        "DB-Token: hunter",
+        "apiKey: 12345",
+        "credential: hunter",
+        "x: {secret: [hunter]}",
+        "cookies: [hunter]",
+    ] {
+        assert_eq!(credential(named), ["secret-named-value"], "{named}");
+    }
+    for harmless in [
+        "token_url: https://x",
+        "secret_type: opaque",
+        "x: hunter",
+        "x_token: ''",
+        "token: null",
+        "use_token: true",
+        "token: \"${{ secrets.A }}\"",
+    ] {
+        assert_eq!(credential(harmless), [""; 0], "{harmless}");
+    }
+    assert_eq!(credential("x_token: hunter   # tieline: allow secret-named-value of the test fixture"), [""; 0]);
+    // What a schema marks knows no excuse.
+    assert_eq!(
+        credential("password: hunter   # tieline: allow plaintext-secret of the test fixture"),
+        ["plaintext-secret", "unused-excuse"]
+    );
+}
+
+/// A document that is not a map is never read where nothing links it.
+#[test]
+fn a106_a_document_of_another_shape_hides_nothing() {
+    for text in ["- {password: hunter}\n", "auht: {mode: password, password: hunter}\n", "password: hunter\n"] {
+        let folder = Folder::base().with("customers/globex/customer.yaml", "connections: []\n");
+        folder.put("customers/globex/credentials/odd.yaml", text);
+        assert_eq!(folder.validate().code, 1, "{text}");
+    }
+}
+
+/// What looks like a secret by its form is an error in a file that nothing is compiled of, as in any other.
+#[test]
+fn a106_a_login_in_a_url_and_a_token_in_settings_are_told_of_in_every_file() {
+    let over = "config: {base_url: https://api.acme.example}\n";
+    let folder = Folder::base().with(
+        "connections/api.yaml",
+        format!(
+            "connector: http\nconfig: {{base_url: 'https://sync:{VALUE}@api.acme.example'}}\nauth: {{mode: none}}\n"
+        ),
+    );
+    for environment in ["dev", "prod"] {
+        folder.put(&format!("environments/{environment}/connections/api.yaml"), over);
+    }
+    folder.put("customers/globex/customer.yaml", "connections: []\n");
+    folder
+        .put("customers/globex/consumers/flow.yaml", format!("kind: flow\nuses: []\nsettings: {{api_key: {VALUE}}}\n"));
+    let mut codes = folder.codes();
+    codes.sort();
+    assert_eq!(codes, ["credential-in-url", "literal-credential-in-consumer"]);
+    for format in ["human", "json", "concise", "github"] {
+        let run = folder.run(&["validate", "--format", format]);
+        assert!(run.code == 1 && !run.stdout.contains(VALUE), "{format}: {}", run.stdout);
+    }
+}

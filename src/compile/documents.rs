@@ -1,0 +1,272 @@
+//! Every document by itself: a secret in clear leaks from Git, whether what the document says is overridden, linked,
+//! instantiated, enabled or not.
+//!
+//! For each connection and credential file of each layer: which connectors, variants and modes are in force where it
+//! stands, without merging or evaluating anything, and what [`in_clear`] finds by them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
+
+use super::choices::{Below, Choice};
+use crate::connectors::{Catalogue, Connector};
+use crate::diagnostic::{Diagnostic, code};
+use crate::model::{connection, credential};
+use crate::parallel;
+use crate::rules::Judge;
+use crate::rules::levels::Levels;
+use crate::span::{FileId, Span};
+use crate::validate::document::{Ground, InClear, in_clear};
+use crate::value::Node;
+use crate::workspace::discover::Family;
+use crate::workspace::layers::At;
+use crate::workspace::{Layer, Workspace};
+
+/// One document with what is chosen where it stands.
+pub struct Standing<'w> {
+    /// The layer that it belongs to.
+    pub layer: &'w Layer,
+    /// Connections or credentials.
+    pub family: Family,
+    /// Its id.
+    pub id: &'w Arc<str>,
+    /// Its tree.
+    pub root: &'w Node,
+    /// What is chosen, in each of the stacks that it can be part of.
+    choices: Vec<Choice<'w>>,
+    /// It takes part in no stack: every variant and mode counts.
+    idle: bool,
+}
+
+/// All documents of a workspace, ready to be judged.
+pub struct Documents<'w> {
+    catalogue: &'w Catalogue,
+    /// The documents, layer by layer.
+    pub all: Vec<Standing<'w>>,
+    /// Credential -> connector and variant of each connection that links it.
+    links: HashMap<&'w str, BTreeSet<(&'w str, &'w str)>>,
+    /// Connection -> the connectors that its files name, for those of which a file stands where none is named.
+    connectors: HashMap<&'w str, BTreeSet<&'w str>>,
+    /// Mode -> the connectors that have it, once somebody asks.
+    modes: OnceLock<BTreeMap<String, Vec<&'w Connector>>>,
+}
+
+impl<'w> Documents<'w> {
+    /// Collects them.
+    pub fn new(workspace: &'w Workspace, catalogue: &'w Catalogue) -> Self {
+        let with_items = |layer: &&Layer| !layer.connections.is_empty() || !layer.credentials.is_empty();
+        let layers: Vec<&Layer> = workspace.layers().filter(with_items).collect();
+        let below = parallel::map(&layers, |_, layer| Below::of(workspace, layer));
+        let families = [Family::Connections, Family::Credentials];
+        let items = layers.iter().zip(&below).flat_map(|(layer, below)| {
+            let of = move |family| layer.family(family).iter().map(move |(id, document)| (family, id, document));
+            families.into_iter().flat_map(of).map(move |item| (*layer, below, item))
+        });
+        let items: Vec<_> = items.collect();
+        let all = parallel::map(&items, |_, (layer, below, (family, id, document))| {
+            Some(Standing::new(layer, below, (*family, id), document.root.as_ref()?))
+        });
+        let all: Vec<Standing<'_>> = all.into_iter().flatten().collect();
+        let (links, connectors) = (links(&all), connectors(&all));
+        Self { catalogue, all, links, connectors, modes: OnceLock::new() }
+    }
+
+    /// None: for what stands alone, in a commit for example.
+    pub fn none(catalogue: &'w Catalogue) -> Self {
+        let (links, connectors) = (HashMap::new(), HashMap::new());
+        Self { catalogue, all: Vec::new(), links, connectors, modes: OnceLock::new() }
+    }
+
+    /// What decides in a document.
+    pub fn grounds(&self, standing: &Standing<'w>) -> Vec<Ground> {
+        self.decide(standing.family, standing.id, &standing.choices, standing.idle)
+    }
+
+    /// The same for a document of which nobody knows what lay below it: every connector counts for one that names none.
+    pub fn grounds_alone(&self, family: Family, root: &Node) -> Vec<Ground> {
+        let choice = Choice::of(std::iter::empty(), root);
+        if family == Family::Connections && choice.connector.is_none() {
+            let all = self.catalogue.ids().filter_map(|id| self.catalogue.get(id)?.ok());
+            return all.map(|connector| Ground::new(connector, "", "")).collect();
+        }
+        self.decide(family, "", &[choice], false)
+    }
+
+    fn decide(&self, family: Family, id: &str, choices: &[Choice<'_>], idle: bool) -> Vec<Ground> {
+        let mut asked: BTreeSet<(&str, &str, &str)> = BTreeSet::new();
+        for choice in choices {
+            match (family, choice.connector) {
+                (Family::Credentials, _) => match self.links.get(id) {
+                    // Who links it, else whom it is for.
+                    Some(links) => asked.extend(links.iter().map(|(id, variant)| (*id, *variant, choice.mode))),
+                    None => asked.extend(choice.accepted.iter().map(|id| (*id, "", choice.mode))),
+                },
+                (_, Some(connector)) => {
+                    asked.insert((connector, choice.variant, choice.mode));
+                }
+                (_, None) => {
+                    let named = self.connectors.get(id).into_iter().flatten();
+                    asked.extend(named.map(|connector| (*connector, "", "")));
+                }
+            }
+        }
+        let ground = |(id, variant, mode): (&str, &str, &str)| {
+            let connector = self.catalogue.get(id)?.ok()?;
+            Some(if idle { Ground::new(connector, "", "") } else { Ground::new(connector, variant, mode) })
+        };
+        let grounds: Vec<Ground> = asked.into_iter().filter_map(ground).collect();
+        if grounds.is_empty() { self.any_login(choices) } else { grounds }
+    }
+
+    /// Without a known connector: the logins of every connector that has such a mode.
+    fn any_login(&self, choices: &[Choice<'_>]) -> Vec<Ground> {
+        let modes = self.modes.get_or_init(|| {
+            let mut modes: BTreeMap<String, Vec<&Connector>> = BTreeMap::new();
+            for connector in self.catalogue.ids().filter_map(|id| self.catalogue.get(id)?.ok()) {
+                for mode in connector.choices("/auth/mode") {
+                    modes.entry(mode).or_default().push(connector);
+                }
+            }
+            modes
+        });
+        let of = |mode: &str| modes.get(mode).into_iter().flatten().map(|c| Ground::login(c, mode)).collect::<Vec<_>>();
+        let chosen: BTreeSet<&str> = choices.iter().map(|choice| choice.mode).collect();
+        let grounds: Vec<Ground> = chosen.into_iter().flat_map(of).collect();
+        if grounds.is_empty() { modes.keys().flat_map(|mode| of(mode)).collect() } else { grounds }
+    }
+}
+
+impl<'w> Standing<'w> {
+    fn new(layer: &'w Layer, below: &Below<'w>, (family, id): (Family, &'w Arc<str>), root: &'w Node) -> Self {
+        let choice =
+            |stack: &Vec<&'w Layer>| Choice::of(stack.iter().filter_map(|layer| layer.family(family).get(id)), root);
+        let mut choices: Vec<Choice<'_>> = below.stacks.iter().map(choice).collect();
+        choices.sort_unstable();
+        choices.dedup();
+        let lists = |customer: &Layer| customer.settings.connections.iter().any(|listed| *listed.value == **id);
+        let unlisted = family == Family::Connections && below.customer.is_some_and(|customer| !lists(customer));
+        Self { layer, family, id, root, choices, idle: below.orphaned || unlisted }
+    }
+
+    /// What stands in it in clear; quiet where `told` knows a key above it.
+    pub fn in_clear(&self, grounds: &[Ground], told: &dyn Fn(Span) -> bool) -> Vec<InClear<'w>> {
+        in_clear(self.root, literals(self.family), grounds, told)
+    }
+}
+
+/// The keys of a document that hold no settings.
+pub fn literals(family: Family) -> &'static [&'static str] {
+    match family {
+        Family::Credentials => credential::LITERALS,
+        _ => connection::LITERALS,
+    }
+}
+
+fn links<'w>(all: &[Standing<'w>]) -> HashMap<&'w str, BTreeSet<(&'w str, &'w str)>> {
+    let mut links: HashMap<&str, BTreeSet<(&str, &str)>> = HashMap::new();
+    let choices = all.iter().filter(|s| s.family == Family::Connections).flat_map(|s| &s.choices);
+    for choice in choices {
+        if let (Some(credential), Some(connector)) = (choice.credential, choice.connector) {
+            links.entry(credential).or_default().insert((connector, choice.variant));
+        }
+    }
+    links
+}
+
+fn connectors<'w>(all: &[Standing<'w>]) -> HashMap<&'w str, BTreeSet<&'w str>> {
+    let connections = || all.iter().filter(|s| s.family == Family::Connections);
+    let nameless = connections().filter(|s| s.choices.iter().any(|choice| choice.connector.is_none()));
+    let mut connectors: HashMap<&str, BTreeSet<&str>> =
+        nameless.map(|standing| (&**standing.id, BTreeSet::new())).collect();
+    if !connectors.is_empty() {
+        for standing in connections() {
+            if let Some(named) = connectors.get_mut(&**standing.id) {
+                named.extend(standing.choices.iter().filter_map(|choice| choice.connector));
+            }
+        }
+    }
+    connectors
+}
+
+/// What stands in clear in the documents that `at` is made of, or in all. What `told` has already is not told again.
+pub fn check(
+    workspace: &Workspace,
+    catalogue: &Catalogue,
+    levels: &Levels,
+    at: Option<&At>,
+    told: &[Diagnostic],
+) -> Vec<Diagnostic> {
+    let documents = Documents::new(workspace, catalogue);
+    let told = Told::new(told);
+    let layers: Option<HashSet<&str>> = at.map(|at| {
+        let customers =
+            workspace.customers_in(&at.environment).flat_map(|(name, _)| workspace.customer_layers(at, name));
+        workspace.stack(at).into_iter().chain(customers).map(|layer| &*layer.path).collect()
+    });
+    let wanted = |layer: &Layer| layers.as_ref().is_none_or(|layers| layers.contains(&*layer.path));
+    let found = parallel::map(&documents.all, |_, standing| {
+        if !wanted(standing.layer) {
+            return Vec::new();
+        }
+        let grounds = documents.grounds(standing);
+        let mut found = standing.in_clear(&grounds, &|key| told.unknown.contains(&key));
+        found.dedup_by_key(|found| found.node.span);
+        found
+    });
+    let judge = Judge::new(levels, &workspace.sources);
+    let mut news = Vec::new();
+    for found in found.into_iter().flatten() {
+        found.mask(&workspace.sources);
+        if !found.quiet && !told.has(&found) {
+            match found.told() {
+                plain if plain.code == code::PLAINTEXT_SECRET => news.push(plain),
+                named => judge.beside(named, &mut news),
+            }
+        }
+    }
+    news.extend(shapes(workspace, &judge, &wanted));
+    news
+}
+
+/// What looks like a secret by its own form, in each file of these layers.
+fn shapes(workspace: &Workspace, judge: &Judge<'_>, wanted: &impl Fn(&Layer) -> bool) -> Vec<Diagnostic> {
+    let families = [Family::Connections, Family::Credentials, Family::Consumers];
+    let layers = workspace.layers().filter(|layer| wanted(layer));
+    let files = layers.flat_map(|layer| families.map(|family| layer.family(family).iter().map(move |d| (family, d))));
+    let files: Vec<_> = files.flatten().collect();
+    let told = parallel::map(&files, |_, (family, (id, document))| {
+        let mut told = Vec::new();
+        document.root.iter().for_each(|root| judge.document(*family, id, root, &mut told));
+        told
+    });
+    told.into_iter().flatten().collect()
+}
+
+/// What was told of merged and evaluated connections: one cause, one diagnostic.
+struct Told {
+    /// Values, and the keys that they are used for.
+    plain: HashSet<Span>,
+    /// Keys that nobody knows.
+    unknown: HashSet<Span>,
+    /// Where anything was told.
+    starts: BTreeSet<(FileId, u32)>,
+}
+
+impl Told {
+    fn new(told: &[Diagnostic]) -> Self {
+        let of = |code: &'static str| told.iter().filter(move |d| d.code == code);
+        Self {
+            plain: of(code::PLAINTEXT_SECRET).flat_map(|d| d.labels.iter().map(|label| label.span)).collect(),
+            unknown: of(code::UNKNOWN_KEY).filter_map(Diagnostic::span).collect(),
+            starts: told.iter().filter_map(Diagnostic::span).map(|span| (span.file, span.start)).collect(),
+        }
+    }
+
+    fn has(&self, found: &InClear<'_>) -> bool {
+        let span = found.node.span;
+        // What is wrong with an expression hides what it gives.
+        let faulty = || self.starts.range((span.file, span.start)..(span.file, span.end)).next().is_some();
+        self.plain.contains(&span)
+            || (self.plain.contains(&found.key) && found.is_expression())
+            || (found.node.as_str().is_some_and(|text| text.contains(crate::template::OPEN)) && faulty())
+    }
+}
