@@ -7,6 +7,7 @@ pub mod access;
 pub mod guards;
 pub mod leaves;
 pub mod moves;
+pub mod reencrypted;
 mod retarget;
 pub mod saved;
 pub mod trust;
@@ -21,6 +22,7 @@ use access::Access;
 use guards::Refusal;
 use leaves::{Leaf, LeafAction, diff};
 use moves::Suggestion;
+use reencrypted::Reencrypted;
 use trust::TrustChange;
 
 /// Says for an instance and a JSON Pointer in its record which file and line the value comes from.
@@ -37,6 +39,8 @@ pub struct Plan {
     pub desired: Digest,
     /// Every connection that differs, by id.
     pub changes: Vec<Change>,
+    /// Secrets files under a new data key.
+    pub reencrypted: Vec<Reencrypted>,
     /// The connections that nothing happens to.
     pub unchanged: usize,
     /// Instances whose external secrets have no version: resolved and sealed anew at every apply.
@@ -231,6 +235,7 @@ impl Plan {
         Self {
             scope: Scope::of(desired),
             desired: desired.digest(),
+            reencrypted: reencrypted::files(&pairs),
             unchanged: pairs.iter().filter(|pair| !pair.differs()).count(),
             volatile: volatile(desired),
             consumers: touched().flat_map(|record| texts(record, "consumers")).map(str::to_owned).collect(),

@@ -11,6 +11,7 @@ use super::human::Look;
 use super::shown::{Show, Shown, Style};
 use super::text::visible;
 use crate::plan::leaves::Leaf;
+use crate::plan::reencrypted::Reencrypted;
 use crate::plan::trust::{TrustChange, retargeted};
 use crate::plan::{Action, Base, Change, Plan};
 use crate::value::segments;
@@ -54,9 +55,16 @@ pub fn plan_human(plan: &Plan, against: Against<'_>, look: Look) -> Shown {
         }
         _ => {}
     }
-    out.changes(&plan.changes);
-    if !plan.changes.is_empty() {
+    let changes = plan.changes_one_by_one();
+    out.changes(&changes);
+    if !changes.is_empty() {
         out.line("");
+    }
+    for file in &plan.reencrypted {
+        let connections = file.connections();
+        let uses = format!("in {}: {}", self::connections(connections.len()), listed(connections).concat());
+        let title = format!("{}: {}", visible(&file.file), reencrypted(file));
+        out.section(&title, &[listed(&file.secrets).concat(), uses]);
     }
     out.section("resolved at apply: external secrets without a version", &listed(&plan.volatile));
     out.section("consumers that use them", &listed(&plan.consumers));
@@ -83,6 +91,11 @@ pub fn plan_human(plan: &Plan, against: Against<'_>, look: Look) -> Shown {
     out.section("refused", &refused.collect::<Vec<_>>());
     out.line(&summary(plan));
     out.text
+}
+
+/// What is said of a file under a new data key.
+pub fn reencrypted(file: &Reencrypted) -> String {
+    format!("{} secrets re-encrypted under a new data key; any of them may have changed", file.secrets.len())
 }
 
 /// `1 to create, 2 to update, 0 to delete`.

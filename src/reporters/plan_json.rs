@@ -42,6 +42,10 @@ pub fn value(plan: &Plan) -> Value {
         .map(|access| json!({"recipient": access.recipient, "gains": access.gains, "loses": access.loses}));
     let moves = plan.moves.iter().map(|m| json!({"from": m.from, "to": m.to, "key": m.key, "file": m.file}));
     let refused = plan.refused.iter().map(|one| json!({"instance": one.instance, "reason": one.reason}));
+    let reencrypted = plan
+        .reencrypted
+        .iter()
+        .map(|file| json!({"file": file.file, "secrets": file.secrets, "connections": file.connections()}));
     json!({
         "format_version": FORMAT_VERSION,
         "workspace": plan.scope.workspace,
@@ -50,6 +54,7 @@ pub fn value(plan: &Plan) -> Value {
         "base": base,
         "desired": {"digest": plan.desired},
         "changes": plan.changes.iter().map(change).collect::<Vec<_>>(),
+        "reencrypted": reencrypted.collect::<Vec<_>>(),
         "resolved_at_apply": plan.volatile,
         "impact": {"consumers": plan.consumers, "customers": plan.customers},
         "access": access.collect::<Vec<_>>(),

@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use super::human::Look;
-use super::plan_human::{changes_human, re_targeted, summary};
+use super::plan_human::{changes_human, re_targeted, reencrypted, summary};
 use super::text::visible;
 use crate::plan::leaves::Leaf;
 use crate::plan::trust::{Retargeted, TrustChange, retargeted};
@@ -53,6 +53,11 @@ fn one(plan: &Plan, room: usize) -> String {
     });
     list(&mut text, "⛔ Refused", refused);
     trust(&mut text, plan, room / 2);
+    for file in &plan.reencrypted {
+        let (names, uses) = (codes(file.secrets.iter()), codes(file.connections().into_iter()));
+        let _ = writeln!(text, "{}: {}\n", code(&file.file), reencrypted(file));
+        let _ = writeln!(text, "<details><summary>Their names</summary>\n\n{names} in {uses}\n\n</details>\n");
+    }
     let access = plan.access.iter().flat_map(|access| {
         let told = |word: &str, ids: &[String]| {
             (!ids.is_empty()).then(|| format!("{} {word} {}", code(&access.recipient), codes(ids.iter())))
@@ -79,7 +84,8 @@ fn changes(text: &mut String, plan: &Plan, room: usize) {
     let look = Look { color: false, unicode: true, width: 100 };
     let room = room.saturating_sub(text.chars().count() + 400);
     let (mut block, mut shown) = (String::new(), 0);
-    for change in &plan.changes {
+    let changes = plan.changes_one_by_one();
+    for change in &*changes {
         let drawn = changes_human(std::slice::from_ref(change), look);
         if block.chars().count() + drawn.chars().count() > room {
             break;
@@ -87,7 +93,7 @@ fn changes(text: &mut String, plan: &Plan, room: usize) {
         block.push_str(&drawn);
         shown += 1;
     }
-    let hidden = plan.changes.len() - shown;
+    let hidden = changes.len() - shown;
     let fence = fence(&block);
     let _ = writeln!(text, "<details><summary>Every change</summary>\n\n{fence}text\n{block}{fence}\n");
     if hidden > 0 {

@@ -55,6 +55,7 @@ fn plan(changes: Vec<Change>) -> Plan {
         scope: scope(),
         base: Some(Base::Revision { name: HOSTILE.to_owned(), commit: HOSTILE.to_owned(), desired: digest.clone() }),
         desired: Digest::of(b"y"),
+        reencrypted: Vec::new(),
         unchanged: 0,
         volatile: vec![HOSTILE.to_owned()],
         consumers: BTreeSet::from([HOSTILE.to_owned()]),

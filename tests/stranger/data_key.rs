@@ -300,3 +300,43 @@ fn e02_a_merge_leaves_no_value_in_clear_by_the_rule_of_a_side() {
     assert!(ended.stderr.contains("would leave `password__theirs` in clear"), "{ended:#?}");
     assert_eq!(shell.read("ours.yaml"), before);
 }
+
+/// Forty secrets and more, deployed, and their file under a new data key.
+#[test]
+fn e02_a_plan_says_once_that_a_file_was_encrypted_again() {
+    let shell = quickstart();
+    shell.put("../more.yaml", &(0..40).map(|n| format!("S{n}: kelp{n}\n")).collect::<String>());
+    shell.ok(&["sops", "encrypt", "-i", "../more.yaml", "--age", ME]);
+    shell.ok(&["secret", "adopt", "../more.yaml", "-e", "prod", "--yes"]);
+    fs::create_dir_all(shell.folder.join("environments/prod/connections")).unwrap();
+    let connection = |n: usize, secret: usize| {
+        let auth = format!("auth:\n  mode: password\n  username: u\n  password: ${{{{ secrets.S{secret} }}}}\n");
+        let text = format!("connector: postgresql\nconfig: {{host: db{n}, database: d}}\n{auth}");
+        shell.put(&format!("environments/prod/connections/db{n}.yaml"), &text);
+    };
+    (0..40).for_each(|n| connection(n, n));
+    shell.ok(&["apply", "prod", "--yes"]);
+    shell.ok(&["sops", "rotate", "-i", PROD]);
+    let plan = shell.ok(&["plan", "prod"]).stdout;
+    let told = format!("{PROD}: 42 secrets re-encrypted under a new data key; any of them may have changed\n");
+    assert_eq!(plan.matches(&told).count(), 1, "{plan}");
+    assert!(plan.contains("HUBSPOT_TOKEN, S0, S1, ") && plan.contains("in 42 connections: db0, db1, "), "{plan}");
+    assert!(!plan.contains("(secret) changed") && plan.lines().count() < 20, "{plan}");
+    assert!(plan.contains("0 to create, 42 to update, 0 to delete"), "{plan}");
+    let comment = shell.ok(&["plan", "prod", "--format", "markdown"]).stdout;
+    assert!(comment.contains("42 secrets re-encrypted under a new data key"), "{comment}");
+    let json: serde_json::Value =
+        serde_json::from_str(&shell.ok(&["plan", "prod", "--format", "json"]).stdout).unwrap();
+    let leaves = json["changes"].as_array().unwrap().iter().flat_map(|change| change["leaves"].as_array().unwrap());
+    assert_eq!(leaves.count(), 42);
+    assert_eq!(json["reencrypted"][0]["secrets"].as_array().unwrap().len(), 42);
+    // What else happens to a secret is told at its leaf, in the middle of all that; one that is set is no new data key.
+    connection(7, 8);
+    let plan = shell.ok(&["plan", "prod"]).stdout;
+    assert_eq!(plan.matches("(secret) changed or re-encrypted").count(), 1, "{plan}");
+    assert!(plan.contains(" db7 ") && plan.contains(&told.replace("42", "41")), "{plan}");
+    shell.ok(&["apply", "prod", "--yes"]);
+    set(&shell, "S1", "prod", "sand");
+    let plan = shell.ok(&["plan", "prod"]).stdout;
+    assert!(!plan.contains("new data key") && plan.contains("auth.password: (secret) changed"), "{plan}");
+}
