@@ -121,6 +121,8 @@ mod tests {
             ("if", json!({"patternProperties": {"^p": {"const": "1234"}}})),
             ("if", json!({"additionalProperties": {"minLength": 4}})),
             ("if", json!({"dependentSchemas": {"mode": read}})),
+            ("if", json!({"const": {"pin": "1234"}})),
+            ("not", json!({"enum": [{"pin": "1234"}, {"pin": "4321"}]})),
         ] {
             let mut auth = json!({"properties": {"pin": {"writeOnly": true}}, "then": {"required": ["x"]}});
             auth[keyword] = condition.clone();

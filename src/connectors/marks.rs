@@ -10,7 +10,7 @@ use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
 use super::sensitive::{Places, decides};
-use super::words::{asks, is_marked, list, objects, reference};
+use super::words::{asks, compares, is_marked, list, objects, reference};
 use crate::value::push_segment;
 
 /// Places within each other that are the same are unrolled so often: a schema that contains itself.
@@ -125,6 +125,12 @@ impl<'s> Walk<'s, '_> {
         self.above.push(set);
         self.children(&here, &mut places, pointer, secret)?;
         self.above.pop();
+        if self.asked.is_none()
+            && let Some(said) = here.iter().find(|said| said.asked && compares(said.map))
+        {
+            // What is compared as a whole is read down to its last field.
+            self.asked = places.secret_pointers().first().map(|below| (format!("{pointer}{below}"), said.map));
+        }
         Some(places)
     }
 

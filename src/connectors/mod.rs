@@ -116,6 +116,11 @@ mod tests {
             let connector = Connector::load(id, text, false);
             assert!(connector.is_ok(), "{id}: {:?}", connector.err());
             assert!(catalogue.get(id).is_some_and(|c| c.is_ok()));
+            let connector = connector.ok();
+            for harmless in connector.iter().flat_map(Connector::harmless) {
+                let known = connector.as_ref().is_some_and(|c| !c.field(harmless, "", "").schemas.is_empty());
+                assert!(known, "{id} has no field {harmless}");
+            }
         }
     }
 

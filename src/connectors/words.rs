@@ -78,6 +78,14 @@ pub(super) fn asks(schema: &Map<String, Value>) -> bool {
     })
 }
 
+/// Whether a schema compares maps or lists with others, whole.
+pub(super) fn compares(schema: &Map<String, Value>) -> bool {
+    let whole = |value: &Value| value.is_object() || value.is_array();
+    schema.get("const").is_some_and(whole)
+        || schema.get("enum").and_then(Value::as_array).is_some_and(|options| options.iter().any(whole))
+        || schema.get("uniqueItems") == Some(&Value::Bool(true))
+}
+
 pub(super) fn objects<'a>(schema: &'a Map<String, Value>, key: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
     schema.get(key).and_then(Value::as_object).into_iter().flatten()
 }

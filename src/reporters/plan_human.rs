@@ -120,7 +120,8 @@ pub fn changes_human(changes: &[Change], look: Look) -> Shown {
     out.text
 }
 
-/// What is said of a secret beside which settings change; `of` is the deployed instance that it comes from.
+/// What is said of a secret beside which settings change; `of` is the deployed instance that it comes from,
+/// as it may be printed.
 pub fn re_targeted(of: Option<&str>) -> String {
     let secret = of.map_or_else(|| "a secret in use".to_owned(), |of| format!("a secret of {of}"));
     format!("credential re-targeted: {secret} could be sent elsewhere or with less protection")
@@ -301,7 +302,7 @@ impl Out {
             }
         }
         for group in retargeted(changes) {
-            let what = re_targeted(group.of.map(visible).as_deref());
+            let what = re_targeted(group.of.map(|of| format!("`{}`", visible(of))).as_deref());
             let told = match &group.instances[..] {
                 [instance] => format!("  {}: {what}", visible(instance)),
                 instances => format!("  {what}, in {}:", connections(instances.len())),

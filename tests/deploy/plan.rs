@@ -110,7 +110,7 @@ access
 
 trust changes
   recipients.ops: + "OPS"
-  fresh@globex: credential re-targeted: a secret of gone could be sent elsewhere or with less protection
+  fresh@globex: credential re-targeted: a secret of `gone` could be sent elsewhere or with less protection
     config.host: "db.example" -> "db.globex"   environments/prod/connections/fresh@globex.yaml:4
   kept: credential re-targeted: a secret in use could be sent elsewhere or with less protection
     config.host: "db.example" -> "db.\u001b[2Jevil"   environments/prod/connections/kept.yaml:4

@@ -226,6 +226,8 @@ fn e09_no_condition_reads_a_secret_by_any_route() {
         json!({"additionalProperties": {"minLength": 9}}),
         json!({"dependentSchemas": {"mode": read}}),
         json!({"if": read, "then": {"required": ["x"]}}),
+        json!({"const": {"mode": "a", "token": "guess"}}),
+        json!({"enum": [{"mode": "a", "token": "guess"}]}),
     ];
     let auth = |keyword: &str, condition: &Value| {
         let mut auth = json!({"patternProperties": {"^tok": token}, "then": {"required": ["sandbox"]}});

@@ -470,7 +470,7 @@ fn e06_another_name_for_a_deployed_address_is_the_same_secret() {
         shell.put("connections/new.yaml", &aliased);
         assert_eq!(retargeted(&shell), [("new".to_owned(), "/config/server".to_owned())], "{alias}");
         let text = shell.ok(&["plan", "prod", "--against", "HEAD"]).stdout;
-        assert!(text.contains("new: credential re-targeted: a secret of own could be sent elsewhere"), "{text}");
+        assert!(text.contains("new: credential re-targeted: a secret of `own` could be sent elsewhere"), "{text}");
         assert!(text.contains("config.server: \"a\" -> \"evil\""), "{text}");
     }
 }
@@ -601,6 +601,15 @@ fn e06_instances_of_customers_and_profiles_are_held_to_the_same() {
     shell.put("connections/plain.yaml", &own("{server: worse}", TOKEN));
     let text = shell.ok(&["plan", "prod", "--profile", "test", "--against", "HEAD"]).stdout;
     assert!(text.contains(&format!("plain: {SENT}\n    config.server: \"a\" -> \"worse\"")), "{text}");
+    // What is exposed is a bundle of its own, and held to the same.
+    let exposed = |server: &str| own(&format!("{{server: {server}}}"), TOKEN) + "expose: [partner]\n";
+    let settings = shell.read("tieline.yaml");
+    shell.put("tieline.yaml", &(settings + "rules: {exposes-organization: warning}\n"));
+    shell.put("connections/plain.yaml", &exposed("a"));
+    commit(&shell, "two");
+    shell.put("connections/plain.yaml", &exposed("worse"));
+    let text = shell.ok(&["plan", "prod", "--expose", "partner", "--against", "HEAD"]).stdout;
+    assert!(text.contains(&format!("plain: {SENT}")), "{text}");
 }
 
 // --- What is deployed, and what a reviewer sees ----------------------------------------------------------------------
