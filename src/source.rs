@@ -19,6 +19,10 @@ pub struct Source {
     lines: OnceLock<Vec<u32>>,
     /// Byte ranges that hold a plaintext secret (or may hold one), found while checking; never shown in a snippet.
     masked: Mutex<Vec<Range<u32>>>,
+    /// Byte ranges that are concealed by their names alone, and that a check knows to be clear.
+    cleared: Mutex<Vec<Range<usize>>>,
+    /// The ranges that are concealed by their names alone, once somebody asked.
+    concealed: OnceLock<Vec<Range<usize>>>,
     /// Nothing of this text may be shown: positions only.
     hidden: bool,
 }
@@ -38,13 +42,7 @@ impl Sources {
     /// With `hidden`, no snippet of it is ever shown (a file of secrets).
     pub fn add(&mut self, path: &str, text: String, hidden: bool) -> FileId {
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
-        self.files.push(Source {
-            path: path.into(),
-            text: text.into_boxed_str(),
-            lines: OnceLock::new(),
-            masked: Mutex::new(Vec::new()),
-            hidden,
-        });
+        self.files.push(Source { hidden, ..Source::of(path, text) });
         id
     }
 
@@ -85,6 +83,13 @@ impl Sources {
         self.get(span.file).masked().iter().any(|range| range.start <= span.start && span.end <= range.end)
     }
 
+    /// Allows showing the bytes under `span`, unless they are masked: what stands there is known to be clear.
+    pub fn clear(&self, span: Span) {
+        if let Ok(mut cleared) = self.get(span.file).cleared.lock() {
+            cleared.push(span.range());
+        }
+    }
+
     /// How many texts there are.
     pub fn len(&self) -> usize {
         self.files.len()
@@ -97,6 +102,19 @@ impl Sources {
 }
 
 impl Source {
+    /// A text that belongs to no run.
+    pub fn of(path: &str, text: impl Into<Box<str>>) -> Self {
+        Self {
+            path: path.into(),
+            text: text.into(),
+            lines: OnceLock::new(),
+            masked: Mutex::new(Vec::new()),
+            cleared: Mutex::new(Vec::new()),
+            concealed: OnceLock::new(),
+            hidden: false,
+        }
+    }
+
     /// The path below the workspace, with `/` between segments.
     pub fn path(&self) -> &str {
         &self.path
@@ -124,6 +142,16 @@ impl Source {
             }
         }
         merged
+    }
+
+    /// The ranges that are concealed by their names alone; `find` is asked once.
+    pub fn concealed(&self, find: impl FnOnce(&Self) -> Vec<Range<usize>>) -> &[Range<usize>] {
+        self.concealed.get_or_init(|| find(self))
+    }
+
+    /// The ranges that a check knows to be clear.
+    pub fn cleared(&self) -> Vec<Range<usize>> {
+        self.cleared.lock().map(|cleared| cleared.clone()).unwrap_or_default()
     }
 
     /// Line and column of a byte offset; an offset behind the end is the end.

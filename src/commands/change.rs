@@ -30,10 +30,11 @@ pub(super) fn make(
         ui.say("nothing to change");
         return Ok(Exit::Done);
     }
-    ui.data(&edited.diff().split('\n').map(visible).collect::<Vec<_>>().join("\n"));
     let before = compile::check(&session.workspace, &session.catalogue, session.told.clone());
     let checked = check::check(&session.world, edited, &before)
         .map_err(|_| Failure::new("there would be no workspace any more: nothing was written"))?;
+    let diff = edited.diff(&session.workspace.sources, &checked.sources);
+    ui.data(&diff.split('\n').map(visible).collect::<Vec<_>>().join("\n"));
     let fresh: Vec<Diagnostic> = checked.fresh.into_iter().filter(|d| !allowed(d)).collect();
     if !fresh.is_empty() {
         ui.problems(&fresh, &checked.sources, session.workspace.environments.len());

@@ -8,6 +8,7 @@ use super::{Cli, Exit, Failure, Session};
 use crate::compile::explain::{Step, credential_history, history, leaves};
 use crate::compile::{self, Compiled};
 use crate::connectors::json::plain;
+use crate::diagnostic::sounds_secret;
 use crate::model::connection::Connection;
 use crate::reporters::json::pretty;
 use crate::reporters::table;
@@ -160,13 +161,14 @@ impl Explained<'_> {
         (sources.path(span).to_owned(), sources.position(span).line)
     }
 
-    /// Whether what stands at a pointer may be secret, in any mode.
+    /// Whether what stands at a pointer may be secret: in any mode; or by its name, where no schema knows it to be clear.
     fn is_secret(&self, pointer: &str) -> bool {
-        let Some(Ok(connector)) = self.session.catalogue.get(&self.connection.connector.value) else {
-            // Without a schema nobody knows: only the choice of a mode is surely clear.
-            return pointer.starts_with("/auth") && pointer != "/auth/mode";
-        };
-        connector.places("", "").is_secret(pointer)
+        let login = pointer.starts_with("/auth") && pointer != "/auth/mode";
+        let named = login || crate::value::segments(pointer).any(|name| sounds_secret(&name));
+        let Some(Ok(connector)) = self.session.catalogue.get(&self.connection.connector.value) else { return named };
+        let choice = |block, switch| self.connection.choice(block, switch);
+        let known = || connector.field(pointer, choice("config", "variant"), choice("auth", "mode"));
+        connector.places("", "").is_secret(pointer) || (named && known().schemas.is_empty())
     }
 
     /// A value as it may be shown: in a secret place, the expressions that take it from secrets and nothing else.

@@ -14,9 +14,10 @@ use std::ops::Range;
 
 use similar::TextDiff;
 
+use crate::source::{Source, Sources};
 use crate::span::{FileId, Span};
 use crate::workspace::Workspace;
-use crate::yaml;
+use crate::yaml::{self, conceal};
 
 /// What is to change.
 pub struct Changes<'w> {
@@ -128,8 +129,15 @@ impl Edited {
         self.files.iter().all(|(path, text)| text.as_ref() == self.before.get(path))
     }
 
-    /// The change as a unified diff, as `git diff` words renames.
-    pub fn diff(&self) -> String {
+    /// The change as a unified diff, as `git diff` words renames. What may be a secret is masked, by what is known of it in
+    /// the texts before and after.
+    pub fn diff(&self, before: &Sources, after: &Sources) -> String {
+        let shown = |sources: &Sources, path: &str, text: &str| {
+            let count = u32::try_from(sources.len()).unwrap_or(u32::MAX);
+            let mut all = (0..count).rev().map(|id| sources.get(FileId(id)));
+            let source = all.find(|source| source.path() == path && source.text() == text);
+            source.map_or_else(|| conceal::shown(&Source::of(path, text)), conceal::shown)
+        };
         let mut diff = String::new();
         let from = |path: &str| self.moved.iter().find(|(_, to)| to == path).map(|(from, _)| from.as_str());
         for (path, text) in &self.files {
@@ -148,7 +156,8 @@ impl Edited {
                 if there { format!("{prefix}/{path}") } else { "/dev/null".to_owned() }
             };
             let header = (name(source, "a", self.before.contains_key(source)), name(path, "b", text.is_some()));
-            let lines = TextDiff::from_lines(old, new);
+            let (old, new) = (shown(before, source, old), shown(after, path, new));
+            let lines = TextDiff::from_lines(&old, &new);
             diff += &lines.unified_diff().context_radius(2).header(&header.0, &header.1).to_string();
         }
         diff

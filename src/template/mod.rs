@@ -21,7 +21,7 @@ use crate::secret::Secret;
 use crate::source::Sources;
 use crate::span::Span;
 use crate::value::{Node, SecretRef, Value};
-use crate::yaml::MAX_BYTES;
+use crate::yaml::{MAX_BYTES, conceal};
 pub use condition::condition;
 use names::Fault;
 pub use scope::{Scope, SecretNames};
@@ -306,7 +306,12 @@ fn check(
     }
     for Fault { code, range: at, message, help } in faults {
         let span = place.span_of(range.start + at.start..range.start + at.end);
-        told.push(Diagnostic::error(code, span, message).help(help));
+        // The words quote the expression, and what stands in a login may be the login.
+        let told_of = match code != code::SECRET_USE && conceal::conceals(place.sources, span) {
+            true => Diagnostic::error(code, span, "what stands in this expression has no meaning in it"),
+            false => Diagnostic::error(code, span, message).help(help),
+        };
+        told.push(told_of);
     }
 }
 
@@ -346,7 +351,12 @@ impl Place<'_> {
             Some(at) if at.end > at.start => range.start + at.start..(range.start + at.end).min(range.end),
             _ => range.start..range.end,
         };
-        Diagnostic::error(code::INVALID_EXPRESSION, self.span_of(at), failure.message)
+        let span = self.span_of(at);
+        let message = match conceal::conceals(self.sources, span) {
+            true => "the expression has no value".to_owned(),
+            false => failure.message,
+        };
+        Diagnostic::error(code::INVALID_EXPRESSION, span, message)
             .help("an expression is names, literals, operators and filters: ${{ vars.host | default('localhost') }}")
     }
 }

@@ -16,7 +16,8 @@ use crate::model::connection::Connection;
 use crate::source::Sources;
 use crate::span::Span;
 use crate::template::OPEN;
-use crate::value::{Map, Node, Value};
+use crate::value::{Map, Node, Value, push_segment};
+use crate::yaml::conceal;
 use placement::Placement;
 
 /// What checking needs to know besides the connection.
@@ -41,7 +42,7 @@ pub fn check(connection: &mut Connection, against: &Against<'_>, told: &mut Vec<
     let places = against.connector.places(&variant, &mode);
     let before = told.len();
     let mut unknown = Vec::new();
-    schema::check(connection, against, &mut unknown, told);
+    let mistyped = schema::check(connection, against, &mut unknown, told);
     // An unknown mode or variant was told; any of them may have been meant.
     let known = |block: &str, switch: &str, choice: &str| {
         let at = connection.instance.get(block).and_then(|b| b.get(switch)).map(|n| n.span);
@@ -62,7 +63,31 @@ pub fn check(connection: &mut Connection, against: &Against<'_>, told: &mut Vec<
     let mut placement = Placement { against, told, unknown: &unknown };
     placement.visit(&connection.instance, &places, &mut String::new(), connection.instance.span);
     // Schema errors and placement of one connection in the order of the text.
+    if !told.is_empty() {
+        clear(&connection.instance, connection, against, &mistyped, &mut String::new());
+    }
     told[before..].sort_by_key(|d| d.span().map(|s| (s.file, s.start)));
+}
+
+/// Lets snippets show what the schema knows to be clear and has its type, whatever its name sounds like.
+fn clear(node: &Node, connection: &Connection, against: &Against<'_>, mistyped: &[String], pointer: &mut String) {
+    match &node.value {
+        Value::Map(map) => {
+            for entry in map.iter() {
+                let length = pointer.len();
+                push_segment(pointer, &entry.key);
+                clear(&entry.value, connection, against, mistyped, pointer);
+                pointer.truncate(length);
+            }
+        }
+        Value::String(_) | Value::Int(_) | Value::Float(_) | Value::Bool(_) => {
+            let concealed = || conceal::conceals(against.sources, node.span);
+            if !mistyped.contains(pointer) && concealed() && schema::is_known(connection, against, pointer) {
+                against.sources.clear(node.span);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Forbids showing what stands beside the expressions of a scalar.

@@ -10,22 +10,24 @@ use serde_json::Value as Plain;
 use super::lookup::{Lookup, shown};
 use super::words::{first_lower, found, type_words};
 use super::{Against, dotted, mask_all, suggested};
-use crate::diagnostic::{Diagnostic, code, listed, nearest};
+use crate::diagnostic::{Diagnostic, code, listed, nearest, sounds_secret};
 use crate::model::connection::Connection;
 use crate::span::Span;
 use crate::value::{Node, Value, push_segment};
+use crate::yaml::conceal;
 
-/// Checks the schema; pointers of fields that it does not know go into `unknown`.
+/// Checks the schema; pointers of fields that it does not know go into `unknown`. Gives those of values that don't have
+/// their type.
 pub(super) fn check(
     connection: &mut Connection,
     against: &Against<'_>,
     unknown: &mut Vec<String>,
     told: &mut Vec<Diagnostic>,
-) {
+) -> Vec<String> {
     let integers = {
-        let Ok(errors) = against.connector.errors(&connection.instance) else { return };
+        let Ok(errors) = against.connector.errors(&connection.instance) else { return Vec::new() };
         if errors.is_empty() {
-            return;
+            return Vec::new();
         }
         spelled_integers(&errors, &connection.instance)
     };
@@ -36,7 +38,7 @@ pub(super) fn check(
             told.push(Diagnostic::warning(code::STRING_FOR_INTEGER, node.span, message).help("remove the quotes"));
         }
     }
-    let Ok(errors) = against.connector.errors(&connection.instance) else { return };
+    let Ok(errors) = against.connector.errors(&connection.instance) else { return Vec::new() };
     let flat = errors.iter().flat_map(spoken).collect::<Vec<_>>();
     let mut translation = Translation {
         schema: Lookup { root: against.connector.schema() },
@@ -54,6 +56,8 @@ pub(super) fn check(
     }
     translation.misplaced();
     translation.tell_missing();
+    let mistyped = flat.iter().filter(|error| matches!(error.kind(), ValidationErrorKind::Type { .. }));
+    mistyped.map(|error| error.instance_path().as_str().to_owned()).collect()
 }
 
 /// Strings where an integer is wanted, that spell one.
@@ -92,6 +96,20 @@ fn spoken<'a>(error: &'a ValidationError<'a>) -> Vec<&'a ValidationError<'a>> {
         Some(errors) if !errors.is_empty() => errors.iter().flat_map(|e| spoken(e)).collect(),
         _ => vec![error],
     }
+}
+
+/// Whether the schema has a field at `pointer`, in the chosen variant and mode, that is not secret.
+pub(super) fn is_known(connection: &Connection, against: &Against<'_>, pointer: &str) -> bool {
+    let (variant, mode) = (connection.choice("config", "variant"), connection.choice("auth", "mode"));
+    let places = against.connector.places(variant, mode);
+    let mut at = Some(&*places);
+    for segment in crate::value::segments(pointer) {
+        at = at.filter(|places| !places.secret).and_then(|places| places.below(&segment));
+        if at.is_some_and(|places| places.secret) {
+            return false;
+        }
+    }
+    !against.connector.field(pointer, variant, mode).schemas.is_empty()
 }
 
 struct Translation<'a, 'b> {
@@ -163,8 +181,9 @@ impl Translation<'_, '_> {
         let alias = siblings.iter().find(|(_, aliases)| aliases.iter().any(|a| a.eq_ignore_ascii_case(name)));
         let near = alias.map(|(field, _)| *field).filter(free);
         let near = near.or_else(|| nearest(name, siblings.iter().map(|(field, _)| *field).filter(free)));
-        // What has no place in a login, or sounds like a secret field, may hold one all the same.
-        if pointer.starts_with("/auth") || near.is_some_and(|near| self.is_secret(pointer, near)) {
+        // What has no place in a login, or may have been meant for a secret field, may hold one all the same.
+        let login = pointer.starts_with("/auth");
+        if login || near.map_or(self.is_secret("/auth", name), |near| self.is_secret(pointer, near)) {
             mask_all(&entry.value, self.against.sources);
         }
         let help = match near {
@@ -176,7 +195,10 @@ impl Translation<'_, '_> {
             None if siblings.is_empty() => "remove it".to_owned(),
             None => format!("fields here: {}", listed(siblings.iter().map(|(field, _)| *field), 12)),
         };
-        let message = format!("unknown field `{}`{}", dotted(&whole), self.chosen(pointer));
+        // `auth: {password, hunter2}`: what has no value may be one.
+        let bare = login && entry.value.span.start == entry.value.span.end && near.is_none();
+        let name = if bare { format!("below `{}`", dotted(pointer)) } else { format!("`{}`", dotted(&whole)) };
+        let message = format!("unknown field {name}{}", self.chosen(pointer));
         self.told.push(Diagnostic::error(code::UNKNOWN_KEY, entry.key_span, message).help(help));
     }
 
@@ -196,6 +218,9 @@ impl Translation<'_, '_> {
                     self.missing.remove(&(String::new(), "auth".to_owned()));
                 }
                 let same = |d: &&mut Diagnostic| d.code == code::UNKNOWN_KEY && d.span() == Some(entry.key_span);
+                if block == "config" && !self.is_secret("/config", &entry.key) {
+                    self.against.sources.clear(entry.value.span);
+                }
                 if let Some(told) = self.told.iter_mut().find(same) {
                     told.help = Some(format!("it belongs under `{block}`: indent it there"));
                 }
@@ -253,6 +278,19 @@ impl Translation<'_, '_> {
         segments.try_fold(&*places, |p, segment| p.below(&segment)).is_some_and(|p| p.secret)
     }
 
+    /// Whether a value must not be quoted: it stands in a login, or behind a name that sounds secret.
+    fn conceals(&self, node: &Node, pointer: &str) -> bool {
+        let named = || crate::value::segments(pointer).any(|name| sounds_secret(&name));
+        pointer != "/auth/mode"
+            && (pointer.starts_with("/auth") || named() || conceal::conceals(self.against.sources, node.span))
+    }
+
+    /// A value, for a message. That something is wrong with it other than its type means that the schema knows it.
+    fn found(&self, node: &Node, pointer: &str) -> String {
+        let known = || is_known(self.connection, self.against, pointer);
+        if self.conceals(node, pointer) && !known() { node.kind().to_owned() } else { found(node) }
+    }
+
     /// Message and help of an error about one value.
     fn words(&self, error: &ValidationError<'_>, node: &Node, pointer: &str) -> (String, Option<String>) {
         let field = dotted(pointer);
@@ -271,7 +309,10 @@ impl Translation<'_, '_> {
                 let written = self.against.sources.slice(node.span);
                 let wants_text =
                     wanted == "a string" && matches!(node.value, Value::Int(_) | Value::Float(_) | Value::Bool(_));
-                let help = wants_text.then(|| format!("quote it: '{written}'"));
+                let help = wants_text.then(|| match self.conceals(node, pointer) {
+                    true => "quote it".to_owned(),
+                    false => format!("quote it: '{written}'"),
+                });
                 let help = help.or_else(|| schema.and_then(|s| self.schema.described(s)).map(|d| first_lower(&d)));
                 (format!("`{field}` is {wanted}, this is {}", node.kind()), help)
             }
@@ -289,17 +330,17 @@ impl Translation<'_, '_> {
                 let help = note.map_or(help.clone(), |note| format!("{help} ({})", first_lower(note)));
                 let connector = self.against.connector.id();
                 match pointer {
-                    "/auth/mode" | "/config/variant" if !written.is_empty() => {
+                    "/auth/mode" | "/config/variant" if !written.is_empty() && written.len() < 24 => {
                         let what = if pointer == "/auth/mode" { "mode" } else { "variant" };
                         let all = listed(names(), 12);
                         let help = if help.starts_with("did") { format!("{help} {what}s: {all}") } else { help };
                         (format!("`{field}: {written}` is not a {what} of `{connector}`"), Some(help))
                     }
-                    _ => (format!("`{field}` can't be {}", found(node)), Some(help)),
+                    _ => (format!("`{field}` can't be {}", self.found(node, pointer)), Some(help)),
                 }
             }
             ValidationErrorKind::Constant { expected_value } => {
-                (format!("`{field}` must be `{}`, found {}", shown(expected_value), found(node)), None)
+                (format!("`{field}` must be `{}`, found {}", shown(expected_value), self.found(node, pointer)), None)
             }
             ValidationErrorKind::Pattern { .. } | ValidationErrorKind::Format { .. } => {
                 let description = schema.and_then(|s| self.schema.described(s)).map(|d| first_lower(&d));
@@ -310,17 +351,17 @@ impl Translation<'_, '_> {
                 (format!("`{field}` does not have the form it needs"), (!help.is_empty()).then(|| help.join("; ")))
             }
             ValidationErrorKind::Minimum { limit } => {
-                (format!("`{field}` must be at least {limit}, found {}", found(node)), None)
+                (format!("`{field}` must be at least {limit}, found {}", self.found(node, pointer)), None)
             }
             ValidationErrorKind::Maximum { limit } => {
                 let help = schema.and_then(|s| self.schema.described(s)).map(|d| first_lower(&d));
-                (format!("`{field}` must be at most {limit}, found {}", found(node)), help)
+                (format!("`{field}` must be at most {limit}, found {}", self.found(node, pointer)), help)
             }
             ValidationErrorKind::ExclusiveMinimum { limit } => {
-                (format!("`{field}` must be more than {limit}, found {}", found(node)), None)
+                (format!("`{field}` must be more than {limit}, found {}", self.found(node, pointer)), None)
             }
             ValidationErrorKind::ExclusiveMaximum { limit } => {
-                (format!("`{field}` must be less than {limit}, found {}", found(node)), None)
+                (format!("`{field}` must be less than {limit}, found {}", self.found(node, pointer)), None)
             }
             ValidationErrorKind::MinLength { limit: 1 } => (format!("`{field}` is empty"), None),
             ValidationErrorKind::MinLength { limit } => {
@@ -333,7 +374,7 @@ impl Translation<'_, '_> {
             ValidationErrorKind::MaxItems { limit } => (format!("`{field}` must have at most {limit} items"), None),
             ValidationErrorKind::UniqueItems => (format!("`{field}` has an item twice"), None),
             ValidationErrorKind::MultipleOf { multiple_of } => {
-                (format!("`{field}` must be a multiple of {multiple_of}, found {}", found(node)), None)
+                (format!("`{field}` must be a multiple of {multiple_of}, found {}", self.found(node, pointer)), None)
             }
             ValidationErrorKind::MinProperties { limit } => {
                 (format!("`{field}` must have at least {limit} keys"), None)

@@ -113,14 +113,21 @@ impl Builder<'_> {
         self.indentation(line)
     }
 
+    /// The key that a line begins with, if it may be quoted.
+    fn keyed(&self, line: usize) -> Option<Keyed<'_>> {
+        let keyed = Keyed::of(self.text, line)?;
+        let start = line + keyed.indent;
+        (!self.conceals(&(start..start + keyed.key.len()))).then_some(keyed)
+    }
+
     /// A key in a column where it can't stand: told with the line that it was meant to belong to.
     fn indentation(&self, line: usize) -> Option<Diagnostic> {
-        let own = Keyed::of(self.text, line)?;
+        let own = self.keyed(line)?;
         let mut above = self.text[..line].lines().rev().scan(line, |start, text| {
             *start = self.text[..start.saturating_sub(1)].rfind('\n').map_or(0, |i| i + 1);
             Some((*start, text))
         });
-        let keyed = above.by_ref().take(1000).filter_map(|(start, _)| Keyed::of(self.text, start));
+        let keyed = above.by_ref().take(1000).filter_map(|(start, _)| self.keyed(start));
         let keys: Vec<Keyed<'_>> = keyed.collect();
         let before = keys.first()?;
         let told = |message: String, parent: &Keyed<'_>, word: &str, help: String| {

@@ -1,12 +1,13 @@
 //! Events -> nodes: what stands where, with every collection that is still open on a stack. Not recursive.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use unicode_normalization::UnicodeNormalization;
 
 use super::events::{Event, Events, Style, Tag};
-use super::{MAX_DEPTH, MAX_NODES, scalar};
+use super::{MAX_DEPTH, MAX_NODES, conceal, scalar};
 use crate::diagnostic::{Diagnostic, code, sounds_secret};
 use crate::span::{FileId, Span};
 use crate::value::{Entry, Map, Node, Value};
@@ -52,6 +53,8 @@ pub(super) struct Builder<'a> {
     /// The last event.
     pub(super) last: Range<usize>,
     nodes: usize,
+    /// What no message quotes, found when the first asks.
+    concealed: OnceCell<Vec<Range<usize>>>,
     /// Anchored nodes with the number of nodes in them; `None` while the node is still open.
     anchors: HashMap<usize, Option<(Node, usize)>>,
 }
@@ -70,6 +73,7 @@ impl<'a> Builder<'a> {
             documents: 0,
             last: 0..0,
             nodes: 0,
+            concealed: OnceCell::new(),
             anchors: HashMap::new(),
         }
     }
@@ -86,6 +90,17 @@ impl<'a> Builder<'a> {
 
     pub(super) fn span(&self, range: Range<usize>) -> Span {
         Span::new(self.file, range.start + self.skipped..range.end + self.skipped)
+    }
+
+    /// Whether what stands at `range` may be part of a secret: then no message quotes it.
+    pub(super) fn conceals(&self, range: &Range<usize>) -> bool {
+        conceal::conceals_unread(self.concealed.get_or_init(|| conceal::unread(self.text)), range)
+    }
+
+    /// The same of a span.
+    fn conceals_at(&self, span: Span) -> bool {
+        let range = span.range();
+        self.conceals(&(range.start - self.skipped..range.end - self.skipped))
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {
@@ -233,7 +248,8 @@ impl<'a> Builder<'a> {
     /// Tells a plain scalar that readers take differently, or that does not fit.
     fn unclear(&mut self, text: &str, read: &scalar::Plain, span: Span) {
         // Never a value that may be a secret.
-        let quoted = if self.key_sounds_secret() { String::new() } else { format!(": '{text}'") };
+        let secret = self.key_sounds_secret() || self.conceals_at(span);
+        let quoted = if secret { String::new() } else { format!(": '{text}'") };
         let told = match read {
             scalar::Plain::Ambiguous(as_what) => {
                 let message = format!("this is {as_what} to some YAML readers and not to others");
@@ -280,8 +296,12 @@ impl<'a> Builder<'a> {
                 );
             }
             other => {
-                let message = format!("the key `{text}` is {}, not a string", other.describe());
-                self.report(Diagnostic::error(code::YAML_KEY, span, message).help(format!("quote it: '{text}'")));
+                let (name, help) = match self.conceals_at(span) {
+                    true => (String::new(), "quote it".to_owned()),
+                    false => (format!(" `{text}`"), format!("quote it: '{text}'")),
+                };
+                let message = format!("the key{name} is {}, not a string", other.describe());
+                self.report(Diagnostic::error(code::YAML_KEY, span, message).help(help));
             }
         }
         let Some(Open { kind: OpenKind::Map { entries, key, seen }, .. }) = self.stack.last_mut() else { return };
@@ -289,16 +309,16 @@ impl<'a> Builder<'a> {
         let repeated = first.is_some() && entries.iter().any(|e| *e.key == *text);
         *key = Some(Key { text: text.into(), span, repeated });
         if let Some(first) = first {
-            let told = if *first.0 == *text {
-                format!("the key `{text}` stands twice in this map")
-            } else {
-                format!("the key `{text}` is the same text as another key, in another Unicode form")
+            let what = match *first.0 == *text {
+                true => "stands twice in this map",
+                false => "is the same text as another key, in another Unicode form",
             };
-            let diagnostic = Diagnostic::error(code::DUPLICATE_KEY, span, told)
+            let diagnostic = Diagnostic::error(code::DUPLICATE_KEY, span, what)
                 .label("again here")
                 .also(first.1, "first here")
                 .help("keep one of them");
-            self.report(diagnostic);
+            let name = if self.conceals_at(span) { String::new() } else { format!(" `{text}`") };
+            self.report(Diagnostic { message: format!("the key{name} {what}"), ..diagnostic });
         }
     }
 
@@ -355,10 +375,13 @@ impl<'a> Builder<'a> {
         if allowed.contains(&tag.name.as_str()) {
             return true;
         }
-        let short = tag.name.replace("tag:yaml.org,2002:", "!!");
+        let name = match self.conceals(&tag.range) {
+            true => String::new(),
+            false => format!(" `{}`", tag.name.replace("tag:yaml.org,2002:", "!!")),
+        };
         let span = self.span(tag.range);
         self.report(
-            Diagnostic::error(code::YAML_TAG, span, format!("the tag `{short}` has no meaning here"))
+            Diagnostic::error(code::YAML_TAG, span, format!("the tag{name} has no meaning here"))
                 .help("remove the tag; values are plain, and secrets are written as ${{ secrets.NAME }}"),
         );
         false
