@@ -19,7 +19,7 @@ use crate::bundle::object::{Reveal, carries_over, is_volatile, seal};
 use crate::bundle::signature::{AllowedSigners, Sign};
 use crate::bundle::{Commit, Deployed, Digest, FORMAT, Head, Manifest, Scope, Sealed, is_record_of};
 use crate::model::record::Desired;
-use crate::plan::guards::refusals;
+use crate::plan::guards::{keep, refusals};
 use crate::targets::{Target, TargetError};
 pub use error::ApplyError;
 use force::put_in_force;
@@ -55,6 +55,8 @@ pub struct Options<'o> {
 pub struct Applied {
     /// What is in force now.
     pub head: Head,
+    /// Its lineage.
+    pub lineage: String,
     /// Whether that is new; otherwise there was nothing to do.
     pub changed: bool,
     /// How many objects were sealed.
@@ -88,7 +90,8 @@ pub fn apply(
         && !desired.records.values().any(is_volatile)
     {
         let (head, view) = (base.head(), target.refresh_view(base));
-        return Ok(Applied { head, changed: false, sealed: 0, carried: desired.records.len(), view });
+        let lineage = base.manifest.lineage.clone();
+        return Ok(Applied { head, lineage, changed: false, sealed: 0, carried: desired.records.len(), view });
     }
     let time = rfc3339(stamp.time);
     let from = base.filter(|_| why_anew.is_none());
@@ -99,8 +102,9 @@ pub fn apply(
         objects.values().filter_map(|(digest, bytes)| Some((digest, bytes.as_deref()?))).collect();
     own_work(&scope, &manifest, &objects)?;
     let (sealed, carried) = (anew.len(), objects.len() - anew.len());
+    let lineage = manifest.lineage.clone();
     let (head, view) = put_in_force(target, base, manifest, &anew, options)?;
-    Ok(Applied { head, changed: true, sealed, carried, view })
+    Ok(Applied { head, lineage, changed: true, sealed, carried, view })
 }
 
 /// The manifest that follows `base`.
@@ -135,7 +139,8 @@ fn manifest(
     }
 }
 
-/// Puts the connections of `old` in force again, with the objects that they had then, as a new serial.
+/// Puts the connections of `old` in force again, with the objects that they had then, as a new serial. What guards `base`
+/// guards it too ([`keep`]).
 ///
 /// # Errors
 /// [`ApplyError`]; the environment is as it was then.
@@ -146,9 +151,11 @@ pub fn roll_back(
     stamp: &Stamp,
     options: &Options<'_>,
 ) -> Result<Applied, ApplyError> {
-    let desired = desired_of(old)?;
+    let mut desired = desired_of(old)?;
+    let digest = desired.digest();
+    keep(&mut desired, base);
     check(target, &desired, Some(base), options)?;
-    if desired.digest() != old.manifest.desired {
+    if digest != old.manifest.desired {
         let why = format!("serial {} says one desired digest and holds another", old.manifest.serial);
         return Err(ApplyError::Integrity(why));
     }
@@ -167,19 +174,26 @@ pub fn roll_back(
             ApplyError::Integrity(format!("`{id}` of serial {}: {}", old.manifest.serial, problems.join("; ")))
         })
     })?;
+    let connections = desired.records.iter().filter_map(|(id, record)| {
+        let object = old.manifest.connections.get(id)?.object.clone();
+        Some((id.clone(), Sealed { record: record.clone(), object }))
+    });
     let manifest = Manifest {
         lineage: base.manifest.lineage.clone(),
         serial: next_serial(Some(base)),
         previous: Some(base.digest.clone()),
         rollback_of: Some(old.manifest.serial),
+        desired: desired.digest(),
+        trust: desired.trust.clone(),
+        connections: connections.collect(),
         commit: old.manifest.commit.clone(),
         time: rfc3339(stamp.time),
         tool: stamp.tool.clone(),
         ..old.manifest.clone()
     };
-    let carried = manifest.connections.len();
+    let (carried, lineage) = (manifest.connections.len(), manifest.lineage.clone());
     let (head, view) = put_in_force(target, Some(base), manifest, &[], options)?;
-    Ok(Applied { head, changed: true, sealed: 0, carried, view })
+    Ok(Applied { head, lineage, changed: true, sealed: 0, carried, view })
 }
 
 /// What a manifest has, as something to be had.

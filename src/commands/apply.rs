@@ -11,14 +11,13 @@ use super::signing::Signing;
 use super::{Cli, Exit, Failure, Session};
 use crate::apply::{Options, apply, why_anew};
 use crate::plan::guards::refusals;
+use crate::plan::relocation::Former;
 use crate::plan::saved::{MAX_SAVED, Saved};
 use crate::providers::Opened;
 use crate::providers::gate::Gate;
 use crate::reporters::plan_human::{Against, plan_human};
-use crate::serials::Standing;
 use crate::ui::Ui;
 use crate::unseal::{Outside, Stores};
-use crate::world::disk;
 
 /// Seal an environment and put it in force: all of it, or nothing.
 ///
@@ -44,7 +43,8 @@ pub struct Args {
     /// Don't ask
     #[arg(long)]
     yes: bool,
-    /// Allow the first apply to a protected environment, or one over another history than was seen here
+    /// Begin a history: nothing is deployed at the target, and that is meant. Asked for where the environment is protected or
+    /// was deployed elsewhere before, and in an object store where nobody is there to ask
     #[arg(long)]
     initial: bool,
     /// Allow more deletions than the guards do: the exact number
@@ -74,7 +74,8 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         warn_unsigned(&place, &planned, ui)?;
     }
     let options = Options {
-        allow_delete: args.allow_delete,
+        // What is gone from another target was counted there.
+        allow_delete: args.allow_delete.filter(|_| planned.base.is_some()),
         reseal: args.reseal,
         signer: signers.signer.as_deref(),
         signers: signers.allowed.as_ref(),
@@ -84,8 +85,16 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let anew =
         why_anew(&*place.target, planned.base.as_ref(), &options).map_err(|error| not_applied(&error, &again))?;
     let idle = planned.plan.is_empty() && anew.is_none();
+    if let Some(base) = planned.base.as_ref().filter(|_| args.initial) {
+        let (here, serial) = (place.target.describe(), base.manifest.serial);
+        return Err(Failure::new(format!(
+            "`--initial` says that nothing is deployed at {here}, and serial {serial} is"
+        ))
+        .exit(Exit::Guard)
+        .help(format!("apply without it: `{again}`")));
+    }
     if !idle {
-        guard(args, &place, &planned)?;
+        guard(args, &place, &planned, &again, ui)?;
         if let Some(why) = &anew {
             ui.say(&format!("every connection is sealed anew: {why}"));
         }
@@ -100,12 +109,14 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let stamp = stamp(&place.session);
     let applied = apply(&*place.target, &planned.desired, planned.base.as_ref(), &reveal, &stamp, &options)
         .map_err(|error| not_applied(&error, &again))?;
-    let lineage = planned.base.as_ref().map(|base| base.manifest.lineage.clone());
-    let lineage = lineage.or_else(|| place.deployed().ok().flatten().map(|now| now.manifest.lineage));
-    if let Some(lineage) = lineage {
-        place.seen().remember(&lineage, applied.head.serial);
-    }
+    place.remember(&applied, &planned.desired);
     tell(&applied, &place, ui);
+    if planned.base.is_none() && place.is_told(false) {
+        let lineage = &applied.lineage;
+        ui.say(&format!(
+            "a history begins: lineage {lineage}; `--lineage {lineage}` pins it where nothing is remembered"
+        ));
+    }
     Ok(Exit::Done)
 }
 
@@ -136,7 +147,7 @@ fn ask(args: &Args, place: &Place, is_reviewed: bool, again: &str, ui: &Ui) -> R
 fn open(args: &Args, cli: &Cli) -> Result<(Place, Option<Saved>), Failure> {
     args.elsewhere.limit();
     let session = Rc::new(Session::open(cli)?);
-    let reviewed = args.plan.as_deref().map(read).transpose()?;
+    let reviewed = args.plan.as_deref().map(|path| read(path, &session)).transpose()?;
     let named = args.environment.clone().map(|environment| Chosen {
         environment,
         profile: args.profile.clone(),
@@ -157,10 +168,13 @@ fn open(args: &Args, cli: &Cli) -> Result<(Place, Option<Saved>), Failure> {
 }
 
 /// Reads a saved plan.
-fn read(path: &Path) -> Result<Saved, Failure> {
+fn read(path: &Path, session: &Session) -> Result<Saved, Failure> {
     let shown = path.display();
-    let text = disk::read_private(path, MAX_SAVED)
-        .map_err(|_| Failure::new(format!("the plan `{shown}` can't be read: there is no text file")))?;
+    let file = session.typed(path);
+    let text = file.read(MAX_SAVED).map_err(|_| match file.obstacle() {
+        Some(found) => Failure::new(format!("the plan `{shown}` can't be read: {found}")),
+        None => Failure::new(format!("the plan `{shown}` can't be read: there is no text file")),
+    })?;
     Saved::parse(text.expose().as_bytes())
         .map_err(|why| Failure::new(format!("the plan `{shown}` can't be used: {why}")))
 }
@@ -203,25 +217,33 @@ fn as_reviewed(reviewed: &Saved, now: &Saved) -> Result<(), Failure> {
         .help("plan again, and look at what changed meanwhile"))
 }
 
-fn guard(args: &Args, place: &Place, planned: &Planned) -> Result<(), Failure> {
-    let refused = refusals(&planned.desired, planned.base.as_ref(), args.allow_delete);
+fn guard(args: &Args, place: &Place, planned: &Planned, again: &str, ui: &Ui) -> Result<(), Failure> {
+    let deployed: Vec<&Former> = planned.formers.iter().filter(|former| former.is_deployed()).collect();
+    let refused = match deployed.is_empty() {
+        true => refusals(&planned.desired, planned.base.as_ref(), args.allow_delete),
+        false => deployed.iter().flat_map(|former| former.refusals(&planned.desired, args.allow_delete)).collect(),
+    };
     if !refused.is_empty() {
         return Err(not_applied(&crate::apply::ApplyError::Refused(refused), ""));
     }
-    let at = &place.at;
-    if !place.is_protected() || args.initial {
+    if planned.base.is_some() || args.initial {
         return Ok(());
     }
-    let told = match &planned.base {
-        None => format!("`{at}` is protected, and nothing is deployed at {} yet", place.target.describe()),
-        Some(base) if place.seen().standing(&base.manifest) == Standing::OtherLineage => format!(
-            "`{at}` is protected, and what is deployed at {} has another history (lineage {}) than was seen here",
-            place.target.describe(),
-            base.manifest.lineage
-        ),
-        Some(_) => return Ok(()),
+    if let Some(lost) = place.lost() {
+        return Err(Failure::new(lost).exit(Exit::Integrity).help(place.start_again()));
+    }
+    let (at, here) = (&place.at, place.target.describe());
+    let left = deployed.iter().find(|former| !place.is_inside || former.protection["target"]["kind"] != "directory");
+    let why = if place.is_protected() || planned.formers.iter().any(Former::is_protected) {
+        format!("`{at}` is protected, and nothing is deployed at {here} yet")
+    } else if let Some(former) = left {
+        format!("`{at}` was deployed at {}, and nothing is deployed at {here} yet", former.describe())
+    } else if place.own.is_some() && !place.is_inside && !ui.is_interactive() {
+        format!("nothing is deployed at {here} yet, and there is nobody to ask whether that is the right target")
+    } else {
+        return Ok(());
     };
-    Err(Failure::new(told).exit(Exit::Guard).help("if that is the right target, say so once: `--initial`"))
+    Err(Failure::new(why).exit(Exit::Guard).help(format!("if that is the right target: `{again} --initial`")))
 }
 
 /// Opens what is to be sealed.

@@ -8,20 +8,21 @@ use super::{Cli, Exit, Failure, Session};
 use crate::apply::{Applied, ApplyError, Stamp};
 use crate::bundle::{Commit, Deployed, Scope};
 use crate::compile::Compiled;
-use crate::compile::desired::{desired, place, target};
+use crate::compile::desired::{desired, is_protected, place, target};
 use crate::model::record::Desired;
 use crate::plan::Plan;
+use crate::plan::guards::Refusal;
+use crate::plan::relocation::Former;
 use crate::plan::saved::{Saved, SavedBase};
 use crate::reporters::human::plural;
 use crate::reporters::plan_json;
-use crate::serials::{Seen, Standing};
 use crate::targets::directory::Directory;
 use crate::targets::object_store::ObjectStore;
-use crate::targets::{Target, TargetError, deployed};
+use crate::targets::{Target, TargetError};
 use crate::ui::Ui;
 use crate::workspace::deployment;
 use crate::workspace::layers::At;
-use crate::world::{World, git};
+use crate::world::{World, disk, git};
 
 /// Where an environment is deployed, if not where it says itself.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -32,6 +33,9 @@ pub(super) struct Elsewhere {
     /// Refuse what is deployed with a lower serial; accept this one though a higher was seen here
     #[arg(long, value_name = "N")]
     pub(super) min_serial: Option<u64>,
+    /// Refuse what is deployed of another lineage than this one, and accept this one; may be given several times
+    #[arg(long, value_name = "UUID")]
+    pub(super) lineage: Vec<uuid::Uuid>,
     /// How many requests to an object store are under way at once, and how many threads seal
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) jobs: Option<u16>,
@@ -67,7 +71,97 @@ pub(super) struct Place {
     pub(super) scope: Scope,
     /// Where the target is, as typed or as the environment says, for saved plans.
     named: String,
-    min_serial: Option<u64>,
+    /// Where it is, for the memory of this machine.
+    pub(super) address: String,
+    /// The target as the environment says it, unless the operator named another.
+    pub(super) own: Option<serde_json::Value>,
+    /// Whether it is a folder of the workspace.
+    pub(super) is_inside: bool,
+    /// What must be deployed, by the operator's word.
+    pub(super) pins: Pins,
+    /// Whether what is seen for the first time is told of in any case.
+    pub(super) is_wary: bool,
+}
+
+/// What must be deployed, by the operator's word.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pins {
+    /// No lower serial.
+    pub(super) min_serial: Option<u64>,
+    /// Of one of these lineages, if there are any.
+    pub(super) lineages: Vec<String>,
+}
+
+/// A target that is not opened yet.
+pub(super) enum Destination {
+    /// The URL of an object store.
+    Store(String),
+    /// A folder of the workspace, as its settings say.
+    Own(String),
+    /// A folder that the operator named.
+    Typed(String),
+}
+
+impl Destination {
+    /// One that the operator names.
+    fn typed(typed: &str) -> Result<Self, Failure> {
+        if !typed.contains("://") {
+            return Ok(Self::Typed(typed.to_owned()));
+        }
+        deployment::Target::object_store(typed).map_err(Failure::usage)?;
+        Ok(Self::Store(typed.trim_end_matches('/').to_owned()))
+    }
+
+    /// One that a workspace names.
+    pub(super) fn own(target: deployment::Target) -> Self {
+        match target {
+            deployment::Target::ObjectStore(url) => Self::Store(url.into()),
+            deployment::Target::Directory(path) => Self::Own(path.into()),
+        }
+    }
+
+    /// As it was typed, or as the workspace says.
+    pub(super) fn named(&self) -> &str {
+        let (Self::Store(named) | Self::Own(named) | Self::Typed(named)) = self;
+        named
+    }
+
+    /// Opens it; nothing is read yet.
+    pub(super) fn open(&self, session: &Session, scope: &Scope, jobs: Option<u16>) -> Result<Box<dyn Target>, Failure> {
+        Ok(match self {
+            Self::Store(url) => {
+                Box::new(ObjectStore::new(url, scope, jobs.map(usize::from)).map_err(|error| failed(&error))?)
+            }
+            Self::Own(path) => Box::new(Directory::within(session.world.files().within(path), scope)),
+            Self::Typed(path) => Box::new(Directory::typed(&session.typed(Path::new(path)), path, scope)),
+        })
+    }
+
+    /// Where it is, in one spelling. The same name is another bucket behind another endpoint or account.
+    fn address(&self, session: &Session) -> String {
+        let (url, variables): (_, &[&str]) = match self {
+            Self::Own(path) => return session.world.files().within(path).path().display().to_string(),
+            Self::Typed(path) => return disk::absolute(Path::new(path)).display().to_string(),
+            Self::Store(url) if url.starts_with("s3://") => {
+                (url, &["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"])
+            }
+            Self::Store(url) if url.starts_with("az://") => (url, &["AZURE_STORAGE_ACCOUNT_NAME"]),
+            Self::Store(url) => (url, &[]),
+        };
+        match variables.iter().find_map(|name| session.variable(name)) {
+            Some(behind) => format!("{url} at {behind}"),
+            None => url.clone(),
+        }
+    }
+
+    /// Whether it is a folder of the workspace.
+    fn is_inside(&self, session: &Session) -> bool {
+        match self {
+            Self::Store(_) => false,
+            Self::Own(_) => true,
+            Self::Typed(path) => disk::absolute(Path::new(path)).starts_with(session.world.root()),
+        }
+    }
 }
 
 impl Place {
@@ -82,62 +176,29 @@ impl Place {
     /// The target of an environment that is known.
     pub(super) fn of(session: Rc<Session>, at: At, elsewhere: &Elsewhere) -> Result<Self, Failure> {
         let scope = scope(&session, &at);
-        let own = || target(&session.workspace.stack(&at));
-        let store = |url: &str| {
-            let store = ObjectStore::new(url, &scope, elsewhere.jobs.map(usize::from));
-            store.map(|store| Box::new(store) as Box<dyn Target>).map_err(|error| failed(&error))
+        let (destination, own) = match &elsewhere.target {
+            Some(typed) => (Destination::typed(typed)?, None),
+            None => {
+                let own = target(&session.workspace.stack(&at));
+                (Destination::own(own.clone()), Some(own.json()))
+            }
         };
-        let (named, target): (_, Box<dyn Target>) = match &elsewhere.target {
-            Some(typed) if typed.contains("://") => {
-                deployment::Target::object_store(typed).map_err(Failure::usage)?;
-                (typed.clone(), store(typed.trim_end_matches('/'))?)
-            }
-            Some(typed) => {
-                let folder = session.typed(Path::new(typed));
-                (typed.clone(), Box::new(Directory::typed(&folder, typed, &scope)))
-            }
-            None => match own() {
-                deployment::Target::ObjectStore(url) => (url.to_string(), store(&url)?),
-                deployment::Target::Directory(path) => {
-                    let files = session.world.files().within(&*path);
-                    (path.to_string(), Box::new(Directory::within(files, &scope)))
-                }
-            },
+        let pins = Pins {
+            min_serial: elsewhere.min_serial,
+            lineages: elsewhere.lineage.iter().map(uuid::Uuid::to_string).collect(),
         };
-        Ok(Self { session, at, target, scope, named, min_serial: elsewhere.min_serial })
-    }
-
-    /// What is deployed: no older than what was seen before.
-    ///
-    /// # Errors
-    /// It can't be read, is damaged, or is older.
-    pub(super) fn deployed(&self) -> Result<Option<Deployed>, Failure> {
-        let found = deployed(&*self.target, &self.scope).map_err(|error| failed(&error))?;
-        if let Some(Deployed { manifest, .. }) = &found {
-            let serial = manifest.serial;
-            let older = |than: &str, help: &str| {
-                let told = format!("serial {serial} is deployed at {}, {than}", self.target.describe());
-                Err(Failure::new(told).exit(Exit::Integrity).help(help))
-            };
-            let mut seen = self.seen();
-            match (self.min_serial, seen.standing(manifest)) {
-                (Some(least), _) if serial < least => {
-                    return older(
-                        &format!("and `--min-serial {least}` was said: an older bundle was put in its place"),
-                        "find out who wrote the target; a restored backup is accepted with its own number",
-                    );
-                }
-                (None, Standing::Older(highest)) => {
-                    let help = format!("if a backup was restored on purpose, `--min-serial {serial}` accepts it");
-                    let than =
-                        format!("and serial {highest} was seen here before: an older bundle was put in its place");
-                    return older(&than, &help);
-                }
-                (None, Standing::OtherLineage) => {}
-                _ => seen.remember(&manifest.lineage, serial),
-            }
-        }
-        Ok(found)
+        Ok(Self {
+            target: destination.open(&session, &scope, elsewhere.jobs)?,
+            address: destination.address(&session),
+            is_inside: destination.is_inside(&session),
+            named: elsewhere.target.clone().unwrap_or_else(|| destination.named().to_owned()),
+            session,
+            at,
+            scope,
+            own,
+            pins,
+            is_wary: false,
+        })
     }
 
     /// The environment as it is typed.
@@ -150,14 +211,9 @@ impl Place {
         }
     }
 
-    /// The memory of this environment.
-    pub(super) fn seen(&self) -> Seen {
-        Seen::read(&self.session.world, &self.scope)
-    }
-
     /// Whether the environment is protected.
     pub(super) fn is_protected(&self) -> bool {
-        self.session.workspace.environments[&self.at.environment].settings.protected
+        is_protected(&self.session.workspace, &self.at.environment)
     }
 }
 
@@ -178,6 +234,8 @@ pub(super) struct Planned {
     pub(super) desired: Desired,
     /// What it has.
     pub(super) base: Option<Deployed>,
+    /// Where nothing is deployed: what the environment had at other targets.
+    pub(super) formers: Vec<Former>,
     /// The difference.
     pub(super) plan: Plan,
 }
@@ -187,10 +245,21 @@ pub(super) fn plan(place_: &Place, ui: &Ui) -> Result<Planned, Failure> {
     let Place { session, at, .. } = place_;
     let compiled = session.compile(at, ui)?;
     let desired = desired(&session.workspace, &session.catalogue, &compiled);
-    let base = place_.deployed()?;
+    let base = place_.deployed(ui)?;
     let places = |id: &str, pointer: &str| place(&compiled, &session.workspace.sources, id, pointer);
-    let plan = Plan::new(&desired, base.as_ref(), &places);
-    Ok(Planned { compiled, desired, base, plan })
+    let mut plan = Plan::new(&desired, base.as_ref(), &places);
+    let mut formers = Vec::new();
+    if base.is_none() {
+        place_.pinned()?;
+        formers = place_.formers();
+        let lost =
+            place_.lost().map(|lost| Refusal { instance: None, reason: format!("{lost}; `--initial` starts anew") });
+        plan.refused.extend(lost);
+        for former in formers.iter().filter(|former| former.is_deployed()) {
+            plan.leave(former, &place_.target.describe(), &desired, &places);
+        }
+    }
+    Ok(Planned { compiled, desired, base, formers, plan })
 }
 
 /// The plan as it is saved.
@@ -219,6 +288,7 @@ pub(super) fn typed(words: &[&str]) -> String {
 /// The command that applies an environment, with a plan where one is named.
 pub(super) fn typed_apply(chosen: &Chosen, plan: Option<&Path>, elsewhere: &Elsewhere, cli: &Cli) -> String {
     let mut words = vec!["tieline".to_owned()];
+    let lineages: Vec<String> = elsewhere.lineage.iter().map(uuid::Uuid::to_string).collect();
     let mut option =
         |name: &str, value: Option<String>| words.extend(value.into_iter().flat_map(|v| [name.to_owned(), v]));
     let path = |path: &Path| path.display().to_string();
@@ -228,6 +298,7 @@ pub(super) fn typed_apply(chosen: &Chosen, plan: Option<&Path>, elsewhere: &Else
     option("--expose", chosen.expose.clone());
     option("--plan", plan.map(path));
     option("--target", elsewhere.target.clone());
+    lineages.into_iter().for_each(|lineage| option("--lineage", Some(lineage)));
     typed(&words.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
@@ -294,7 +365,7 @@ pub(super) fn short(commit: &Commit) -> String {
 
 /// Says what an apply or a rollback did.
 pub(super) fn tell(applied: &Applied, place: &Place, ui: &Ui) {
-    let Applied { head, changed, sealed, carried, view } = applied;
+    let Applied { head, changed, sealed, carried, view, .. } = applied;
     if *changed {
         ui.say(&format!(
             "applied serial {} to {}: {sealed} object{} sealed, {carried} carried over",

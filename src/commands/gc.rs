@@ -37,8 +37,22 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let session = Rc::new(Session::open(cli)?);
     let at = crate::workspace::layers::At::plain(&session.environment(&args.environment)?);
     let place = Place::of(session, at, &args.elsewhere)?;
-    // What is newer than a head that somebody put back would look like rubbish.
-    place.deployed()?;
+    // What is newer than a head that somebody put back would look like rubbish, and so does everything that a head which
+    // is gone pointed to, of this environment and of every other in the same target.
+    place.in_force(ui)?;
+    for at in place.session.workspace.everywhere() {
+        let other = Place::of(
+            Rc::clone(&place.session),
+            at,
+            &Elsewhere { target: args.elsewhere.target.clone(), ..Elsewhere::default() },
+        )?;
+        if other.address == place.address && other.at != place.at {
+            let found = other.deployed(ui)?;
+            if let Some(lost) = other.lost().filter(|_| found.is_none()) {
+                return Err(Failure::new(lost).exit(Exit::Integrity).help(other.start_again()));
+            }
+        }
+    }
     let now = place.session.world.now().as_second();
     let found = garbage(&*place.target, args.keep, now).map_err(|error| failed(&error))?;
     let bytes: u64 = found.iter().map(|stored| stored.size).sum();

@@ -10,7 +10,7 @@ use crate::bundle::Deployed;
 use crate::plan::{Action, Plan};
 use crate::reporters::json::pretty;
 use crate::reporters::table;
-use crate::targets::{TargetError, manifest};
+use crate::targets::{TargetError, previous};
 use crate::ui::Ui;
 
 /// Show what was in force: every apply of an environment, the newest first.
@@ -31,25 +31,18 @@ const COLUMNS: &[&str] =
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let place = Place::open(&args.at, cli)?;
-    let mut next = place.deployed()?;
-    if next.is_none() {
-        return Err(Failure::new(format!("nothing deployed at {} yet", place.target.describe())));
-    }
+    let mut next = Some(place.in_force(ui)?);
     let mut rows = Vec::new();
     let mut cut = None;
     while let Some(now) = next.take().filter(|_| rows.len() < args.limit) {
-        let older = match &now.manifest.previous {
-            None => None,
-            Some(previous) => match manifest(&*place.target, &place.scope, previous) {
-                Ok(older) if older.manifest.serial < now.manifest.serial => Some(older),
-                Ok(_) => return Err(Failure::new("the history leads in a circle").exit(Exit::Integrity)),
-                // What `gc` took is no damage.
-                Err(TargetError::Integrity(why)) if why.ends_with("is missing") => {
-                    cut = Some(now.manifest.serial);
-                    None
-                }
-                Err(error) => return Err(failed(&error)),
-            },
+        let older = match previous(&*place.target, &now) {
+            Ok(older) => older,
+            // What `gc` took is no damage.
+            Err(TargetError::Integrity(why)) if why.ends_with("is missing") => {
+                cut = Some(now.manifest.serial);
+                None
+            }
+            Err(error) => return Err(failed(&error)),
         };
         rows.push(row(&now, older.as_ref(), &place)?);
         next = older;

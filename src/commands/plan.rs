@@ -34,7 +34,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     expose: Option<String>,
     /// Compare with what a Git revision compiles to; or two revisions, `A..B`; or with where a branch began, `A...`
-    #[arg(long, value_name = "REV", conflicts_with_all = ["target", "out", "min_serial"])]
+    #[arg(long, value_name = "REV", conflicts_with_all = ["target", "out", "min_serial", "lineage"])]
     against: Option<String>,
     #[command(flatten)]
     elsewhere: Elsewhere,

@@ -7,7 +7,7 @@ use crate::bundle::{Deployed, Digest};
 use crate::compile::desired::publish;
 use crate::publish::{PublishError, Registry};
 use crate::secret::Secret;
-use crate::targets::manifest;
+use crate::targets::previous;
 use crate::ui::Ui;
 
 /// Publish what is in force to an OCI registry, under the environment's tag.
@@ -45,9 +45,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         .exit(Exit::Guard)
         .help("the host is for whoever runs tieline to choose: `--registry HOST` must say the same"));
     }
-    let Some(deployed) = place.deployed()? else {
-        return Err(Failure::new(format!("nothing deployed at {} yet", place.target.describe())));
-    };
+    let deployed = place.in_force(ui)?;
     let parts = parts(&place, &deployed, None, &Signing::default(), ui)?;
     let archive = parts.archive().map_err(|error| Failure::new(format!("the bundle can't be packed: {error}")))?;
     let variable = |name: &str| place.session.variable(name);
@@ -68,11 +66,13 @@ fn had(place: &Place, deployed: &Deployed, wanted: &Digest) -> Result<bool, Stri
         if at.digest == *wanted {
             return Ok(true);
         }
-        let Some(previous) = at.manifest.previous.clone() else { return Ok(false) };
-        if previous == *wanted {
+        if at.manifest.previous.as_ref() == Some(wanted) {
             return Ok(true);
         }
-        at = manifest(&*place.target, &place.scope, &previous).map_err(|error| error.to_string())?;
+        match previous(&*place.target, &at).map_err(|error| error.to_string())? {
+            Some(older) => at = older,
+            None => return Ok(false),
+        }
     }
     Ok(false)
 }

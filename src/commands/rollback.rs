@@ -6,8 +6,9 @@ use super::{Cli, Exit, Failure};
 use crate::apply::{Options, desired_of, roll_back};
 use crate::bundle::Deployed;
 use crate::plan::Plan;
+use crate::plan::guards::{keep, refusals};
 use crate::reporters::plan_human::{Against, plan_human};
-use crate::targets::manifest;
+use crate::targets::previous;
 use crate::ui::Ui;
 
 /// Put what was in force before in force again, under a new serial, with the objects that it had then.
@@ -33,21 +34,23 @@ pub struct Args {
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let place = Place::open(&args.at, cli)?;
-    let Some(base) = place.deployed()? else {
-        return Err(Failure::new(format!("nothing deployed at {} yet", place.target.describe())));
-    };
+    let base = place.in_force(ui)?;
     let old = find(args.serial, &base, &place)?;
-    let desired = desired_of(&old).map_err(|error| not_applied(&error, ""))?;
+    let mut desired = desired_of(&old).map_err(|error| not_applied(&error, ""))?;
+    let kept = keep(&mut desired, &base);
     let mut plan = Plan::new(&desired, Some(&base), &|_, _| None);
     // The objects are those of then: no store is asked.
     plan.volatile.clear();
+    if !kept.is_empty() {
+        ui.say(&format!("kept as it is in force, since a rollback lifts no protection: {}", kept.join(", ")));
+    }
     if plan.is_empty() {
         ui.say(&format!("nothing to do: serial {} is what is in force", old.manifest.serial));
         return Ok(Exit::Done);
     }
     ui.data(&format!("back to serial {} of {}\n\n", old.manifest.serial, old.manifest.time));
     ui.data(&plan_human(&plan, Against::Target(&place.target.describe()), ui.look()));
-    let refused = crate::plan::guards::refusals(&desired, Some(&base), args.allow_delete);
+    let refused = refusals(&desired, Some(&base), args.allow_delete);
     if !refused.is_empty() {
         return Err(not_applied(&crate::apply::ApplyError::Refused(refused), ""));
     }
@@ -63,7 +66,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let again = format!("tieline rollback {} {}", place.at.typed(), old.manifest.serial);
     let applied =
         roll_back(&*place.target, &old, &base, &stamp, &options).map_err(|error| not_applied(&error, &again))?;
-    place.seen().remember(&base.manifest.lineage, applied.head.serial);
+    place.remember(&applied, &desired);
     tell(&applied, &place, ui);
     ui.say("the workspace still says what it said: revert the commit too, or the next apply undoes this");
     Ok(Exit::Done)
@@ -81,12 +84,8 @@ fn find(serial: Option<u64>, base: &Deployed, place: &Place) -> Result<Deployed,
     }
     let mut at = base.clone();
     while at.manifest.serial > wanted {
-        let previous = at.manifest.previous.clone().ok_or_else(|| absent("the history is not that long"))?;
-        let older = manifest(&*place.target, &place.scope, &previous).map_err(|error| failed(&error))?;
-        if older.manifest.serial >= at.manifest.serial {
-            return Err(absent("the history is damaged").exit(Exit::Integrity));
-        }
-        at = older;
+        let older = previous(&*place.target, &at).map_err(|error| failed(&error))?;
+        at = older.ok_or_else(|| absent("the history is not that long"))?;
     }
     if at.manifest.serial == wanted { Ok(at) } else { Err(absent("it is not in the history")) }
 }

@@ -41,7 +41,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let mut rows = Vec::new();
     let mut problems = Vec::new();
     for at in session.workspace.everywhere() {
-        rows.push(row(&session, at, args, &mut problems));
+        rows.push(row(&session, at, args, &mut problems, ui));
     }
     match args.format {
         Listing::Json => ui.machine(&pretty(&Value::Array(rows))),
@@ -60,14 +60,14 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     })
 }
 
-fn row(session: &Rc<Session>, at: At, args: &Args, problems: &mut Vec<(Exit, String)>) -> Value {
+fn row(session: &Rc<Session>, at: At, args: &Args, problems: &mut Vec<(Exit, String)>, ui: &Ui) -> Value {
     let name = at.to_string();
     let mut row = json!({
         "environment": name, "serial": null, "commit": null, "time": null, "age": null, "connections": null,
         "drift": null, "pending": null,
     });
     let opened = Place::of(Rc::clone(session), at, &args.elsewhere);
-    let (place, base) = match opened.and_then(|place| place.deployed().map(|base| (place, base))) {
+    let (place, base) = match opened.and_then(|place| place.deployed(ui).map(|base| (place, base))) {
         Ok(opened) => opened,
         Err(failure) => {
             row["drift"] = if failure.exit == Exit::Integrity { "damaged" } else { "can't be read" }.into();
@@ -75,6 +75,16 @@ fn row(session: &Rc<Session>, at: At, args: &Args, problems: &mut Vec<(Exit, Str
             return row;
         }
     };
+    if base.is_none() {
+        if let Some(lost) = place.lost() {
+            row["drift"] = "its head is gone".into();
+            problems.push((Exit::Integrity, format!("{name}: {lost}")));
+        }
+        for former in place.formers().iter().filter(|former| former.is_deployed()) {
+            let here = place.target.describe();
+            ui.say(&visible(&format!("{name}: was deployed at {}; it goes to {here} now", former.describe())));
+        }
+    }
     if let Some(base) = &base {
         let manifest = &base.manifest;
         row["serial"] = manifest.serial.into();

@@ -34,22 +34,24 @@ pub struct Args {
 }
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
-    let place = Place::open(&args.at, cli)?;
+    let mut place = Place::open(&args.at, cli)?;
+    // A signature says who sealed a bundle, and not which history it is of.
+    place.is_wary = args.allowed_signers.is_some();
     if let Some(reader) = &args.reader {
         return opens(reader, &place, ui);
     }
     let found = args.keys.find(&place.session.world, ui)?;
     let keys = (!found.identities.is_empty()).then_some(&found.identities);
-    // Reading it first holds its serial against those that were seen.
-    let deployed = place.deployed()?;
+    // Reading it first holds its serial and lineage against those that were seen.
+    let deployed = place.in_force(ui)?;
     let report = verify(&*place.target, &place.scope, keys).map_err(|error| failed(&error))?;
     let Some(head) = &report.head else {
         return Err(Failure::new(format!("nothing deployed at {} yet", place.target.describe())));
     };
-    if let (Some(path), Some(deployed)) = (&args.allowed_signers, &deployed) {
+    if let Some(path) = &args.allowed_signers {
         let signature = place.target.read_signature(&deployed.digest).map_err(|error| failed(&error))?;
         let bytes = place.target.read_manifest(&deployed.digest).map_err(|error| failed(&error))?;
-        signed(path, signature.as_deref(), &bytes, deployed, ui)?;
+        signed(path, signature.as_deref(), &bytes, &deployed, ui)?;
     }
     let told = verdict(&report, ui);
     ui.data(&format!("{} serial {}: {told}", place.at, head.serial));
@@ -61,11 +63,8 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
 
 /// What a consumer's key opens: by what each object says that it is sealed to, which needs no key.
 fn opens(reader: &str, place: &Place, ui: &Ui) -> Result<Exit, Failure> {
+    let Deployed { manifest, .. } = place.in_force(ui)?;
     let keys = keys(reader, place, ui)?;
-    let deployed = place.deployed()?;
-    let Some(Deployed { manifest, .. }) = &deployed else {
-        return Err(Failure::new(format!("nothing deployed at {} yet", place.target.describe())));
-    };
     let (mut opened, mut lacking) = (0, 0);
     for (id, sealed) in &manifest.connections {
         let bytes = place.target.read_object(&sealed.object).map_err(|error| failed(&error))?;

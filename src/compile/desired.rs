@@ -46,8 +46,7 @@ pub fn desired(workspace: &Workspace, catalogue: &Catalogue, compiled: &Compiled
     let all: Vec<_> = compiled.connections.iter().collect();
     let records = parallel::map(&all, |_, (id, connection)| (id.to_string(), maker.record(connection)));
     let records = records.into_iter().collect();
-    let environment = compiled.at.environment.clone();
-    let protected = workspace.environments.get(&environment).is_some_and(|layer| layer.settings.protected);
+    let protected = is_protected(workspace, &compiled.at.environment);
     Desired {
         workspace: id,
         environment: compiled.at.deployment().into(),
@@ -67,6 +66,22 @@ fn recipients<'w>(stack: &[&'w Layer]) -> BTreeMap<&'w str, &'w str> {
 pub fn target(stack: &[&Layer]) -> Target {
     let written = stack.iter().rev().find_map(|layer| layer.settings.target.as_ref());
     written.map_or_else(|| Target::Directory(DEFAULT_TARGET.into()), |target| target.value.clone())
+}
+
+/// Whether an environment is protected.
+pub fn is_protected(workspace: &Workspace, environment: &str) -> bool {
+    workspace.environments.get(environment).is_some_and(|layer| layer.settings.protected)
+}
+
+/// What of the trust block keeps an environment from being lost or sent elsewhere: `target`, `protected`, `guards`. For this
+/// much, nothing is compiled.
+pub fn protection(workspace: &Workspace, at: &At) -> Json {
+    let stack = workspace.stack(at);
+    json!({
+        "target": target(&stack).json(),
+        "protected": is_protected(workspace, &at.environment),
+        "guards": guards(&stack),
+    })
 }
 
 /// The repository that an environment's bundles are published to.

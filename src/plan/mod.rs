@@ -8,6 +8,7 @@ pub mod guards;
 pub mod leaves;
 pub mod moves;
 pub mod reencrypted;
+pub mod relocation;
 mod retarget;
 pub mod saved;
 pub mod trust;
@@ -23,6 +24,7 @@ use guards::Refusal;
 use leaves::{Leaf, LeafAction, diff};
 use moves::Suggestion;
 use reencrypted::Reencrypted;
+use relocation::Relocation;
 use trust::TrustChange;
 
 /// Says for an instance and a JSON Pointer in its record which file and line the value comes from.
@@ -57,6 +59,8 @@ pub struct Plan {
     pub moves: Vec<Suggestion>,
     /// What a guard forbids; such a plan can't be applied.
     pub refused: Vec<Refusal>,
+    /// Where the environment was deployed, if the workspace sends it to another target now.
+    pub moved: Vec<Relocation>,
 }
 
 /// What a plan starts from.
@@ -231,6 +235,7 @@ impl Plan {
         let changes = pairs.iter().filter_map(|pair| change(pair, old_trust, &desired.trust, places, old_places));
         let touched = || pairs.iter().filter(|pair| pair.differs()).flat_map(Pair::records);
         let mut refused = guards::refused(desired, &pairs);
+        refused.extend(guards::lifted_and_deleted(&pairs, old_trust, &desired.trust));
         refused.extend(guards::too_many(&pairs, old_trust, &desired.trust));
         Self {
             scope: Scope::of(desired),
@@ -247,6 +252,7 @@ impl Plan {
             },
             moves: moves::suggestions(&pairs, places),
             refused,
+            moved: Vec::new(),
             changes: changes.collect(),
             base,
         }

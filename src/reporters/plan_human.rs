@@ -12,6 +12,7 @@ use super::shown::{Show, Shown, Style};
 use super::text::visible;
 use crate::plan::leaves::Leaf;
 use crate::plan::reencrypted::Reencrypted;
+use crate::plan::relocation::Relocation;
 use crate::plan::trust::{TrustChange, retargeted};
 use crate::plan::{Action, Base, Change, Plan};
 use crate::value::segments;
@@ -77,6 +78,7 @@ pub fn plan_human(plan: &Plan, against: Against<'_>, look: Look) -> Shown {
         [told("can newly decrypt", &access.gains), told("can no longer decrypt", &access.loses)]
     });
     out.section("access", &access.flatten().collect::<Vec<_>>());
+    out.section("target moved", &plan.moved.iter().flat_map(moved).collect::<Vec<_>>());
     out.trust(&plan.trust);
     let moves = plan.moves.iter().map(|one| {
         let (from, to) = (visible(&one.from), visible(&one.to));
@@ -96,6 +98,20 @@ pub fn plan_human(plan: &Plan, against: Against<'_>, look: Look) -> Shown {
 /// What is said of a file under a new data key.
 pub fn reencrypted(file: &Reencrypted) -> String {
     format!("{} secrets re-encrypted under a new data key; any of them may have changed", file.secrets.len())
+}
+
+/// What an environment had where it was, a line each.
+fn moved(one: &Relocation) -> Vec<String> {
+    let mut lines =
+        vec![format!("it was deployed at {}; this plan deploys to {}", visible(&one.describe()), visible(&one.to))];
+    if !one.gone.is_empty() {
+        let (count, gone) = (connections(one.gone.len()), listed(&one.gone).concat());
+        lines.push(format!(
+            "{count} of what is deployed there {} not in this plan: {gone}",
+            if one.gone.len() == 1 { "is" } else { "are" }
+        ));
+    }
+    lines
 }
 
 /// `1 to create, 2 to update, 0 to delete`.

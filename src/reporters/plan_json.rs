@@ -46,6 +46,9 @@ pub fn value(plan: &Plan) -> Value {
         .reencrypted
         .iter()
         .map(|file| json!({"file": file.file, "secrets": file.secrets, "connections": file.connections()}));
+    let moved = plan.moved.iter().map(|one| {
+        json!({"target": one.from, "serial": one.serial, "connections": one.connections, "missing": one.gone, "unread": one.unread})
+    });
     json!({
         "format_version": FORMAT_VERSION,
         "workspace": plan.scope.workspace,
@@ -61,6 +64,7 @@ pub fn value(plan: &Plan) -> Value {
         "trust_changes": plan.trust.iter().map(trust).collect::<Vec<_>>(),
         "probable_moves": moves.collect::<Vec<_>>(),
         "refused": refused.collect::<Vec<_>>(),
+        "moved_from": moved.collect::<Vec<_>>(),
         "summary": {
             "create": plan.count(Action::Create),
             "update": plan.count(Action::Update),

@@ -52,6 +52,12 @@ fn one(plan: &Plan, room: usize) -> String {
         None => code(&one.reason),
     });
     list(&mut text, "⛔ Refused", refused);
+    let moved = plan.moved.iter().map(|one| {
+        let gone =
+            if one.gone.is_empty() { String::new() } else { format!("; not in this plan: {}", codes(one.gone.iter())) };
+        format!("it was deployed at {}; this plan deploys to {}{gone}", code(&one.describe()), code(&one.to))
+    });
+    list(&mut text, "⚠️ Target moved", moved);
     trust(&mut text, plan, room / 2);
     for file in &plan.reencrypted {
         let (names, uses) = (codes(file.secrets.iter()), codes(file.connections().into_iter()));

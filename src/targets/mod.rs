@@ -207,6 +207,21 @@ pub fn deployed(target: &dyn Target, scope: &Scope) -> Result<Option<Deployed>, 
     Ok(Some(deployed))
 }
 
+/// Reads the manifest before one: of the same history, with a lower serial. `None` where it is the first.
+///
+/// # Errors
+/// As [`manifest`]; or it belongs to another history.
+pub fn previous(target: &dyn Target, deployed: &Deployed) -> Result<Option<Deployed>, TargetError> {
+    let Some(digest) = &deployed.manifest.previous else { return Ok(None) };
+    let older = manifest(target, &deployed.manifest.scope(), digest)?;
+    let (now, then) = (&deployed.manifest, &older.manifest);
+    if then.serial >= now.serial || then.lineage != now.lineage {
+        let why = format!("the history is damaged: serial {} does not follow what it says it follows", now.serial);
+        return Err(TargetError::Integrity(why));
+    }
+    Ok(Some(older))
+}
+
 /// Reads a manifest of `scope`, in force or not.
 ///
 /// # Errors

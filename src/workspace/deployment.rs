@@ -53,6 +53,17 @@ impl Target {
         Ok(Self::ObjectStore(url.strip_suffix('/').unwrap_or(url).into()))
     }
 
+    /// Reads what [`Target::json`] gave.
+    pub fn from_json(value: &serde_json::Value) -> Option<Self> {
+        match value.get("kind")?.as_str()? {
+            "directory" => {
+                value.get("path")?.as_str().filter(|path| is_inside(path)).map(|path| Self::Directory(path.into()))
+            }
+            "object-store" => Self::object_store(value.get("url")?.as_str()?).ok(),
+            _ => None,
+        }
+    }
+
     /// As in the trust block.
     pub fn json(&self) -> serde_json::Value {
         match self {
@@ -60,6 +71,11 @@ impl Target {
             Self::ObjectStore(url) => serde_json::json!({"kind": "object-store", "url": url}),
         }
     }
+}
+
+/// Whether a path leads to a folder of the workspace.
+fn is_inside(path: &str) -> bool {
+    !path.is_empty() && path.split('/').all(|segment| is_segment(&segment.to_lowercase()))
 }
 
 /// Reads `target`.
@@ -90,10 +106,9 @@ pub(super) fn target(fields: &mut Fields<'_>) -> Option<Spanned<Target>> {
         inner.require(takes, entry.value.span, format!("write `{takes}: …`"))?;
     }
     let written = inner.string(takes)?;
-    let inside = || !written.value.is_empty() && written.value.split('/').all(|s| is_segment(&s.to_lowercase()));
     let read = match takes {
         "url" => Target::object_store(written.value).map_err(|why| ("this is no object store", why)),
-        _ if inside() => Ok(Target::Directory(written.value.into())),
+        _ if is_inside(written.value) => Ok(Target::Directory(written.value.into())),
         _ => Err((
             "the target's folder must lie in the workspace",
             "a relative path without `..`; an operator may choose any with `--target DIR`",

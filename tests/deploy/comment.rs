@@ -67,6 +67,14 @@ fn plan(changes: Vec<Change>) -> Plan {
         }],
         trust: trust.collect(),
         moves: vec![],
+        moved: vec![tieline::plan::relocation::Relocation {
+            from: HOSTILE.to_owned(),
+            to: HOSTILE.to_owned(),
+            serial: Some(4),
+            connections: Some(2),
+            gone: vec![HOSTILE.to_owned()],
+            unread: Some(HOSTILE.to_owned()),
+        }],
         refused: vec![tieline::plan::guards::Refusal { instance: None, reason: HOSTILE.to_owned() }],
         changes,
     }

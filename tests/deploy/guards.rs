@@ -53,7 +53,7 @@ fn a86_more_deletions_than_usual_need_their_exact_number() {
     shell.ok(&["apply", "prod", "--yes"]);
     delete(&shell, 3..7);
     refused(&shell, &[], "4 of 9 deployed connections would be deleted");
-    refused(&shell, &["--allow-delete", "3"], "the plan deletes 4, and `--allow-delete 3` was said");
+    refused(&shell, &["--allow-delete", "3"], "the plan deletes 4, and `--allow-delete 3` was given");
     let plan = shell.ok(&["plan", "prod"]).stdout;
     assert!(plan.contains("refused\n  4 of 9 deployed connections would be deleted"), "{plan}");
     assert!(plan.contains("`--allow-delete 4`"), "{plan}");
@@ -121,21 +121,12 @@ fn a_protected_environment_asks_for_a_word_at_its_first_apply() {
     guard(&shell, "protected: true\n");
     let first = shell.run(&["apply", "prod", "--yes"]);
     assert_eq!(first.code, 4, "{first:?}");
-    assert!(first.stderr.contains("`--initial`"), "{first:?}");
+    assert!(first.stderr.contains("if that is the right target: `tieline apply prod --initial`"), "{first:?}");
     shell.ok(&["apply", "prod", "--yes", "--initial"]);
-    // The history that is there now is another one than was seen.
-    fs::remove_dir_all(shell.folder.join("dist")).unwrap();
-    let stranger = Shell::example("quickstart").with_demo_identity();
-    guard(&stranger, "protected: true\n");
-    stranger.ok(&["apply", "prod", "--yes", "--initial"]);
-    crate::shell::copy(&stranger.folder.join("dist"), &shell.folder.join("dist"));
-    shell.put("connections/hubspot.yaml", &shell.read("connections/hubspot.yaml").replace("retries: 5", "retries: 6"));
-    let other = shell.run(&["apply", "prod", "--yes"]);
-    assert_eq!(other.code, 4, "{other:?}");
-    assert!(other.stderr.contains("has another history"), "{other:?}");
-    shell.ok(&["apply", "prod", "--yes", "--initial"]);
-    shell.put("connections/hubspot.yaml", &shell.read("connections/hubspot.yaml").replace("retries: 6", "retries: 4"));
-    shell.ok(&["apply", "prod", "--yes"]);
+    // It says that nothing is there, and no more than that.
+    let again = shell.run(&["apply", "prod", "--yes", "--initial"]);
+    assert_eq!(again.code, 4, "{again:?}");
+    assert!(again.stderr.contains("`--initial` says that nothing is deployed at"), "{again:?}");
 }
 
 #[test]
@@ -151,10 +142,6 @@ fn a86_in_a_protected_environment_every_deletion_needs_its_number() {
     shell.ok(&["apply", "prod", "--yes", "--initial"]);
     delete(&shell, 0..1);
     refused(&shell, &[], "the deployed guards allow none, since the environment is protected");
-    // To lift the protection in the same change helps nobody.
-    let text = shell.read("environments/prod/environment.yaml").replace("protected: true", "protected: false");
-    shell.put("environments/prod/environment.yaml", &text);
-    refused(&shell, &[], "the deployed guards allow none");
     shell.ok(&["apply", "prod", "--yes", "--allow-delete", "1"]);
 }
 

@@ -114,7 +114,7 @@ fn a82_an_older_bundle_that_was_put_back_is_noticed() {
     // A machine without a memory is told.
     let fresh = shell.again();
     let told = fresh.run(&["plan", "prod", "--min-serial", "2"]);
-    assert!(told.code == 5 && told.stderr.contains("`--min-serial 2` was said"), "{told:?}");
+    assert!(told.code == 5 && told.stderr.contains("`--min-serial 2` was given"), "{told:?}");
     fresh.ok(&["plan", "prod"]);
     // A backup that was restored on purpose.
     shell.ok(&["apply", "prod", "--yes", "--min-serial", "1"]);

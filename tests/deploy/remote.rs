@@ -41,7 +41,10 @@ fn an_environment_lives_in_a_bucket_from_its_first_apply_to_a_rollback() {
     let plan = shell.ok(&["plan", "prod"]).stdout;
     assert!(plan.starts_with(&format!("nothing deployed at {url} yet")), "{plan}");
     assert!(
-        shell.ok(&["apply", "prod", "--yes"]).stderr.contains(&format!("applied serial 1 to {url}: 2 objects sealed"))
+        shell
+            .ok(&["apply", "prod", "--yes", "--initial"])
+            .stderr
+            .contains(&format!("applied serial 1 to {url}: 2 objects sealed"))
     );
     assert!(shell.ok(&["apply", "prod", "--yes"]).stderr.contains("nothing to do"));
     edit(&shell, "connections/warehouse.yaml", "port: 5432", "port: 5433");
@@ -77,7 +80,7 @@ fn what_the_operator_did_not_say_or_the_store_refuses_is_told_without_the_creden
     let Some(address) = s3() else { return };
     let (shell, _) = remote(address);
     edit(&shell, "environments/prod/environment.yaml", "s3://deployments/", "s3://no-such-bucket/");
-    let refused = shell.run(&["apply", "prod", "--yes"]);
+    let refused = shell.run(&["apply", "prod", "--yes", "--initial"]);
     assert!(refused.code == 1 && refused.stderr.contains("cannot write `s3://no-such-bucket/"), "{refused:?}");
     assert!(refused.stderr.contains("0 of 2 objects are stored") || refused.stderr.contains("cannot"), "{refused:?}");
     assert!(!format!("{refused:?}").contains("canary"), "{refused:?}");
@@ -106,11 +109,12 @@ fn a_store_that_fails_for_a_while_or_loses_answers_is_asked_again() {
     for mode in ["flaky", "lossy"] {
         let Some(server) = Server::start("s3.py", &[mode]) else { return };
         let (shell, _) = remote(&server.address);
-        for serial in 1..=6 {
+        shell.ok(&["apply", "prod", "--yes", "--initial"]);
+        for serial in 2..=7 {
             edit(&shell, "connections/warehouse.yaml", "port: ", "port: 1");
             let text = shell
                 .read("connections/warehouse.yaml")
-                .replace(&format!("port: 1{}", 5432 + serial - 1), &format!("port: {}", 5432 + serial));
+                .replace(&format!("port: 1{}", 5432 + serial - 2), &format!("port: {}", 5432 + serial - 1));
             shell.put("connections/warehouse.yaml", &text);
             let applied = shell.ok(&["apply", "prod", "--yes"]);
             assert!(applied.stderr.contains(&format!("applied serial {serial} ")), "{mode}: {applied:?}");
@@ -200,7 +204,7 @@ fn requests_grow_with_the_change_and_not_with_the_workspace() {
                 format!("connector: http\nconfig: {{base_url: 'https://c{n}.example.com'}}\nauth: {{mode: none}}\n");
             shell.put(&format!("connections/c{n}.yaml"), &text);
         }
-        shell.ok(&["apply", "prod", "--yes"]);
+        shell.ok(&["apply", "prod", "--yes", "--initial"]);
         edit(&shell, "connections/warehouse.yaml", "port: 5432", "port: 5433");
         shell.ok(&["apply", "prod", "--yes"]);
         Some(server.asked().len() - connections)

@@ -84,7 +84,7 @@ fn a_file_imports_only_what_stands_above_it_in_lib_rs() {
 
 /// Families that grow: folder, what its members may share.
 const FAMILIES: &[(&str, &[&str])] = &[
-    ("commands", &["acceptance", "session", "deploy", "signing", "against", "format", "change"]),
+    ("commands", &["acceptance", "session", "deploy", "signing", "against", "format", "formers", "known", "change"]),
     ("reporters", &["text", "shown", "snippet", "human", "json", "plan_human", "table"]),
     ("providers", &[]),
     ("targets", &[]),

@@ -1,1 +1,323 @@
 //! Guards, protection and targets that the branch which needs them gone takes away.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::peers::Server;
+use crate::secrets::commit;
+use crate::shell::{Ended, Shell, copy, tree};
+
+const SETTINGS: &str = "environments/prod/environment.yaml";
+
+fn path(n: usize) -> String {
+    format!("connections/c{n}.yaml")
+}
+
+/// A workspace in Git with eight connections, six of them without a secret, applied with these settings.
+fn applied(settings: &str) -> Shell {
+    let shell = Shell::example("quickstart").with_demo_identity();
+    for n in 0..6 {
+        let text = format!("connector: http\nconfig: {{base_url: 'https://c{n}.example.com'}}\nauth: {{mode: none}}\n");
+        shell.put(&path(n), &text);
+    }
+    shell.put(".gitignore", "dist\nout\n*.txt\n");
+    let kept = shell.read(SETTINGS);
+    shell.put(SETTINGS, &format!("{kept}{settings}"));
+    commit(&shell, "main");
+    let initial: &[&str] = if settings.contains("protected: true") { &["--initial"] } else { &[] };
+    shell.ok(&[&["apply", "prod", "--yes"], initial].concat());
+    shell
+}
+
+/// Another settings file, by its lines: without those that begin with a word, and with others.
+fn set(shell: &Shell, without: &[&str], with: &str) {
+    let text = shell.read(SETTINGS);
+    let kept = text.lines().filter(|line| !without.iter().any(|word| line.starts_with(word)));
+    let kept: String = kept.map(|line| format!("{line}\n")).collect();
+    shell.put(SETTINGS, &format!("{kept}{with}"));
+}
+
+fn delete(shell: &Shell, numbers: std::ops::Range<usize>) {
+    numbers.for_each(|n| fs::remove_file(shell.folder.join(path(n))).unwrap());
+}
+
+/// A machine without a memory.
+fn ci(shell: &Shell) -> Shell {
+    shell.again().with("SOPS_AGE_KEY_FILE", shell.folder.join("demo-identity.txt").to_str().unwrap())
+}
+
+/// A machine with the memory that this one has now.
+fn operator(shell: &Shell) -> Shell {
+    let other = ci(shell);
+    let (state, mine) = (other.everything().join("state"), shell.home().join(".local/state"));
+    copy(&mine, &state);
+    other.with("XDG_STATE_HOME", state.to_str().unwrap())
+}
+
+fn refused(shell: &Shell, more: &[&str], words: &str) -> Ended {
+    let before = (tree(&shell.folder.join("dist")), shell.folder.join("out").exists());
+    let ended = shell.run(&[&["apply", "prod", "--yes"], more].concat());
+    assert_eq!(ended.code, 4, "{more:?}: {ended:?}");
+    assert!(ended.stderr.contains(words), "{words}: {ended:?}");
+    assert!(before == (tree(&shell.folder.join("dist")), shell.folder.join("out").exists()));
+    ended
+}
+
+#[test]
+fn a109_one_pull_request_can_not_lift_protection_move_the_target_and_delete() {
+    let shell = applied("protected: true\n");
+    set(&shell, &["protected"], "target: {path: out}\n");
+    delete(&shell, 0..6);
+    // In the work tree; and committed, for a machine with a memory, for one that has only Git, for one that has no Git.
+    for stage in 0..3 {
+        match stage {
+            0 => {}
+            1 => commit(&shell, "a pull request, merged"),
+            _ => fs::rename(shell.folder.join(".git"), shell.everything().join("git")).unwrap(),
+        }
+        for shell in [operator(&shell), ci(&shell)].into_iter().take(if stage < 2 { 2 } else { 1 }) {
+            for more in [&[][..], &["--initial"], &["--initial", "--allow-delete", "6"], &["--allow-delete", "6"]] {
+                refused(
+                    &shell,
+                    more,
+                    "it lifts `protected` and moves the target; lift `protected` in an apply of its own",
+                );
+            }
+            refused(&shell, &["--initial"], "6 of 8 deployed connections would be deleted");
+            let plan = shell.ok(&["plan", "prod"]).stdout;
+            let dist = shell.folder.join("dist").display().to_string();
+            assert!(
+                plan.contains(&format!("it was deployed at {dist} (serial 1, 8 connections); this plan")),
+                "{plan}"
+            );
+            assert!(
+                plan.contains("6 connections of what is deployed there are not in this plan: c0, c1, c2"),
+                "{plan}"
+            );
+            assert!(
+                plan.contains("protected: true -> false") && plan.contains("target.path: \"dist\" -> \"out\""),
+                "{plan}"
+            );
+            let markdown = shell.ok(&["plan", "prod", "--format", "markdown"]).stdout;
+            assert!(markdown.contains("Target moved") && markdown.contains("(serial 1, 8 connections)"), "{markdown}");
+            let json: Value = serde_json::from_str(&shell.ok(&["plan", "prod", "--format", "json"]).stdout).unwrap();
+            assert_eq!(json["moved_from"][0]["serial"], 1, "{json}");
+            assert_eq!(json["moved_from"][0]["missing"].as_array().unwrap().len(), 6, "{json}");
+            let changed =
+                |path: &str| json["trust_changes"].as_array().unwrap().iter().any(|leaf| leaf["path"] == path);
+            assert!(changed("/protected") && changed("/target/path"), "{json}");
+        }
+    }
+    // What only looks says where it was.
+    for command in [&["verify", "prod"][..], &["history", "prod"], &["rollback", "prod"], &["gc", "prod"]] {
+        let ended = shell.run(command);
+        assert!(ended.code == 1 && ended.stderr.contains("`prod` was deployed at"), "{ended:?}");
+    }
+    assert!(shell.ok(&["status"]).stderr.contains("prod: was deployed at"));
+}
+
+#[test]
+fn a109_what_guards_is_lifted_by_an_apply_of_its_own() {
+    for (guards, lifted, word) in [
+        ("protected: true\n", "", "protected"),
+        ("guards: {max_delete_count: 0}\n", "", "guards"),
+        ("guards: {max_delete_count: 0}\n", "guards: {max_delete_count: 5}\n", "guards"),
+        ("guards: {max_delete_count: 0, max_delete_percent: 1}\n", "guards: {max_delete_count: 0}\n", "guards"),
+        ("guards: {max_delete_percent: 1}\n", "guards: {max_delete_percent: 99}\n", "guards"),
+        // A protected environment without limits allows none.
+        ("protected: true\n", "protected: true\nguards: {max_delete_count: 5}\n", "guards"),
+    ] {
+        let shell = applied(guards);
+        delete(&shell, 0..1);
+        set(&shell, &["protected", "guards"], lifted);
+        let words = format!("it lifts `{word}`, and 1 of 8 deployed connections would be deleted");
+        refused(&shell, &["--allow-delete", "1"], &words);
+        refused(&shell, &[], &words);
+        assert!(shell.ok(&["plan", "prod"]).stdout.contains(&words));
+        let against = shell.ok(&["plan", "prod", "--against", "HEAD"]).stdout;
+        assert!(against.contains(&words) && against.contains("trust changes"), "{against}");
+        // First the one, then the other.
+        shell.put(&path(0), "connector: http\nconfig: {base_url: 'https://c0.example.com'}\nauth: {mode: none}\n");
+        shell.ok(&["apply", "prod", "--yes"]);
+        delete(&shell, 0..1);
+        shell.ok(&["apply", "prod", "--yes", "--allow-delete", "1"]);
+    }
+}
+
+#[test]
+fn a109_a_rollback_lifts_nothing() {
+    let shell = applied("");
+    let http = |protect: &str| {
+        format!("{protect}{}", "connector: http\nconfig: {base_url: 'https://c9.example.com'}\nauth: {mode: none}\n")
+    };
+    shell.put(&path(9), &http(""));
+    shell.ok(&["apply", "prod", "--yes"]);
+    set(&shell, &[], "protected: true\nguards: {max_delete_percent: 5}\n");
+    shell.put(&path(9), &http("protect: true\n"));
+    shell.ok(&["apply", "prod", "--yes"]);
+    // Back to before it was protected: it stays so.
+    let back = shell.ok(&["rollback", "prod", "--yes"]);
+    assert!(back.stderr.contains("kept as it is in force") && back.stderr.contains("`protect` of `c9`"), "{back:?}");
+    assert!(back.stderr.contains("nothing to do"), "all that was changed is kept: {back:?}");
+    let text = shell.read("connections/warehouse.yaml");
+    shell.put("connections/warehouse.yaml", &text.replace("port: 5432", "port: 5433"));
+    shell.ok(&["apply", "prod", "--yes"]);
+    let back = shell.ok(&["rollback", "prod", "2", "--yes"]);
+    assert!(back.stderr.contains("applied serial 5"), "{back:?}");
+    shell.ok(&["verify", "prod"]);
+    set(&shell, &["protected", "guards"], "");
+    shell.put(&path(9), &http(""));
+    delete(&shell, 0..1);
+    refused(&shell, &["--allow-delete", "1"], "it lifts `protected` and `guards`, and 1 of 9");
+    shell.put(&path(0), &http("").replace("c9", "c0"));
+    delete(&shell, 9..10);
+    refused(&shell, &["--allow-delete", "1"], "`c9`: it is protected and would be deleted");
+    // A rollback deletes as little as an apply.
+    let refused = shell.run(&["rollback", "prod", "1", "--yes"]);
+    assert_eq!(refused.code, 4, "{refused:?}");
+}
+
+#[test]
+fn a109_a_target_moves_by_a_word_and_with_what_was_there_named() {
+    let shell = applied("protected: true\n");
+    set(&shell, &[], "target: {path: out}\n");
+    commit(&shell, "moved");
+    for shell in [ci(&shell), operator(&shell)] {
+        let words = "`prod` is protected, and nothing is deployed at";
+        let ended = refused(&shell, &[], words);
+        assert!(ended.stderr.contains("if that is the right target: `tieline apply prod --initial`"), "{ended:?}");
+    }
+    let moved = shell.ok(&["apply", "prod", "--yes", "--initial"]);
+    assert!(moved.stdout.contains("(serial 1, 8 connections); this plan deploys to"), "{moved:?}");
+    assert!(moved.stderr.contains("applied serial 1"), "{moved:?}");
+    // From then on the new one is what is deployed.
+    let again = shell.ok(&["apply", "prod", "--yes"]);
+    assert!(again.stderr.contains("nothing to do") && !again.stdout.contains("was deployed"), "{again:?}");
+    shell.ok(&["verify", "prod"]);
+}
+
+#[test]
+fn a109_a_folder_that_nothing_protects_moves_within_the_workspace() {
+    let shell = applied("");
+    set(&shell, &[], "target: {path: out}\n");
+    let told = shell.ok(&["apply", "prod", "--yes"]);
+    assert!(told.stdout.contains("(serial 1, 8 connections); this plan deploys to"), "{told:?}");
+    // But not without what was there, nor by leaving its protected connections behind.
+    let shell = applied("");
+    shell.put(&path(0), &format!("protect: true\n{}", shell.read(&path(0))));
+    shell.ok(&["apply", "prod", "--yes"]);
+    set(&shell, &[], "target: {path: out}\n");
+    delete(&shell, 1..6);
+    refused(&shell, &[], "5 of 8 deployed connections would be deleted");
+    refused(&shell, &["--allow-delete", "4"], "5 of what was deployed at");
+    delete(&shell, 0..1);
+    refused(&shell, &["--allow-delete", "6"], "`c0`: it is protected and would be deleted");
+}
+
+#[test]
+fn a109_a_secret_that_is_sent_elsewhere_shows_although_the_target_moves() {
+    let shell = applied("");
+    set(&shell, &[], "target: {path: out}\n");
+    let text = shell.read("connections/warehouse.yaml");
+    shell.put("connections/warehouse.yaml", &text.replace("port: 5432", "port: 5433"));
+    commit(&shell, "moved");
+    for shell in [ci(&shell), operator(&shell)] {
+        let plan = shell.ok(&["plan", "prod"]).stdout;
+        assert!(plan.contains("credential re-targeted") && plan.contains("config.port: 5432 -> 5433"), "{plan}");
+    }
+}
+
+#[test]
+fn a109_a_target_that_was_prepared_is_not_taken_for_the_old_one() {
+    let shell = applied("protected: true\n");
+    // Somebody's own run of the same workspace, unprotected and without connections to delete.
+    let attacker = Shell::example("quickstart").with_demo_identity();
+    attacker.ok(&["apply", "prod", "--yes"]);
+    copy(&attacker.folder.join("dist").join(""), &shell.folder.join("out"));
+    set(&shell, &["protected"], "target: {path: out}\n");
+    delete(&shell, 0..6);
+    commit(&shell, "a pull request, merged");
+    for shell in [ci(&shell), operator(&shell)] {
+        for command in [&["plan", "prod"][..], &["apply", "prod", "--yes"], &["verify", "prod"], &["status"]] {
+            let ended = shell.run(command);
+            assert_eq!(ended.code, 5, "{command:?}: {ended:?}");
+            assert!(ended.stderr.contains("lineage"), "{ended:?}");
+        }
+    }
+}
+
+#[test]
+fn a109_another_id_and_another_target_are_no_clean_slate() {
+    let shell = applied("protected: true\n");
+    let text = shell.read("tieline.yaml");
+    let at = text.find("id: ").unwrap() + 4;
+    shell.put("tieline.yaml", &format!("{}11111111-dce2-4a90-ae69-ae44cb0c8e84{}", &text[..at], &text[at + 36..]));
+    // The files are tied to the workspace: an attacker would seal their own.
+    set(&shell, &["protected"], "target: {path: out}\n");
+    commit(&shell, "a pull request, merged");
+    for shell in [ci(&shell), operator(&shell)] {
+        let plan = shell.ok(&["plan", "prod"]).stdout;
+        assert!(plan.contains("it lifts `protected` and moves the target"), "{plan}");
+        refused(&shell, &["--initial"], "it lifts `protected` and moves the target");
+    }
+}
+
+#[test]
+fn a109_what_is_exposed_is_guarded_as_its_environment_is() {
+    let shell = applied("protected: true\n");
+    shell.put(&path(0), &format!("expose: [partner]\n{}", shell.read(&path(0))));
+    commit(&shell, "more heads");
+    let first = shell.run(&["apply", "prod", "--expose", "partner", "--yes"]);
+    assert!(first.code == 4 && first.stderr.contains("`prod@partner` is protected"), "{first:?}");
+    shell.ok(&["apply", "prod", "--expose", "partner", "--yes", "--initial"]);
+    set(&shell, &["protected"], "target: {path: out}\n");
+    let moved = shell.run(&["apply", "prod", "--expose", "partner", "--yes", "--initial"]);
+    assert!(moved.code == 4 && moved.stderr.contains("it lifts `protected` and moves the target"), "{moved:?}");
+}
+
+#[test]
+fn a109_without_a_memory_or_a_history_the_first_apply_to_a_bucket_needs_a_word() {
+    let Some(server) = Server::start("s3.py", &[]) else { return };
+    let remote = |shell: Shell| {
+        let shell = shell.with("AWS_ENDPOINT_URL", &server.address).with("AWS_ALLOW_HTTP", "true");
+        let shell = shell.with("AWS_ACCESS_KEY_ID", "testing").with("AWS_SECRET_ACCESS_KEY", "testing");
+        shell.with("AWS_DEFAULT_REGION", "us-east-1")
+    };
+    let shell = remote(Shell::example("quickstart").with_demo_identity());
+    set(&shell, &[], "target: {kind: object-store, url: 's3://deployments/prod'}\n");
+    for _ in 0..2 {
+        let first = shell.run(&["apply", "prod", "--yes"]);
+        assert!(
+            first.code == 4 && first.stderr.contains("there is nobody to ask whether that is the right"),
+            "{first:?}"
+        );
+    }
+    let begun = shell.ok(&["apply", "prod", "--yes", "--initial"]);
+    assert!(begun.stderr.contains("a history begins: lineage "), "{begun:?}");
+    // Each machine that sees it first is told what it trusts, and may pin it.
+    let plan = remote(ci(&shell)).ok(&["plan", "prod"]);
+    assert!(
+        plan.stderr.contains("warning: no earlier deployment of `prod` at s3://deployments/prod was seen"),
+        "{plan:?}"
+    );
+    let lineage = plan.stderr.split("--lineage ").nth(1).unwrap().split('`').next().unwrap().to_owned();
+    assert_eq!(remote(ci(&shell)).ok(&["plan", "prod", "--lineage", &lineage]).stderr, "");
+    // It moves on, unprotected as it is: what was there is named, and the word is asked for again.
+    commit(&shell, "main");
+    set(&shell, &["target"], "target: {kind: object-store, url: 's3://deployments/evil'}\n");
+    commit(&shell, "a pull request, merged");
+    for shell in [remote(ci(&shell)), remote(operator(&shell))] {
+        let moved = shell.run(&["apply", "prod", "--yes"]);
+        assert_eq!(moved.code, 4, "{moved:?}");
+        let words =
+            "`prod` was deployed at s3://deployments/prod (serial 1, 2 connections), and nothing is deployed at";
+        assert!(moved.stderr.contains(words), "{moved:?}");
+    }
+    // The old one out of reach: still named, and asked about.
+    set(&shell, &["target"], "target: {path: out}\n");
+    commit(&shell, "another, merged");
+    let ended = ci(&shell).with("AWS_ENDPOINT_URL", "http://127.0.0.1:1").with("AWS_ALLOW_HTTP", "true");
+    let ended = ended.run(&["apply", "prod", "--yes"]);
+    assert!(ended.code == 4 && ended.stderr.contains("can't be read"), "{ended:?}");
+}

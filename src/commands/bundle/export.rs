@@ -29,9 +29,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let place = Place::open(&args.at, cli)?;
-    let Some(deployed) = place.deployed()? else {
-        return Err(Failure::new(format!("nothing deployed at {} yet", place.target.describe())));
-    };
+    let deployed = place.in_force(ui)?;
     let parts = parts(&place, &deployed, args.customer.as_deref(), &args.signing, ui)?;
     let count = parts.objects.len();
     let bytes = parts.archive().map_err(|error| Failure::new(format!("the bundle can't be packed: {error}")))?;

@@ -21,6 +21,9 @@ pub(super) struct Source {
     /// Refuse a bundle with a lower serial
     #[arg(long, value_name = "N")]
     min_serial: Option<u64>,
+    /// Refuse a bundle of another lineage; may be given several times
+    #[arg(long, value_name = "UUID")]
+    lineage: Vec<uuid::Uuid>,
 }
 
 impl Source {
@@ -43,6 +46,11 @@ impl Source {
                 "the bundle has serial {serial}, and {least} is the lowest that is accepted"
             ))
             .exit(Exit::Integrity));
+        }
+        let lineage = &deployed.manifest.lineage;
+        if !self.lineage.is_empty() && !self.lineage.iter().any(|pinned| pinned.to_string() == *lineage) {
+            return Err(Failure::new(format!("the bundle is of lineage {lineage}, which is not one that is accepted"))
+                .exit(Exit::Integrity));
         }
         if let Some(file) = &self.allowed_signers {
             signed(file, parts.signature.as_deref(), &parts.manifest, &deployed, ui)?;

@@ -1,0 +1,113 @@
+//! The targets that an environment was sent to before, with what is deployed there.
+//!
+//! Memory knows the one that this machine saw last; Git knows that of `HEAD`, where the work tree differs, and that of its
+//! first parent, which is what a merge brought its changes to. Only settings are read: nothing is compiled, no key is
+//! looked for.
+
+use serde_json::Value;
+
+use super::deploy::{Destination, Place};
+use crate::bundle::Scope;
+use crate::compile::desired::protection;
+use crate::plan::relocation::{self, Former};
+use crate::serials::Own;
+use crate::targets::deployed;
+use crate::workspace::Workspace;
+use crate::workspace::deployment::Target;
+use crate::workspace::layers::At;
+use crate::world::{Found, ReadError, Revision, World};
+
+/// Where an environment was, and what is known of it without a look at the target.
+struct Candidate {
+    scope: Scope,
+    protection: Value,
+    known: Option<(u64, usize)>,
+}
+
+/// The other targets that an environment had. `own` is the one that the workspace names now.
+pub(super) fn find(place: &Place, own: &Value, seen: Option<&Own>) -> Vec<Former> {
+    let mut candidates: Vec<Candidate> = Vec::new();
+    if let Some(seen) = seen {
+        let trust = serde_json::json!({"target": seen.target, "protected": seen.protected, "guards": seen.guards});
+        let known = Some((seen.serial, seen.connections));
+        candidates.push(Candidate { scope: place.scope.clone(), protection: trust, known });
+    }
+    let committed = ["HEAD", "HEAD^1"].into_iter().filter_map(|revision| settings(place, revision));
+    for candidate in committed {
+        let same = |other: &Candidate| {
+            other.scope == candidate.scope && other.protection["target"] == candidate.protection["target"]
+        };
+        if !candidates.iter().any(same) {
+            candidates.push(candidate);
+        }
+    }
+    candidates.retain(|candidate| candidate.protection["target"] != *own);
+    candidates.into_iter().filter_map(|candidate| former(place, candidate)).collect()
+}
+
+/// Looks at the target. `None` where the memory or the commit names none that can be.
+fn former(place: &Place, candidate: Candidate) -> Option<Former> {
+    let Candidate { scope, protection, known } = candidate;
+    let destination = Destination::own(Target::from_json(&protection["target"])?);
+    let opened = destination.open(&place.session, &scope, None).map_err(|failure| failure.message);
+    let named = opened.as_ref().map_or_else(|_| destination.named().to_owned(), |target| target.describe());
+    let found = opened.and_then(|target| deployed(&*target, &scope).map_err(|error| error.to_string()));
+    let (found, unread) = match found {
+        Ok(Some(found)) => (Some(found), None),
+        // What memory saw there is gone.
+        Ok(None) => (None, known.map(|_| "nothing is deployed there any more".to_owned())),
+        Err(why) => (None, Some(why)),
+    };
+    let of = |found: &crate::bundle::Deployed| (found.manifest.serial, found.manifest.connections.len());
+    Some(Former {
+        target: named,
+        known: found.as_ref().map(of).or(known),
+        protection: found.as_ref().map_or(protection, |found| relocation::protection(&found.manifest.trust)),
+        deployed: found,
+        unread,
+    })
+}
+
+/// The settings of the environment in a commit; `None` where there is no such commit in the clone, or no such environment in
+/// it.
+fn settings(place: &Place, revision: &str) -> Option<Candidate> {
+    let revision = Revision::open(place.session.world.root(), revision).ok()?;
+    let (workspace, _) = Workspace::read(&SettingsOnly(revision)).ok()?;
+    let At { environment, .. } = &place.at;
+    workspace.environments.get(environment)?;
+    let id = workspace.root.settings.id.unwrap_or_default().to_string();
+    let scope = Scope { workspace: id, ..place.scope.clone() };
+    Some(Candidate { scope, protection: protection(&workspace, &place.at), known: None })
+}
+
+/// A revision of which only the settings of the workspace and its environments are read.
+struct SettingsOnly(Revision);
+
+impl World for SettingsOnly {
+    fn list(&self, folder: &str) -> Result<Vec<Found>, ReadError> {
+        let mut found = match folder {
+            "tieline.yaml" | "environments" => self.0.list(folder)?,
+            _ => Vec::new(),
+        };
+        found.retain(|file| file.path == "tieline.yaml" || is_settings(&file.path));
+        Ok(found)
+    }
+
+    fn read(&self, path: &str, limit: usize) -> Result<Vec<u8>, ReadError> {
+        self.0.read(path, limit)
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.0.variable(name)
+    }
+
+    fn now(&self) -> jiff::Timestamp {
+        self.0.now()
+    }
+}
+
+/// Whether a path is `environments/ENV/environment.yaml`.
+fn is_settings(path: &str) -> bool {
+    let segments: Vec<&str> = path.split('/').collect();
+    matches!(segments[..], ["environments", _, "environment.yaml"])
+}

@@ -1,0 +1,156 @@
+//! An environment that the workspace sends to another target than before: what was deployed where it was, held against what
+//! is to be deployed.
+//!
+//! The new target holds nothing, so that a plan against it would show new connections only: neither those that are gone,
+//! nor what was protected, nor a secret that is sent elsewhere. What was deployed before answers all of that.
+
+use serde_json::{Value, json};
+
+use super::guards::{self, Refusal, lifted};
+use super::leaves::diff;
+use super::trust::{self, TrustChange};
+use super::{Before, Places, Plan, pairs};
+use crate::bundle::Deployed;
+use crate::model::record::Desired;
+
+/// What an environment had at another target.
+pub struct Former {
+    /// The target, for people.
+    pub target: String,
+    /// What is deployed there, where it can be read.
+    pub deployed: Option<Deployed>,
+    /// Why it can't be.
+    pub unread: Option<String>,
+    /// The serial and the number of connections, by memory where it can't be read.
+    pub known: Option<(u64, usize)>,
+    /// `target`, `protected` and `guards`, as they are deployed, remembered or committed.
+    pub protection: Value,
+}
+
+/// A target that changes, as a plan shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relocation {
+    /// Where the environment was.
+    pub from: String,
+    /// Where it goes.
+    pub to: String,
+    /// The serial that is deployed where it was, if that is known.
+    pub serial: Option<u64>,
+    /// How many connections that has.
+    pub connections: Option<usize>,
+    /// The connections that are deployed there and not in the plan.
+    pub gone: Vec<String>,
+    /// Why what is deployed there can't be read.
+    pub unread: Option<String>,
+}
+
+impl Former {
+    /// The target with what is there: `dist (serial 4, 12 connections)`.
+    pub fn describe(&self) -> String {
+        described(&self.target, self.known, self.unread.as_deref())
+    }
+
+    /// Whether something is deployed there, or nobody knows.
+    pub fn is_deployed(&self) -> bool {
+        self.known.is_some() || self.unread.is_some()
+    }
+
+    /// Whether its environment was protected there.
+    pub fn is_protected(&self) -> bool {
+        guards::is_protected_block(&self.protection)
+    }
+
+    /// What guards forbid of leaving it for another target. `allow_delete` is the number of connections that the operator
+    /// has seen are gone.
+    pub fn refusals(&self, desired: &Desired, allow_delete: Option<usize>) -> Vec<Refusal> {
+        let mut refusals = Vec::new();
+        let mut refuse = |instance: Option<&str>, reason: String| {
+            refusals.push(Refusal { instance: instance.map(str::to_owned), reason });
+        };
+        for what in lifted(&self.protection, &desired.trust) {
+            refuse(None, format!("it lifts `{what}` and moves the target; lift `{what}` in an apply of its own first"));
+        }
+        let Some(deployed) = &self.deployed else { return refusals };
+        let before = Before::Deployed(deployed);
+        let pairs = pairs(desired, &before);
+        for id in guards::unprotected(&pairs) {
+            refuse(
+                Some(id),
+                "it is protected, and the target moves; lift `protect` in an apply of its own first".to_owned(),
+            );
+        }
+        refusals.extend(guards::refused(desired, &pairs));
+        let gone = guards::deletions(&pairs);
+        match allow_delete {
+            Some(allowed) if allowed == gone => {}
+            Some(allowed) if gone > 0 => refusals.push(Refusal {
+                instance: None,
+                reason: format!(
+                    "{gone} of what was deployed at {} are gone, and `--allow-delete {allowed}` was given: look at the plan \
+                     again",
+                    self.target
+                ),
+            }),
+            _ => refusals.extend(guards::too_many(&pairs, before.trust(), &desired.trust)),
+        }
+        refusals
+    }
+}
+
+impl Relocation {
+    /// The target with what is there: `dist (serial 4, 12 connections)`.
+    pub fn describe(&self) -> String {
+        described(&self.from, self.serial.zip(self.connections), self.unread.as_deref())
+    }
+}
+
+fn described(target: &str, known: Option<(u64, usize)>, unread: Option<&str>) -> String {
+    let known = known
+        .map(|(serial, count)| format!("serial {serial}, {count} connection{}", if count == 1 { "" } else { "s" }));
+    let told: Vec<String> = known.into_iter().chain(unread.map(|why| format!("can't be read: {why}"))).collect();
+    if told.is_empty() { target.to_owned() } else { format!("{target} ({})", told.join("; ")) }
+}
+
+impl Plan {
+    /// Adds what leaving another target for `to` means.
+    pub fn leave(&mut self, former: &Former, to: &str, desired: &Desired, places: Places<'_>) {
+        let mut gone = Vec::new();
+        let told = match &former.deployed {
+            Some(deployed) => {
+                let before = Before::Deployed(deployed);
+                let pairs = pairs(desired, &before);
+                let ids = pairs.iter().filter(|pair| pair.new.is_none()).filter_map(|pair| pair.old);
+                gone.extend(ids.map(|(id, _)| id.to_owned()));
+                trust::changes(&pairs, before.trust(), desired, places)
+            }
+            None => {
+                diff(&former.protection, &protection(&desired.trust), &[]).into_iter().map(TrustChange::Block).collect()
+            }
+        };
+        for change in told {
+            if !self.trust.contains(&change) {
+                self.trust.push(change);
+            }
+        }
+        for refusal in former.refusals(desired, None) {
+            if !self.refused.contains(&refusal) {
+                self.refused.push(refusal);
+            }
+        }
+        let (serial, connections) = former.known.unzip();
+        self.moved.push(Relocation {
+            from: former.target.clone(),
+            to: to.to_owned(),
+            serial,
+            connections,
+            gone,
+            unread: former.unread.clone(),
+        });
+    }
+}
+
+/// What of a trust block keeps an environment from being lost or sent elsewhere.
+pub fn protection(trust: &Value) -> Value {
+    let part = |name: &str| trust.get(name).cloned().unwrap_or_default();
+    json!({"target": part("target"), "protected": part("protected"), "guards": part("guards")})
+}
