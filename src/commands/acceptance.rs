@@ -100,7 +100,7 @@ impl Judged {
                     "{shown}: who lost access may know the old data key, so everything is encrypted under a new one"
                 )),
                 Standing::Foreign => ui.say(&format!(
-                    "{shown}: its data key was not made or accepted here, so everything is encrypted under a new one"
+                    "{shown}: its data key was not made or accepted here, so everything is encrypted under a new one (`tieline recipients accept` keeps a colleague's)"
                 )),
             }
         }

@@ -122,3 +122,24 @@ fn e17_nobody_gains_access_without_being_named() {
     let asked = shell.run(&["recipients", "remove", "ben"]);
     assert!(asked.code == 64 && asked.stderr.contains("`eve` would lose access too"), "{asked:#?}");
 }
+
+/// Recipients and rules that the repository chooses: they are said.
+#[test]
+fn e17_what_a_repository_chooses_for_a_file_is_said() {
+    let shell = quickstart();
+    let eve = identity(&shell, "../eve.txt");
+    shell.put(".sops.yaml", &format!("creation_rules:\n  - age: {eve}\n"));
+    shell.put("a.yaml", "a: kelp\nlist: [{password: x}]\n");
+    let ended = shell.ok(&["sops", "encrypt", "a.yaml"]);
+    assert_eq!(ended.stderr, format!("a.yaml is sealed to `{eve}`\n"));
+    let me = "age1a0x6eajntke5z7mpvxzzgw9w2yr5calfjc7d2l7j77zwzuve6deq95t35s";
+    shell.ok(&["sops", "encrypt", "-i", "a.yaml", "--age", me, "--unencrypted-regex", "^(NEW|password)$"]);
+    let put = |path: &str| shell.run_with(&["sops", "set", "a.yaml", path], "\"sand\"").stderr;
+    assert_eq!(put("[\"a\"]"), "");
+    assert_eq!(put("[\"NEW\"]"), "a.yaml: the file's rule leaves [\"NEW\"] in clear\n");
+    assert!(put("[\"list\"][0][\"password\"]").ends_with("in clear\n"));
+    // The first secret of a layer makes its file.
+    fs::remove_file(shell.folder.join(PROD)).unwrap();
+    let ended = set(&shell, "HUBSPOT_TOKEN", "prod", "kelp");
+    assert!(ended.stderr.contains(&format!("`me` can decrypt {PROD}\n")), "{ended:#?}");
+}

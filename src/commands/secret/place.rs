@@ -8,7 +8,7 @@ use crate::commands::{Exit, Failure, Session};
 use crate::providers::identities::Found;
 use crate::secrets::accepted::Location;
 use crate::secrets::change::Sealing;
-use crate::secrets::recipients::{self, Named, keys, name_of};
+use crate::secrets::recipients::{self, Drift, Named, keys, name_of};
 use crate::secrets::{Unopened, scope};
 use crate::sops::{Encrypted, Format};
 use crate::ui::Ui;
@@ -171,10 +171,12 @@ impl<'s> Place<'s> {
                 Some(_) => files.replace(&self.file, new.as_bytes(), Access::Shared),
             };
             written.map_err(|error| Failure::new(format!("can't write {}: {error}", self.file)))?;
-            if let Some(Ok(old)) = text.as_deref().map(Encrypted::parse) {
-                let drift = recipients::drift(&self.session.workspace, &old, &named);
-                tell_access(&self.file, &drift.missing, &drift.extra, ui);
-            }
+            let drift = match text.as_deref().map(Encrypted::parse) {
+                Some(Ok(old)) => recipients::drift(&self.session.workspace, &old, &named),
+                // A new file: nobody could decrypt it before.
+                _ => Drift { missing: named.iter().map(|named| named.name.clone()).collect(), extra: Vec::new() },
+            };
+            tell_access(&self.file, &drift.missing, &drift.extra, ui);
             judged.written(text.as_deref(), &new, Format::Yaml, ui);
         }
         Ok(told)

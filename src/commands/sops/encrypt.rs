@@ -2,8 +2,9 @@
 
 use super::file::{Input, To, now, random, recipients};
 use crate::commands::{Cli, Exit, Failure};
+use crate::diagnostic::listed;
 use crate::reporters::human::plural;
-use crate::sops::{Rule, Settings, encrypt_text};
+use crate::sops::{Recipient, Rule, Settings, encrypt_text};
 use crate::ui::Ui;
 
 /// Seal a file that is in clear.
@@ -49,10 +50,11 @@ impl Args {
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let file = args.input.read(cli)?;
     let creation = args.to.creation(&file)?;
+    let to = recipients(&creation)?;
     let settings = Settings {
         rule: &args.rule().or(creation.rule.clone()).unwrap_or_default(),
         mac_only_encrypted: args.mac_only_encrypted || creation.mac_only_encrypted,
-        recipients: &recipients(&creation)?,
+        recipients: &to,
         lastmodified: &now(),
     };
     let sealed = encrypt_text(file.text.expose(), file.format, &settings, &mut random);
@@ -63,6 +65,10 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             file.shown,
             plural(left_out)
         ));
+    }
+    if args.to.is_silent() {
+        // Whoever can change .sops.yaml chooses them.
+        ui.say(&format!("{} is sealed to {}", file.shown, listed(to.iter().map(Recipient::as_str), usize::MAX)));
     }
     if args.in_place {
         file.keep(&text, &mut file.judge()?, ui)?;

@@ -192,6 +192,11 @@ pub(super) fn random(buffer: &mut [u8]) {
 }
 
 impl To {
+    /// Whether nobody was named on the command line.
+    pub(super) fn is_silent(&self) -> bool {
+        self.age.is_empty()
+    }
+
     /// What was asked for, or what `.sops.yaml` says of the file.
     pub(super) fn creation(&self, file: &Read) -> Result<Creation, Failure> {
         let named = match self.age.is_empty() {

@@ -65,6 +65,9 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     match new {
         Some(new) => {
             file.keep(&new, &mut judged, ui)?;
+            if stands_in_clear(&new, file.format, &path) {
+                ui.say(&format!("{}: the file's rule leaves {} in clear", file.shown, args.path));
+            }
             let kept = sops::Encrypted::parse_as(&new, file.format).map_or(0, |file| file.comments_in_lists());
             let lost = encrypted.comments_in_lists().saturating_sub(kept);
             if lost > 0 {
@@ -75,6 +78,13 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         None => ui.say(&format!("{} is that already in {}", args.path, file.shown)),
     }
     Ok(Exit::Done)
+}
+
+/// Whether what stands at a path, or a part of it, is not encrypted. The rule stands in the file, for whoever wrote it to choose.
+fn stands_in_clear(text: &str, format: sops::Format, path: &[sops::Step<'_>]) -> bool {
+    let Ok(file) = sops::Encrypted::parse_as(text, format) else { return false };
+    let leaves = file.leaves().unwrap_or_default();
+    leaves.iter().any(|leaf| leaf.path.0.starts_with(path) && !leaf.demanded && !leaf.empty)
 }
 
 /// A step of a path that was typed.
