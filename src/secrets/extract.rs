@@ -1,15 +1,18 @@
 //! Plaintext in secret fields: found, named, and taken out of its file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::homes::homes;
+use crate::compile::documents::{Documents, Standing};
+use crate::connectors::Catalogue;
 use crate::diagnostic::{Diagnostic, code};
 use crate::edit::Changes;
 use crate::secret::Secret;
 use crate::span::Span;
+use crate::validate::document::{Ground, InClear as Found, Reason};
 use crate::value::{Node, Value};
-use crate::workspace::discover::Family;
+use crate::workspace::Workspace;
 use crate::workspace::settings::is_name;
-use crate::workspace::{Layer, Workspace};
 use crate::yaml;
 
 /// A secret that stands in clear in a YAML file.
@@ -20,49 +23,120 @@ pub struct InClear {
     pub value: Secret<String>,
     /// The name that it gets.
     pub name: String,
-    /// The folder of the layer that the file is in.
-    pub layer: String,
+    /// The folders of the layers whose secrets files it goes into.
+    pub homes: Vec<String>,
 }
 
-/// Finds every value that `validate` tells to be a secret in clear, in the order of files and lines. One value that stands
-/// in two places of one layer gets one name.
-pub fn find(workspace: &Workspace, told: &[Diagnostic]) -> Vec<InClear> {
-    let mut spans: Vec<Span> =
-        told.iter().filter(|d| d.code == code::PLAINTEXT_SECRET).filter_map(Diagnostic::span).collect();
-    spans.sort_by_key(|span| (workspace.sources.path(*span).to_owned(), span.start));
-    spans.dedup();
-    let mut taken: BTreeSet<String> = workspace
-        .layers()
-        .flat_map(|layer| layer.secrets.iter().flat_map(|s| s.names.keys()).chain(layer.settings.secrets.keys()))
-        .map(ToString::to_string)
+/// One that can't be moved.
+pub struct Left {
+    /// Where it stands.
+    pub span: Span,
+    /// What is told of it.
+    pub message: String,
+    /// What to do.
+    pub help: String,
+}
+
+/// Codes of what looks like a secret and may stand where none can: in a variable, in a field that is not a secret one, within a
+/// URL, or in a consumer's settings.
+const ELSEWHERE: [&str; 5] = [
+    code::PLAINTEXT_SECRET,
+    "secret-named-value",
+    "secret-shaped-value",
+    "credential-in-url",
+    "literal-credential-in-consumer",
+];
+
+/// Finds every value that `validate` tells to be a secret in clear, in the order of files and lines, and what can't be moved.
+/// One value that stands in two places of one layer gets one name. With `only`, values of the root go into the files of these
+/// environments.
+pub fn find(
+    workspace: &Workspace,
+    catalogue: &Catalogue,
+    told: &[Diagnostic],
+    only: &[std::sync::Arc<str>],
+) -> (Vec<InClear>, Vec<Left>) {
+    let known: HashMap<Span, &Diagnostic> = told
+        .iter()
+        .filter(|d| ELSEWHERE.contains(&d.code))
+        .filter_map(|diagnostic| Some((diagnostic.span()?, diagnostic)))
         .collect();
-    let mut known: BTreeMap<(String, String), [u8; 32]> = BTreeMap::new();
-    let mut found = Vec::new();
-    for span in spans {
-        let Some((layer, id, path, value)) = standing(workspace, span) else { continue };
-        let print = digest(value.expose());
-        let same = known.iter().find(|((of, _), digest)| **of == *layer.path && **digest == print);
-        let name = match same {
-            Some(((_, name), _)) => name.clone(),
-            None => {
-                let name = named(id, &path, &taken);
-                taken.insert(name.clone());
-                known.insert((layer.path.to_string(), name.clone()), print);
-                name
+    let documents = Documents::new(workspace, catalogue);
+    let mut names = Names::new(workspace);
+    let (mut found, mut left) = (Vec::new(), Vec::new());
+    let mut seen: BTreeSet<Span> = BTreeSet::new();
+    let mut standings: Vec<&Standing<'_>> = documents.all.iter().collect();
+    standings.sort_by_key(|standing| workspace.sources.path(standing.root.span));
+    for standing in standings {
+        let grounds = documents.grounds(standing);
+        let all = standing.in_clear(&grounds, &|_| false);
+        for value in &all {
+            let Some(diagnostic) = known.get(&value.node.span).filter(|_| seen.insert(value.node.span)) else {
+                continue;
+            };
+            match movable(workspace, standing, &grounds, &all, value)
+                .and_then(|()| homes(workspace, standing, value.is_global(&grounds), only))
+            {
+                Ok(homes) => {
+                    let text = text(workspace, value.node);
+                    let name = names.of(standing.id, &value.pointer, &homes, text.expose());
+                    found.push(InClear { span: value.node.span, value: text, name, homes });
+                }
+                Err(help) => {
+                    left.push(Left { span: value.node.span, message: diagnostic.message.clone(), help });
+                }
             }
-        };
-        found.push(InClear { span, value, name, layer: layer.path.to_string() });
+        }
     }
-    found
+    for (span, diagnostic) in known.into_iter().filter(|(span, _)| !seen.contains(span)) {
+        let help = diagnostic.help.clone().unwrap_or_else(|| "move it by hand".to_owned());
+        left.push(Left { span, message: diagnostic.message.clone(), help });
+    }
+    left.sort_by_key(|left| (workspace.sources.path(left.span).to_owned(), left.span.start));
+    (found, left)
 }
 
-/// What looks like a secret and can't be moved: it stands in a variable, in a field that is no secret one, within a URL, or in
-/// a consumer's settings.
-pub fn left<'d>(workspace: &Workspace, told: &'d [Diagnostic]) -> Vec<&'d Diagnostic> {
-    const SHAPED: [&str; 3] = ["secret-shaped-value", "credential-in-url", "literal-credential-in-consumer"];
-    let plain =
-        |d: &&Diagnostic| d.code == code::PLAINTEXT_SECRET && d.span().is_none_or(|s| standing(workspace, s).is_none());
-    told.iter().filter(|d| SHAPED.contains(&d.code) || plain(d)).collect()
+/// Whether a reference can stand in the place of a value; else what to do.
+fn movable(
+    workspace: &Workspace,
+    standing: &Standing<'_>,
+    grounds: &[Ground],
+    all: &[Found<'_>],
+    value: &Found<'_>,
+) -> Result<(), String> {
+    let span = value.node.span;
+    if value.is_expression() {
+        return Err("write ${{ secrets.NAME }}; no variable can hold a secret".into());
+    }
+    if value.removed {
+        return Err("write the list without it, as `$replace: [ … ]`, and rotate it".into());
+    }
+    if value.node.as_str().is_some_and(str::is_empty) {
+        return Err("it is empty: delete the line, or write ${{ secrets.NAME }}".into());
+    }
+    let secret = all.iter().filter(|other| other.node.span == span).count();
+    if times(standing.root, span) > secret {
+        return Err("an alias puts it into a field that is not secret too: write both values out".into());
+    }
+    debug_assert!(value.reason == Reason::Named || !grounds.is_empty(), "{}", workspace.sources.path(span));
+    Ok(())
+}
+
+/// How often a value stands in a tree, by its anchor and aliases.
+fn times(node: &Node, span: Span) -> usize {
+    match &node.value {
+        Value::Map(map) => map.iter().map(|entry| times(&entry.value, span)).sum(),
+        Value::List(items) => items.iter().map(|item| times(item, span)).sum(),
+        _ => usize::from(node.span == span),
+    }
+}
+
+fn text(workspace: &Workspace, node: &Node) -> Secret<String> {
+    Secret::new(match &node.value {
+        Value::String(text) => text.to_string(),
+        // A password of digits: as it is written.
+        _ => workspace.sources.slice(node.span).to_owned(),
+    })
 }
 
 fn digest(value: &str) -> [u8; 32] {
@@ -70,48 +144,38 @@ fn digest(value: &str) -> [u8; 32] {
     sha2::Sha256::digest(value.as_bytes()).into()
 }
 
-/// The layer, id and path of what stands at a span, and its value as a text.
-fn standing(workspace: &Workspace, span: Span) -> Option<(&Layer, &str, Vec<String>, Secret<String>)> {
-    for layer in workspace.layers() {
-        for family in [Family::Connections, Family::Credentials, Family::Consumers] {
-            let documents = layer.family(family);
-            let Some((id, document)) = documents.iter().find(|(_, document)| document.file == span.file) else {
-                continue;
-            };
-            let mut path = Vec::new();
-            let node = at(document.root.as_ref()?, span, &mut path)?;
-            let text = match &node.value {
-                Value::String(text) => text.to_string(),
-                // A password of digits: as it is written.
-                _ => workspace.sources.slice(span).to_owned(),
-            };
-            return Some((layer, id, path, Secret::new(text)));
-        }
-    }
-    None
+/// The names of secrets: those that are taken, and those that are given.
+struct Names {
+    taken: BTreeSet<String>,
+    given: BTreeMap<(Vec<String>, [u8; 32]), String>,
 }
 
-fn at<'n>(node: &'n Node, span: Span, path: &mut Vec<String>) -> Option<&'n Node> {
-    if node.span == span && !matches!(node.value, Value::Map(_) | Value::List(_)) {
-        return Some(node);
+impl Names {
+    fn new(workspace: &Workspace) -> Self {
+        let layers = workspace.layers();
+        let names = layers
+            .flat_map(|layer| layer.secrets.iter().flat_map(|s| s.names.keys()).chain(layer.settings.secrets.keys()));
+        Self { taken: names.map(ToString::to_string).collect(), given: BTreeMap::new() }
     }
-    match &node.value {
-        Value::Map(map) => map.iter().find_map(|entry| {
-            path.push(entry.key.to_string());
-            let found = at(&entry.value, span, path);
-            if found.is_none() {
-                path.pop();
-            }
-            found
-        }),
-        Value::List(items) => items.iter().find_map(|item| at(item, span, path)),
-        _ => None,
+
+    fn of(&mut self, id: &str, pointer: &str, homes: &[String], value: &str) -> String {
+        let key = (homes.to_vec(), digest(value));
+        if let Some(name) = self.given.get(&key) {
+            return name.clone();
+        }
+        let path: Vec<String> = crate::value::segments(pointer).collect();
+        let name = named(id, &path, &self.taken);
+        self.taken.insert(name.clone());
+        self.given.insert(key, name.clone());
+        name
     }
 }
 
 /// `WAREHOUSE_PASSWORD` for `auth.password` of `finance/warehouse`; more of the id, then a number, where that is taken.
 fn named(id: &str, path: &[String], taken: &BTreeSet<String>) -> String {
-    let field = path.last().map_or("secret", String::as_str);
+    // The items of a list are named after it.
+    let is_key = |segment: &&String| !segment.bytes().all(|b| b.is_ascii_digit());
+    let field = path.iter().rev().find(is_key).map_or("secret", String::as_str);
     let segments: Vec<&str> = id.split('/').collect();
     let word = |text: &str| -> String {
         text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()

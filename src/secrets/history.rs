@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::compile::documents::{Documents, literals};
 use crate::connectors::Catalogue;
-use crate::model::record::covers;
 use crate::source::Sources;
-use crate::template;
-use crate::value::{Node, Value, push_segment};
+use crate::validate::{document, dotted};
 use crate::workspace::discover::{Family, Role, classify};
 use crate::workspace::secrets;
 use crate::world::git::{self, Version};
@@ -33,7 +32,7 @@ pub struct Committed {
 /// Looks through every version of every file that all branches and tags have. `None` without Git.
 pub fn find(folder: &std::path::Path, catalogue: &Catalogue) -> Option<Vec<Committed>> {
     let versions = git::versions(folder)?;
-    let fields = secret_fields(catalogue);
+    let documents = Documents::none(catalogue);
     let mut wanted: BTreeMap<&str, &Version> = BTreeMap::new();
     for version in &versions {
         if role(&version.path).is_some() {
@@ -46,7 +45,7 @@ pub fn find(folder: &std::path::Path, catalogue: &Catalogue) -> Option<Vec<Commi
     let mut seen: BTreeSet<(String, String, String)> = BTreeSet::new();
     let mut each = |blob: &str, text: &str| {
         let Some(version) = wanted.get(blob) else { return };
-        for (field, line) in in_clear(&version.path, text, &fields) {
+        for (field, line) in in_clear(&version.path, text, &documents) {
             found.insert((
                 version.time,
                 version.path.clone(),
@@ -74,54 +73,25 @@ fn role(path: &str) -> Option<Role> {
     matches!(role, Role::Item(Family::Connections | Family::Credentials, _) | Role::Secrets).then_some(role)
 }
 
-/// Every field that some connector calls secret.
-fn secret_fields(catalogue: &Catalogue) -> BTreeSet<String> {
-    let connectors = catalogue.ids().filter_map(|id| catalogue.get(id).and_then(Result::ok));
-    connectors.flat_map(|connector| connector.secret_pointers()).collect()
-}
-
-/// The secret fields of a version of a file that hold a value in clear, with their lines.
-fn in_clear(path: &str, text: &str, fields: &BTreeSet<String>) -> Vec<(String, usize)> {
+/// The secret fields of a version of a file that hold a value in clear, with their lines: as `validate` would judge it, of the
+/// connectors that there are today.
+fn in_clear(path: &str, text: &str, documents: &Documents<'_>) -> Vec<(String, usize)> {
     let mut sources = Sources::default();
     let file = sources.add(path, text.to_owned(), false);
     let line = |at: u32| text.get(..at as usize).map_or(1, |before| before.matches('\n').count() + 1);
-    if matches!(role(path), Some(Role::Secrets)) {
-        let secrets = secrets::read(file, text, &mut Vec::new());
-        let open = secrets.names.iter().filter(|(_, sealed)| sealed.version.is_none());
-        return open.map(|(name, sealed)| (name.to_string(), line(sealed.span.start))).collect();
-    }
+    let family = match role(path) {
+        Some(Role::Secrets) => {
+            let secrets = secrets::read(file, text, &mut Vec::new());
+            let open = secrets.names.iter().filter(|(_, sealed)| sealed.version.is_none());
+            return open.map(|(name, sealed)| (name.to_string(), line(sealed.span.start))).collect();
+        }
+        Some(Role::Item(family, _)) => family,
+        _ => return Vec::new(),
+    };
     let (Some(root), _) = yaml::parse(file, text) else { return Vec::new() };
-    let mut found = Vec::new();
-    visit(&root, &mut String::new(), fields, &mut |pointer, node| {
-        found.push((crate::validate::dotted(pointer), line(node.span.start)));
-    });
-    found
-}
-
-fn visit(node: &Node, pointer: &mut String, fields: &BTreeSet<String>, found: &mut dyn FnMut(&str, &Node)) {
-    match &node.value {
-        Value::Map(map) => {
-            for entry in map.iter() {
-                let length = pointer.len();
-                // What a directive puts in its place stands where the directive does.
-                if !entry.key.starts_with('$') {
-                    push_segment(pointer, &entry.key);
-                }
-                visit(&entry.value, pointer, fields, found);
-                pointer.truncate(length);
-            }
-        }
-        Value::List(items) => {
-            let length = pointer.len();
-            pointer.push_str("/*");
-            items.iter().for_each(|item| visit(item, pointer, fields, found));
-            pointer.truncate(length);
-        }
-        Value::Null | Value::Secret(_) => {}
-        Value::String(text) if text.is_empty() || text.contains(template::OPEN) => {}
-        _ if fields.contains(pointer.as_str()) || fields.iter().any(|field| covers(field, pointer)) => {
-            found(pointer, node)
-        }
-        _ => {}
-    }
+    let found = document::in_clear(&root, literals(family), &documents.grounds_alone(family, &root), &|_| false);
+    let value =
+        |found: &document::InClear<'_>| !found.is_expression() && !found.node.as_str().is_some_and(str::is_empty);
+    let place = |found: document::InClear<'_>| (dotted(&found.pointer), line(found.node.span.start));
+    found.into_iter().filter(value).map(place).collect()
 }

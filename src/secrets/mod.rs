@@ -10,6 +10,7 @@ pub mod change;
 pub mod extract;
 pub mod generate;
 pub mod history;
+pub mod homes;
 pub mod merge;
 pub mod owners;
 pub mod recipients;

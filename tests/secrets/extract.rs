@@ -186,3 +186,135 @@ fn x17_plaintext_in_git_history_is_found_and_not_shown() {
         assert!(!ended.stdout.contains(value) && !ended.stderr.contains(value), "{ended:#?}");
     }
 }
+
+/// A file in the shell's folder, with the folders that it needs.
+fn write(shell: &Shell, path: &str, text: &str) {
+    fs::create_dir_all(shell.folder.join(path).parent().unwrap()).unwrap();
+    shell.put(path, text);
+}
+
+/// What `validate` tells, by code.
+fn codes(shell: &Shell) -> Vec<String> {
+    let report: serde_json::Value = serde_json::from_str(&shell.run(&["validate", "--format", "json"]).stdout).unwrap();
+    report["diagnostics"].as_array().unwrap().iter().map(|d| d["code"].as_str().unwrap().to_owned()).collect()
+}
+
+/// What takes part in nothing is moved too, into the file from which it could be taken.
+#[test]
+fn a106_plaintext_that_takes_no_part_is_moved() {
+    let value = "otter-hunter-2";
+    let api = format!("connector: openai\nauth: {{mode: api_key, api_key: {value}}}\n");
+    for (path, text, home) in [
+        ("credentials/old.yaml", format!("auth:\n  mode: password\n  username: x\n  password: {value}\n"), PROD),
+        ("connections/off.yaml", format!("enabled: false\n{api}"), PROD),
+        ("environments/dev/credentials/old.yaml", format!("auth: {{mode: password, password: {value}}}\n"), DEV),
+        (
+            "customers/globex/connections/off.yaml",
+            format!("scope: customer\n{api}"),
+            "customers/globex/secrets.sops.yaml",
+        ),
+        (
+            "customers/globex/environments/prod/connections/off.yaml",
+            format!("scope: customer\n{api}"),
+            "customers/globex/environments/prod/secrets.sops.yaml",
+        ),
+        (
+            "customers/globex/profiles/night/credentials/off.yaml",
+            format!("auth: {{mode: password, password: {value}}}\n"),
+            "customers/globex/profiles/night/secrets.sops.yaml",
+        ),
+        (
+            "environments/prod/profiles/night/credentials/off.yaml",
+            format!("auth: {{mode: password, password: {value}}}\n"),
+            "environments/prod/profiles/night/secrets.sops.yaml",
+        ),
+    ] {
+        let shell = quickstart();
+        write(&shell, "customers/globex/customer.yaml", "description: none yet\n");
+        write(&shell, path, &text);
+        assert!(codes(&shell).contains(&"plaintext-secret".to_owned()), "{path}");
+        let ended = shell.ok(&["secret", "extract"]);
+        assert!(ended.stderr.contains(home) && !ended.stderr.contains(value), "{path}: {ended:#?}");
+        assert!(!codes(&shell).contains(&"plaintext-secret".to_owned()), "{path}: {:?}", codes(&shell));
+        assert!(!shell.read(path).contains(value), "{path}");
+        let opened = shell.ok(&["sops", "decrypt", home]);
+        assert!(opened.stdout.contains(value), "{path}: {opened:#?}");
+    }
+}
+
+/// A value of the root that each environment overrides: into the file of each, and what is in force stays.
+#[test]
+fn a106_an_overridden_value_is_moved_and_what_is_compiled_stays() {
+    let shell = quickstart();
+    edit(&shell, "connections/hubspot.yaml", "${{ secrets.HUBSPOT_TOKEN }}", "pat-na1-0123456789abcdef");
+    for environment in ["dev", "prod"] {
+        let path = format!("environments/{environment}/connections/hubspot.yaml");
+        write(&shell, &path, "auth: {access_token: \"${{ secrets.HUBSPOT_TOKEN }}\"}\n");
+    }
+    shell.ok(&["secret", "extract"]);
+    assert!(shell.ok(&["validate"]).stdout.contains("no problems"));
+    let rendered = shell.ok(&["render", "prod", "hubspot"]).stdout;
+    assert!(rendered.contains("- HUBSPOT_TOKEN"), "{rendered}");
+}
+
+/// Where each customer has a connection of its own, the value goes to those that list it; where no file could hold it, what
+/// to do is said.
+#[test]
+fn a106_a_value_for_customers_goes_to_the_customers_or_stays_with_what_to_do() {
+    let tenants = || Shell::example("tenants").with_demo_identity();
+    let shell = tenants();
+    edit(&shell, "connections/shop.yaml", "${{ secrets.UPSALES_KEY }}", "otter-hunter-2");
+    shell.ok(&["secret", "extract"]);
+    shell.ok(&["validate"]);
+    for customer in ["globex", "initech"] {
+        let ended = shell.ok(&["secret", "get", "SHOP_API_KEY", "--customer", customer]);
+        assert_eq!(ended.stdout, "otter-hunter-2");
+    }
+    // Global in every instance: the organization's.
+    let shell = tenants();
+    edit(&shell, "connections/crm.yaml", "${{ secrets.HUBSPOT_APP_SECRET }}", "otter-hunter-2");
+    shell.ok(&["secret", "extract"]);
+    shell.ok(&["validate"]);
+    // Nobody lists it; each customer supplies its own.
+    let shell = tenants();
+    write(
+        &shell,
+        "connections/alone.yaml",
+        "connector: openai\nscope: customer\nauth: {mode: api_key, api_key: otter-hunter-2}\n",
+    );
+    let crm = shell.read("connections/crm.yaml");
+    shell.put("connections/crm.yaml", &(crm + "  refresh_token: otter-hunter-3\n"));
+    let before = shell.read("connections/alone.yaml");
+    let ended = shell.run(&["secret", "extract"]);
+    assert_eq!((ended.code, shell.read("connections/alone.yaml") == before), (1, true), "{ended:#?}");
+    for told in ["`connections: [alone]`", "each customer supplies its own for `crm`: delete the line"] {
+        assert!(ended.stderr.contains(told), "{told}: {ended:#?}");
+    }
+    assert!(!ended.stderr.contains("otter"), "{ended:#?}");
+}
+
+/// What a reference can't stand in for stays, with what to do.
+#[test]
+fn a106_an_alias_an_empty_text_and_what_is_removed_stay() {
+    let old = "auth:\n  mode: password\n";
+    for (text, told) in [
+        (
+            format!("title: &a otter-hunter-2\n{old}  password: *a\n"),
+            "an alias puts it into a field that is not secret too",
+        ),
+        (format!("{old}  password: ''\n"), "it is empty"),
+        (format!("{old}  password: {{$remove: [otter-hunter-2]}}\n"), "write the list without it"),
+        (format!("{old}  password: \"otter-${{{{ env.name }}}}\"\n"), "no variable can hold a secret"),
+    ] {
+        let shell = quickstart();
+        write(&shell, "credentials/old.yaml", &text);
+        let ended = shell.run(&["secret", "extract"]);
+        assert_eq!((ended.code, shell.read("credentials/old.yaml")), (1, text), "{ended:#?}");
+        assert!(ended.stderr.contains(told) && !ended.stderr.contains("otter"), "{told}: {ended:#?}");
+    }
+    // Aliases among secret fields are one value.
+    let shell = quickstart();
+    write(&shell, "credentials/old.yaml", &format!("{old}  password: &a otter-hunter-2\n  token: *a\n"));
+    shell.ok(&["secret", "extract"]);
+    assert!(shell.read("credentials/old.yaml").contains("password: &a ${{ secrets.OLD_PASSWORD }}\n  token: *a\n"));
+}

@@ -3,23 +3,23 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::place::Place;
+use super::place::{Choice, Place};
 use crate::commands::session::Keys;
 use crate::commands::{Cli, Exit, Failure, Session};
 use crate::compile;
 use crate::diagnostic::listed;
 use crate::secret::Secret;
 use crate::secrets::change::change;
-use crate::secrets::extract::{InClear, find, left, rewrite};
+use crate::secrets::extract::{InClear, find, rewrite};
 use crate::span::Span;
 use crate::ui::Ui;
-use crate::workspace::layers::At;
 use crate::workspace::{Layer, Workspace};
 
 /// Move secrets that stand in clear in YAML files into sops files.
 ///
-/// `${{ secrets.NAME }}` is written in their place. A value of an environment's or customer's layer goes into that layer's file; one of the root, which every environment
-/// has, into the file of each of them. What looks like a secret and stands where none can is told, and stays.
+/// `${{ secrets.NAME }}` is written in their place. A value of an environment's or customer's layer goes into that layer's
+/// file; one of the root, which every environment has, into the file of each of them; where each customer has a connection
+/// of its own, into the files of those that list it. What can't be moved is reported with what to do, and stays.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Files and folders; else the whole workspace
@@ -42,22 +42,20 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let below = |path: &str, folder: &String| {
         folder.is_empty() || path.strip_prefix(&**folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
+    let only = args.environment.iter().map(|name| session.environment(name)).collect::<Result<Vec<_>, _>>()?;
     let told = compile::check(workspace, &session.catalogue, session.told.clone());
-    let mut found = find(workspace, &told);
+    let (mut found, left) = find(workspace, &session.catalogue, &told, &only);
     found.retain(|secret| wanted.is_empty() || wanted.iter().any(|w| below(workspace.sources.path(secret.span), w)));
-    let left = left(workspace, &told);
-    for told in &left {
-        let Some(span) = told.span() else { continue };
-        let help = told.help.as_deref().unwrap_or("move it by hand");
-        ui.say(&format!("{} stays: {} ({help})", place(workspace, span), told.message));
+    for left in &left {
+        ui.say(&format!("{} stays: {} ({})", place(workspace, left.span), left.message, left.help));
     }
     if found.is_empty() {
         ui.say(if left.is_empty() { "no secret field holds a value in clear" } else { "nothing else to move" });
         return Ok(if left.is_empty() { Exit::Done } else { Exit::Failed });
     }
-    let targets = targets(&session, &found, &args.environment)?;
+    let homes = places(&session, &found)?;
     for secret in &found {
-        let files = targets[&secret.layer].iter().map(|place| place.file.as_str());
+        let files = secret.homes.iter().filter_map(|home| Some(homes.get(home)?.file.as_str()));
         ui.say(&format!("{} -> {} in {}", place(workspace, secret.span), secret.name, listed(files, 8)));
     }
     if args.dry_run {
@@ -66,14 +64,11 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     }
     let keys = args.keys.find(&session.world, ui)?;
     // The sealed files first: cut off in between, nothing is lost, and the same command goes on.
-    for (layer, places) in &targets {
-        for place in places {
-            let of_layer = found.iter().filter(|secret| secret.layer == *layer);
-            let actions: Vec<_> = of_layer
-                .map(|secret| (secret.name.clone(), Some(Secret::new(secret.value.expose().clone()))))
-                .collect();
-            place.keep(&keys, ui, |sealing| change(sealing, actions, &keys.identities))?;
-        }
+    for (home, place) in &homes {
+        let own = found.iter().filter(|secret| secret.homes.contains(home));
+        let actions: BTreeMap<_, _> = own.map(|secret| (secret.name.clone(), &secret.value)).collect();
+        let actions = actions.into_iter().map(|(name, value)| (name, Some(Secret::new(value.expose().clone()))));
+        place.keep(&keys, ui, |sealing| change(sealing, actions.collect(), &keys.identities))?;
     }
     let edited = rewrite(workspace, &found).finish();
     let files = session.world.files();
@@ -94,35 +89,30 @@ fn place(workspace: &Workspace, span: Span) -> String {
     format!("{}:{}", source.path(), before.matches('\n').count() + 1)
 }
 
-/// Layer of a file -> the layers whose secrets files its values go into.
-fn targets<'s>(
-    session: &'s Session,
-    found: &[InClear],
-    only: &[String],
-) -> Result<BTreeMap<String, Vec<Place<'s>>>, Failure> {
-    let workspace = &session.workspace;
-    let only = only.iter().map(|name| session.environment(name)).collect::<Result<Vec<_>, _>>()?;
-    let stacks: Vec<(&Layer, Vec<&Layer>)> = workspace.layers_with_stacks();
-    let mut targets = BTreeMap::new();
-    for secret in found {
-        if targets.contains_key(&secret.layer) {
+/// Folder of a layer -> its secrets file, which may be its first.
+fn places<'s>(session: &'s Session, found: &[InClear]) -> Result<BTreeMap<String, Place<'s>>, Failure> {
+    let mut places = BTreeMap::new();
+    let stacks: Vec<(&Layer, Vec<&Layer>)> = session.workspace.layers_with_stacks();
+    for home in found.iter().flat_map(|secret| &secret.homes) {
+        if places.contains_key(home) {
             continue;
         }
-        let places: Vec<Place<'s>> = if secret.layer.is_empty() {
-            let environments = workspace.environments.iter().filter(|(name, _)| only.is_empty() || only.contains(name));
-            environments.map(|(name, layer)| Place::at(session, layer, workspace.stack(&At::plain(name)))).collect()
-        } else {
-            let own = stacks.iter().find(|(layer, _)| *layer.path == *secret.layer);
-            own.map(|(layer, stack)| Place::at(session, layer, stack.clone())).into_iter().collect()
+        let place = match stacks.iter().find(|(layer, _)| *layer.path == **home) {
+            Some((layer, stack)) => Place::at(session, layer, stack.clone()),
+            None => Place::of(session, &choice(home))?,
         };
-        if places.is_empty() {
-            return Err(Failure::new("there is no environment whose secrets file could hold the values")
-                .help("make one: environments/NAME/environment.yaml"));
-        }
-        for place in &places {
-            place.recipients()?;
-        }
-        targets.insert(secret.layer.clone(), places);
+        place.recipients()?;
+        places.insert(home.clone(), place);
     }
-    Ok(targets)
+    Ok(places)
+}
+
+/// A layer that is not there yet, of a customer.
+fn choice(home: &str) -> Choice {
+    let segments: Vec<&str> = home.split('/').collect();
+    let behind = |kind: &str, from: usize| {
+        let at = segments.iter().skip(from).position(|segment| *segment == kind)?;
+        segments.get(from + at + 1).map(|name| (*name).to_owned())
+    };
+    Choice { customer: behind("customers", 0), environment: behind("environments", 2), profile: behind("profiles", 2) }
 }
