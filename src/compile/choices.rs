@@ -80,8 +80,8 @@ pub struct Below<'w> {
 }
 
 impl<'w> Below<'w> {
-    /// What `layer` stands on.
-    pub fn of(workspace: &'w Workspace, layer: &'w Layer) -> Self {
+    /// What `layer` stands on; `everywhere` is all that can be compiled.
+    pub fn of(workspace: &'w Workspace, everywhere: &[At], layer: &'w Layer) -> Self {
         let segments: Vec<&str> = layer.path.split('/').collect();
         let until = |at: &At, customer: Option<&str>| {
             let mut stack = workspace.stack_of(at, customer);
@@ -92,11 +92,10 @@ impl<'w> Below<'w> {
         match segments.as_slice() {
             ["environments", name] => Self::new(until(&At::plain(&(*name).into()), None), None, &workspace.root),
             ["environments", ..] => {
-                Self::new(workspace.everywhere().iter().filter_map(|at| until(at, None)), None, &workspace.root)
+                Self::new(everywhere.iter().filter_map(|at| until(at, None)), None, &workspace.root)
             }
             ["customers", name, ..] => {
                 let customer = workspace.customers.get(*name);
-                let everywhere = workspace.everywhere();
                 let there = everywhere.iter().filter(|at| customer.is_some_and(|c| c.is_in(&at.environment)));
                 Self::new(there.filter_map(|at| until(at, Some(name))), customer, &workspace.root)
             }

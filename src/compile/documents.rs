@@ -5,15 +5,15 @@
 //! stands, without merging or evaluating anything, and what [`in_clear`] finds by them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::choices::{Below, Choice};
 use crate::connectors::{Catalogue, Connector};
-use crate::diagnostic::{Diagnostic, code};
+use crate::diagnostic::{Diagnostic, Severity, code};
 use crate::model::{connection, credential};
 use crate::parallel;
-use crate::rules::Judge;
 use crate::rules::levels::Levels;
+use crate::rules::{Judge, Rule};
 use crate::span::{FileId, Span};
 use crate::validate::document::{Ground, InClear, in_clear};
 use crate::value::Node;
@@ -45,9 +45,9 @@ pub struct Documents<'w> {
     /// Credential -> connector and variant of each connection that links it.
     links: HashMap<&'w str, BTreeSet<(&'w str, &'w str)>>,
     /// Connection -> the connectors that its files name, for those of which a file stands where none is named.
-    connectors: HashMap<&'w str, BTreeSet<&'w str>>,
-    /// Mode -> the connectors that have it, once somebody asks.
-    modes: OnceLock<BTreeMap<String, Vec<&'w Connector>>>,
+    named: HashMap<&'w str, BTreeSet<&'w str>>,
+    /// Mode -> what decides where no connector is known, once somebody asks; under no mode, all logins.
+    logins: Mutex<BTreeMap<String, Option<Ground>>>,
 }
 
 impl<'w> Documents<'w> {
@@ -55,7 +55,8 @@ impl<'w> Documents<'w> {
     pub fn new(workspace: &'w Workspace, catalogue: &'w Catalogue) -> Self {
         let with_items = |layer: &&Layer| !layer.connections.is_empty() || !layer.credentials.is_empty();
         let layers: Vec<&Layer> = workspace.layers().filter(with_items).collect();
-        let below = parallel::map(&layers, |_, layer| Below::of(workspace, layer));
+        let everywhere = workspace.everywhere();
+        let below = parallel::map(&layers, |_, layer| Below::of(workspace, &everywhere, layer));
         let families = [Family::Connections, Family::Credentials];
         let items = layers.iter().zip(&below).flat_map(|(layer, below)| {
             let of = move |family| layer.family(family).iter().map(move |(id, document)| (family, id, document));
@@ -66,32 +67,30 @@ impl<'w> Documents<'w> {
             Some(Standing::new(layer, below, (*family, id), document.root.as_ref()?))
         });
         let all: Vec<Standing<'_>> = all.into_iter().flatten().collect();
-        let (links, connectors) = (links(&all), connectors(&all));
-        Self { catalogue, all, links, connectors, modes: OnceLock::new() }
+        let (links, named) = (links(&all), connectors(&all));
+        Self { catalogue, all, links, named, logins: Mutex::default() }
     }
 
     /// None: for what stands alone, in a commit for example.
     pub fn none(catalogue: &'w Catalogue) -> Self {
-        let (links, connectors) = (HashMap::new(), HashMap::new());
-        Self { catalogue, all: Vec::new(), links, connectors, modes: OnceLock::new() }
+        Self { catalogue, all: Vec::new(), links: HashMap::new(), named: HashMap::new(), logins: Mutex::default() }
     }
 
     /// What decides in a document.
-    pub fn grounds(&self, standing: &Standing<'w>) -> Vec<Ground> {
+    pub fn ground(&self, standing: &Standing<'w>) -> Option<Ground> {
         self.decide(standing.family, standing.id, &standing.choices, standing.idle)
     }
 
     /// The same for a document of which nobody knows what lay below it: every connector counts for one that names none.
-    pub fn grounds_alone(&self, family: Family, root: &Node) -> Vec<Ground> {
+    pub fn ground_alone(&self, family: Family, root: &Node) -> Option<Ground> {
         let choice = Choice::of(std::iter::empty(), root);
         if family == Family::Connections && choice.connector.is_none() {
-            let all = self.catalogue.ids().filter_map(|id| self.catalogue.get(id)?.ok());
-            return all.map(|connector| Ground::new(connector, "", "")).collect();
+            return Ground::union(self.connectors().map(|connector| Ground::new(connector, "", "")));
         }
         self.decide(family, "", &[choice], false)
     }
 
-    fn decide(&self, family: Family, id: &str, choices: &[Choice<'_>], idle: bool) -> Vec<Ground> {
+    fn decide(&self, family: Family, id: &str, choices: &[Choice<'_>], idle: bool) -> Option<Ground> {
         let mut asked: BTreeSet<(&str, &str, &str)> = BTreeSet::new();
         for choice in choices {
             match (family, choice.connector) {
@@ -104,7 +103,7 @@ impl<'w> Documents<'w> {
                     asked.insert((connector, choice.variant, choice.mode));
                 }
                 (_, None) => {
-                    let named = self.connectors.get(id).into_iter().flatten();
+                    let named = self.named.get(id).into_iter().flatten();
                     asked.extend(named.map(|connector| (*connector, "", "")));
                 }
             }
@@ -113,25 +112,32 @@ impl<'w> Documents<'w> {
             let connector = self.catalogue.get(id)?.ok()?;
             Some(if idle { Ground::new(connector, "", "") } else { Ground::new(connector, variant, mode) })
         };
-        let grounds: Vec<Ground> = asked.into_iter().filter_map(ground).collect();
-        if grounds.is_empty() { self.any_login(choices) } else { grounds }
+        Ground::union(asked.into_iter().filter_map(ground)).or_else(|| self.any_login(choices))
     }
 
-    /// Without a known connector: the logins of every connector that has such a mode.
-    fn any_login(&self, choices: &[Choice<'_>]) -> Vec<Ground> {
-        let modes = self.modes.get_or_init(|| {
-            let mut modes: BTreeMap<String, Vec<&Connector>> = BTreeMap::new();
-            for connector in self.catalogue.ids().filter_map(|id| self.catalogue.get(id)?.ok()) {
-                for mode in connector.choices("/auth/mode") {
-                    modes.entry(mode).or_default().push(connector);
-                }
-            }
-            modes
-        });
-        let of = |mode: &str| modes.get(mode).into_iter().flatten().map(|c| Ground::login(c, mode)).collect::<Vec<_>>();
-        let chosen: BTreeSet<&str> = choices.iter().map(|choice| choice.mode).collect();
-        let grounds: Vec<Ground> = chosen.into_iter().flat_map(of).collect();
-        if grounds.is_empty() { modes.keys().flat_map(|mode| of(mode)).collect() } else { grounds }
+    /// Every connector that can be used.
+    fn connectors(&self) -> impl Iterator<Item = &'w Connector> {
+        let catalogue = self.catalogue;
+        catalogue.ids().filter_map(|id| catalogue.get(id)?.ok())
+    }
+
+    /// Without a known connector: the logins of every connector that has such a mode, or all.
+    fn any_login(&self, choices: &[Choice<'_>]) -> Option<Ground> {
+        let modes: BTreeSet<&str> = choices.iter().map(|choice| choice.mode).filter(|mode| !mode.is_empty()).collect();
+        let grounds: Vec<Ground> = modes.iter().filter_map(|mode| self.login(mode)).collect();
+        Ground::union(grounds).or_else(|| self.login(""))
+    }
+
+    fn login(&self, mode: &str) -> Option<Ground> {
+        let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = logins.get(mode) {
+            return known.clone();
+        }
+        let has = |connector: &&Connector| mode.is_empty() || connector.choices("/auth/mode").iter().any(|m| m == mode);
+        let grounds = self.connectors().filter(has).map(|connector| Ground::new(connector, "", mode).of_login());
+        let ground = Ground::union(grounds);
+        logins.insert(mode.to_owned(), ground.clone());
+        ground
     }
 }
 
@@ -148,8 +154,8 @@ impl<'w> Standing<'w> {
     }
 
     /// What stands in it in clear; quiet where `told` knows a key above it.
-    pub fn in_clear(&self, grounds: &[Ground], told: &dyn Fn(Span) -> bool) -> Vec<InClear<'w>> {
-        in_clear(self.root, literals(self.family), grounds, told)
+    pub fn in_clear(&self, ground: Option<&Ground>, told: &dyn Fn(Span) -> bool) -> Vec<InClear<'w>> {
+        in_clear(self.root, literals(self.family), ground, told)
     }
 }
 
@@ -207,8 +213,8 @@ pub fn check(
         if !wanted(standing.layer) {
             return Vec::new();
         }
-        let grounds = documents.grounds(standing);
-        let mut found = standing.in_clear(&grounds, &|key| told.unknown.contains(&key));
+        let ground = documents.ground(standing);
+        let mut found = standing.in_clear(ground.as_ref(), &|key| told.unknown.contains(&key));
         found.dedup_by_key(|found| found.node.span);
         found
     });
@@ -247,17 +253,24 @@ struct Told {
     plain: HashSet<Span>,
     /// Keys that nobody knows.
     unknown: HashSet<Span>,
-    /// Where anything was told.
+    /// Where an error was told.
     starts: BTreeSet<(FileId, u32)>,
 }
 
 impl Told {
     fn new(told: &[Diagnostic]) -> Self {
         let of = |code: &'static str| told.iter().filter(move |d| d.code == code);
+        // What has a level, or an excuse, hides nothing.
+        let hides = |d: &&Diagnostic| d.severity == Severity::Error && Rule::of(d.code).is_none();
         Self {
             plain: of(code::PLAINTEXT_SECRET).flat_map(|d| d.labels.iter().map(|label| label.span)).collect(),
             unknown: of(code::UNKNOWN_KEY).filter_map(Diagnostic::span).collect(),
-            starts: told.iter().filter_map(Diagnostic::span).map(|span| (span.file, span.start)).collect(),
+            starts: told
+                .iter()
+                .filter(hides)
+                .filter_map(Diagnostic::span)
+                .map(|span| (span.file, span.start))
+                .collect(),
         }
     }
 

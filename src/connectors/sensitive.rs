@@ -38,6 +38,30 @@ impl Places {
         self.any = Some(Box::new(below));
     }
 
+    /// What is secret by either; of the rest, what both say.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        let below = |key: &str| match (self.below(key), other.below(key)) {
+            (Some(a), Some(b)) => a.union(b),
+            (Some(one), None) | (None, Some(one)) => one.clone(),
+            (None, None) => Self::default(),
+        };
+        let keys = self.children.keys().chain(other.children.keys());
+        let any = match (self.any.as_deref(), other.any.as_deref()) {
+            (Some(a), Some(b)) => Some(a.union(b)),
+            (one, None) | (None, one) => one.cloned(),
+        };
+        Self {
+            secret: self.secret || other.secret,
+            global: self.global && other.global,
+            deprecated: self.deprecated && other.deprecated,
+            merge_key: self.merge_key.clone().filter(|key| other.merge_key.as_ref() == Some(key)),
+            connection: self.connection.clone().filter(|accepted| other.connection.as_ref() == Some(accepted)),
+            children: keys.map(|key| (key.clone(), below(key))).collect(),
+            any: any.map(Box::new),
+        }
+    }
+
     /// The place of a key or index below this one, if the schema knows it.
     pub fn below(&self, segment: &str) -> Option<&Places> {
         self.children.get(segment).or(self.any.as_deref())

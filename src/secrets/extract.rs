@@ -9,7 +9,7 @@ use crate::diagnostic::{Diagnostic, code};
 use crate::edit::Changes;
 use crate::secret::Secret;
 use crate::span::Span;
-use crate::validate::document::{Ground, InClear as Found, Reason};
+use crate::validate::document::InClear as Found;
 use crate::value::{Node, Value};
 use crate::workspace::Workspace;
 use crate::workspace::settings::is_name;
@@ -68,15 +68,15 @@ pub fn find(
     let mut standings: Vec<&Standing<'_>> = documents.all.iter().collect();
     standings.sort_by_key(|standing| workspace.sources.path(standing.root.span));
     for standing in standings {
-        let grounds = documents.grounds(standing);
-        let all = standing.in_clear(&grounds, &|_| false);
+        let ground = documents.ground(standing);
+        let all = standing.in_clear(ground.as_ref(), &|_| false);
         for value in &all {
             let Some(diagnostic) = known.get(&value.node.span).filter(|_| seen.insert(value.node.span)) else {
                 continue;
             };
-            match movable(workspace, standing, &grounds, &all, value)
-                .and_then(|()| homes(workspace, standing, value.is_global(&grounds), only))
-            {
+            match movable(standing, &all, value).and_then(|()| {
+                homes(workspace, standing, ground.as_ref().is_some_and(|ground| ground.is_global(&value.pointer)), only)
+            }) {
                 Ok(homes) => {
                     let text = text(workspace, value.node);
                     let name = names.of(standing.id, &value.pointer, &homes, text.expose());
@@ -97,13 +97,7 @@ pub fn find(
 }
 
 /// Whether a reference can stand in the place of a value; else what to do.
-fn movable(
-    workspace: &Workspace,
-    standing: &Standing<'_>,
-    grounds: &[Ground],
-    all: &[Found<'_>],
-    value: &Found<'_>,
-) -> Result<(), String> {
+fn movable(standing: &Standing<'_>, all: &[Found<'_>], value: &Found<'_>) -> Result<(), String> {
     let span = value.node.span;
     if value.is_expression() {
         return Err("write ${{ secrets.NAME }}; no variable can hold a secret".into());
@@ -118,7 +112,6 @@ fn movable(
     if times(standing.root, span) > secret {
         return Err("an alias puts it into a field that is not secret too: write both values out".into());
     }
-    debug_assert!(value.reason == Reason::Named || !grounds.is_empty(), "{}", workspace.sources.path(span));
     Ok(())
 }
 

@@ -89,7 +89,8 @@ fn in_clear(path: &str, text: &str, documents: &Documents<'_>) -> Vec<(String, u
         _ => return Vec::new(),
     };
     let (Some(root), _) = yaml::parse(file, text) else { return Vec::new() };
-    let found = document::in_clear(&root, literals(family), &documents.grounds_alone(family, &root), &|_| false);
+    let ground = documents.ground_alone(family, &root);
+    let found = document::in_clear(&root, literals(family), ground.as_ref(), &|_| false);
     let value =
         |found: &document::InClear<'_>| !found.is_expression() && !found.node.as_str().is_some_and(str::is_empty);
     let place = |found: document::InClear<'_>| (dotted(&found.pointer), line(found.node.span.start));

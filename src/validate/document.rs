@@ -1,7 +1,7 @@
 //! One document by itself: the values that stand in clear where a secret belongs. Whether another layer overrides them, and
 //! whether anything is compiled of the document, does not matter: what stands in Git is what leaks.
 //!
-//! Takes the unevaluated tree of a file and what decides there ([`Ground`]s), gives what it has [`InClear`].
+//! Takes the unevaluated tree of a file and what decides there (a [`Ground`]), gives what it has [`InClear`].
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use crate::span::Span;
 use crate::template;
 use crate::value::{Node, Value, push_segment};
 
-/// What decides in a document: the secret places of a connector. Secret by any ground is secret.
+/// What decides in a document: the secret places of a connector, or of several.
 #[derive(Clone)]
 pub struct Ground {
-    /// In the variant and mode in force.
+    /// In the variants and modes in force.
     chosen: Arc<Places>,
     /// In any variant and mode: for fields that those in force don't have.
     any: Arc<Places>,
@@ -32,13 +32,43 @@ impl Ground {
         Self { chosen: connector.places(variant, mode), any: connector.places("", ""), login: false }
     }
 
-    /// One of the connectors that have this mode, where nobody knows which is meant.
-    pub fn login(connector: &Connector, mode: &str) -> Self {
-        Self { login: true, ..Self::new(connector, "", mode) }
+    /// The same for its logins alone, where nobody knows which connector is meant.
+    #[must_use]
+    pub fn of_login(self) -> Self {
+        Self { login: true, ..self }
     }
 
-    fn pair(&self) -> Pair<'_> {
-        Pair { chosen: Some(&self.chosen), any: Some(&self.any) }
+    /// All of these: secret by any is secret. `None` where there is none.
+    pub fn union(grounds: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let mut grounds: Vec<Self> = grounds.into_iter().collect();
+        // By pairs: one after the other, what there is would be copied for each.
+        while grounds.len() > 1 {
+            grounds = grounds.chunks(2).map(|pair| pair[0].with(pair.get(1))).collect();
+        }
+        grounds.pop()
+    }
+
+    fn with(&self, other: Option<&Self>) -> Self {
+        let both = |a: &Arc<Places>, b: &Arc<Places>| if a == b { Arc::clone(a) } else { Arc::new(a.union(b)) };
+        other.map_or_else(
+            || self.clone(),
+            |other| Self {
+                chosen: both(&self.chosen, &other.chosen),
+                any: both(&self.any, &other.any),
+                login: self.login && other.login,
+            },
+        )
+    }
+
+    /// The places of a block, if it decides there.
+    fn block(&self, block: &str) -> Option<Pair<'_>> {
+        let decides = block == "auth" || (block == "config" && !self.login);
+        Pair { chosen: Some(&self.chosen), any: Some(&self.any) }.below(block).filter(|_| decides)
+    }
+
+    /// Whether what stands at a pointer is the same for all customers.
+    pub fn is_global(&self, pointer: &str) -> bool {
+        self.chosen.is_global(pointer)
     }
 }
 
@@ -74,21 +104,18 @@ pub struct InClear<'n> {
 pub fn in_clear<'n>(
     root: &'n Node,
     literals: &[&str],
-    grounds: &[Ground],
+    ground: Option<&Ground>,
     told: &dyn Fn(Span) -> bool,
 ) -> Vec<InClear<'n>> {
     let mut walk = Walk { told, pointer: String::new(), quiet: false, removed: false, found: Vec::new() };
-    let pairs = |block: &str| -> Vec<Pair<'_>> {
-        let decides = |ground: &&Ground| block == "auth" || (block == "config" && !ground.login);
-        grounds.iter().filter(decides).map(Ground::pair).collect()
-    };
     match &root.value {
         Value::Map(map) => {
             for entry in map.iter().filter(|entry| !literals.contains(&&*entry.key)) {
-                walk.entry(&entry.key, entry.key_span, &entry.value, &pairs(&entry.key), false);
+                let here = ground.and_then(|ground| ground.block(&entry.key));
+                walk.entry(&entry.key, entry.key_span, &entry.value, here, false);
             }
         }
-        _ => walk.visit(root, Key { text: "", span: root.span }, &[], false),
+        _ => walk.visit(root, Key { text: "", span: root.span }, None, false),
     }
     let mut found = walk.found;
     found.sort_by_key(|f| (f.node.span, f.reason, f.key));
@@ -103,11 +130,6 @@ impl InClear<'_> {
         } else {
             sources.mask(self.node.span);
         }
-    }
-
-    /// Whether its connector, in some variant and mode, gives the field the same value for all customers.
-    pub fn is_global(&self, grounds: &[Ground]) -> bool {
-        grounds.iter().any(|ground| ground.chosen.is_global(&self.pointer))
     }
 
     /// Whether it is an expression that names no secret, rather than a value.
@@ -136,7 +158,7 @@ impl InClear<'_> {
     }
 }
 
-/// The places of one ground at a node, as far as its schema knows them.
+/// The places of a ground at a node, as far as its schemas know them.
 #[derive(Clone, Copy)]
 struct Pair<'p> {
     chosen: Option<&'p Places>,
@@ -144,11 +166,11 @@ struct Pair<'p> {
 }
 
 impl<'p> Pair<'p> {
-    fn secret(&self) -> bool {
+    fn secret(self) -> bool {
         self.chosen.or(self.any).is_some_and(|places| places.secret)
     }
 
-    fn below(&self, key: &str) -> Option<Self> {
+    fn below(self, key: &str) -> Option<Self> {
         // All below a secret place is secret.
         let step = |places: &'p Places| if places.secret { Some(places) } else { places.below(key) };
         let below = |places: Option<&'p Places>| places.and_then(step);
@@ -173,19 +195,18 @@ struct Walk<'w, 'n> {
 }
 
 impl<'n> Walk<'_, 'n> {
-    fn entry(&mut self, key: &'n str, span: Span, node: &'n Node, above: &[Pair<'_>], literal: bool) {
-        let here: Vec<Pair<'_>> = above.iter().filter_map(|pair| pair.below(key)).collect();
+    fn entry(&mut self, key: &'n str, span: Span, node: &'n Node, here: Option<Pair<'_>>, literal: bool) {
         let (length, quiet) = (self.pointer.len(), self.quiet);
         push_segment(&mut self.pointer, key);
         self.quiet |= (self.told)(span);
-        self.visit(node, Key { text: key, span }, &here, literal);
+        self.visit(node, Key { text: key, span }, here, literal);
         self.quiet = quiet;
         self.pointer.truncate(length);
     }
 
     /// Visits a value; below a `$replace`, keys are `literal`.
-    fn visit(&mut self, node: &'n Node, key: Key<'n>, here: &[Pair<'_>], literal: bool) {
-        if here.iter().any(Pair::secret) {
+    fn visit(&mut self, node: &'n Node, key: Key<'n>, here: Option<Pair<'_>>, literal: bool) {
+        if here.is_some_and(|pair| pair.secret()) {
             self.all(node, key.span, Reason::Marked);
             return;
         }
@@ -198,23 +219,24 @@ impl<'n> Walk<'_, 'n> {
                         self.visit(&entry.value, key, here, &*entry.key == "$replace");
                         self.removed = removed;
                     } else {
-                        self.entry(&entry.key, entry.key_span, &entry.value, here, literal);
+                        let below = here.and_then(|pair| pair.below(&entry.key));
+                        self.entry(&entry.key, entry.key_span, &entry.value, below, literal);
                     }
                 }
             }
             Value::List(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    let below: Vec<Pair<'_>> = here.iter().filter_map(|pair| pair.below("*")).collect();
+                    let below = here.and_then(|pair| pair.below("*"));
                     let length = self.pointer.len();
                     push_segment(&mut self.pointer, &index.to_string());
-                    self.visit(item, Key { span: item.span, ..key }, &below, literal);
+                    self.visit(item, Key { span: item.span, ..key }, below, literal);
                     self.pointer.truncate(length);
                 }
             }
             // A switch is not a secret, and an empty text is none yet.
             Value::Bool(_) => {}
             Value::String(text) if text.is_empty() => {}
-            _ if here.is_empty() && says_secret(key.text) => self.all(node, key.span, Reason::Named),
+            _ if here.is_none() && says_secret(key.text) => self.all(node, key.span, Reason::Named),
             _ => {}
         }
     }

@@ -1,5 +1,6 @@
 //! Plaintext in documents that take no part in anything: what stands in Git is what leaks.
 
+use crate::secrets::{commit, quickstart};
 use crate::support::{Folder, Told};
 
 /// The value that must be told of and never shown.
@@ -335,4 +336,50 @@ fn a106_a_login_in_a_url_and_a_token_in_settings_are_told_of_in_every_file() {
         let run = folder.run(&["validate", "--format", format]);
         assert!(run.code == 1 && !run.stdout.contains(VALUE), "{format}: {}", run.stdout);
     }
+}
+
+/// A warning within a value, or one that is excused, hides no plaintext.
+#[test]
+fn a106_what_is_only_a_warning_hides_nothing() {
+    let value = "\"hunter\u{200b}22 $${{ x\"   # tieline: allow hidden-character of a test\n  # more";
+    assert_eq!(codes(value), ["plaintext-secret"]);
+    assert!(codes("\"hunter\u{200b}22 $${{ x\"").contains(&"plaintext-secret".to_owned()));
+}
+
+/// Several connectors that link one credential: secret in any is secret, and what none of them knows goes by its name.
+#[test]
+fn a106_a_credential_is_judged_by_everything_that_links_it() {
+    let schema = |field: &str| {
+        format!(
+            r#"{{"type": "object", "properties": {{"auth": {{"type": "object", "additionalProperties": true, "properties": {{"mode": {{"enum": ["m"]}}, {field}}}}}}}}}"#
+        )
+    };
+    let folder = Folder::base()
+        .with("connectors/one.json", schema(r#""key": {"type": "string", "writeOnly": true}"#))
+        .with("connectors/two.json", schema(r#""key": {"type": "string"}, "note": {"type": "string"}"#))
+        .with("credentials/both.yaml", "auth:\n  mode: m\n  key: hunter\n  note: clear\n  x_token: hunter\n")
+        .with("connections/two.yaml", "connector: two\ncredential: both\n");
+    assert_eq!(folder.codes(), ["secret-named-value"], "clear in `two`");
+    // Nobody lists it: it counts all the same.
+    folder.put("connections/one.yaml", "connector: one\nscope: organization\ncredential: both\n");
+    assert_eq!(folder.codes(), ["no-customer", "plaintext-secret", "secret-named-value"]);
+}
+
+/// A branch that removes plaintext from a file that nothing is compiled of can be compared with its base.
+#[test]
+fn a106_the_older_side_of_a_plan_may_hold_what_the_newer_one_removes() {
+    let shell = quickstart();
+    let old = shell.folder.join("credentials/old.yaml");
+    std::fs::write(&old, format!("auth: {{mode: api_key, value: {VALUE}}}\n")).unwrap();
+    commit(&shell, "oops");
+    assert_eq!(shell.run(&["plan", "prod", "--against", "HEAD"]).code, 1, "the work tree still has it");
+    std::fs::remove_file(&old).unwrap();
+    let ended = shell.ok(&["plan", "prod", "--against", "HEAD"]);
+    assert!(!format!("{ended:?}").contains(VALUE), "{ended:#?}");
+    commit(&shell, "gone");
+    assert_eq!(shell.run(&["plan", "prod", "--against", "HEAD..HEAD~1"]).code, 1, "nor may a newer side");
+    // What was committed is found by the same judgement.
+    let ended = shell.run(&["audit", "--history"]);
+    assert!(ended.stdout.contains("auth.value") && ended.stdout.contains("credentials/old.yaml:1"), "{ended:#?}");
+    assert!(!format!("{ended:?}").contains(VALUE), "{ended:#?}");
 }
