@@ -11,9 +11,7 @@ use serde_json::Value;
 
 use super::leaves::{Leaf, LeafAction, diff};
 use super::{Pair, Places};
-use crate::model::record::{
-    SECRET, contains_secret, covers, each_secret, harmless_paths, is_secret, reference_paths, secret_paths,
-};
+use crate::model::record::{SECRET, covers, each_secret, harmless_paths, is_secret, reference_paths, secret_paths};
 use crate::value::{push_segment, segments};
 use crate::workspace::stores::Address;
 
@@ -124,6 +122,16 @@ fn unversioned(value: &Value) -> Value {
     }
 }
 
+/// What of a value is in clear.
+fn clear(value: Option<&Value>) -> Value {
+    match value {
+        Some(secret) if is_secret(secret) => Value::Null,
+        Some(Value::Object(map)) => map.iter().map(|(key, value)| (key.clone(), clear(Some(value)))).collect(),
+        Some(Value::Array(items)) => items.iter().map(|item| clear(Some(item))).collect(),
+        other => other.cloned().unwrap_or_default(),
+    }
+}
+
 /// What can decide where a secret goes.
 fn destination(record: &Value) -> Value {
     let part = |key: &str| record.get(key).cloned().unwrap_or(Value::Null);
@@ -177,7 +185,7 @@ struct Sides<'a, 'p> {
     names: [OnceCell<Names<'a>>; 2],
 }
 
-type Names<'a> = BTreeMap<&'a str, Vec<&'a Value>>;
+type Names<'a> = BTreeMap<&'a str, Vec<(usize, &'a Value)>>;
 
 impl<'a> Sides<'a, '_> {
     /// The settings that change in a connection beside secrets in use; with the instance that a secret comes from.
@@ -252,7 +260,7 @@ impl<'a> Sides<'a, '_> {
         }
         let at = |record: &'_ Value| record.pointer(&leaf.path).filter(|value| !value.is_null()).cloned();
         let (was, is) = (at(old), at(new));
-        if [&was, &is].into_iter().flatten().any(|value| !contains_secret(value)) {
+        if clear(was.as_ref()) != clear(is.as_ref()) {
             return true;
         }
         let mut here = BTreeSet::new();
@@ -321,11 +329,11 @@ impl<'a> Sides<'a, '_> {
     fn reference(&self, side: Side, record: &Value, name: Option<&str>) -> Option<&'a str> {
         let names = self.names[side as usize].get_or_init(|| self.names_of(side));
         let customer = |record: &'_ Value| record.get("customer").and_then(Value::as_str).map(str::to_owned);
-        let named = names.get(name?)?.iter().find(|one| {
+        let named = names.get(name?)?.iter().filter(|(_, one)| {
             let own = customer(one);
             own.is_none() || own == customer(record)
         });
-        named.map(|record| text(record, "reference"))
+        named.min_by_key(|(rank, _)| rank).map(|(_, record)| text(record, "reference"))
     }
 
     fn names_of(&self, side: Side) -> Names<'a> {
@@ -335,8 +343,9 @@ impl<'a> Sides<'a, '_> {
             Side::New => pair.new,
         });
         for (_, record) in records {
-            for key in ["id", "key", "reference"] {
-                names.entry(text(record, key)).or_default().push(record);
+            // An id is meant before a key, as in the compiler.
+            for (rank, key) in ["id", "key", "reference"].into_iter().enumerate() {
+                names.entry(text(record, key)).or_default().push((rank, record));
             }
         }
         names

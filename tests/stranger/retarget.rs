@@ -539,11 +539,13 @@ fn e06_a_connection_that_is_named_is_told_if_it_is_another_and_only_then() {
     shell.put("connections/own.yaml", &own("{registry: evil}", TOKEN));
     assert_eq!(paths(&shell), ["/config/registry"]);
     fs::rename(shell.folder.join("connections/evil.yaml"), shell.folder.join("connections/registry.yaml")).unwrap();
+    edit(&shell, "connections/registry.yaml", "connector: http", "connector: http\nkey: evil");
+    shell.put("connections/own.yaml", &own("{registry: registry}", TOKEN));
+    assert_eq!(paths(&shell), ["/config/registry"]);
     edit(&shell, "connections/schemas/registry.yaml", "key: registry", "key: gone");
     shell.put("connections/own.yaml", &own("{registry: schemas/registry}", TOKEN));
     assert_eq!(paths(&shell), ["/config/registry"]);
     shell.put("connections/own.yaml", &own("{registry: registry}", TOKEN));
-    edit(&shell, "connections/registry.yaml", "connector: http", "connector: http\nkey: evil");
     assert_eq!(paths(&shell), ["/config/registry"]);
     let plan = plan_json(&shell);
     let change = plan["trust_changes"].as_array().unwrap().iter().find(|t| t["path"] == "/config/registry").unwrap();
