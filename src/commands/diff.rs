@@ -11,6 +11,7 @@ use crate::plan::{Action, Change, Plan};
 use crate::reporters::json::{FORMAT_VERSION, pretty};
 use crate::reporters::plan_human::changes_human;
 use crate::reporters::plan_json;
+use crate::reporters::text::visible;
 use crate::ui::Ui;
 use crate::workspace::layers::At;
 
@@ -96,7 +97,7 @@ fn human(changes: &[Change], from: &Compiled, to: &Compiled, ui: &Ui) {
         changes.iter().partition(|c| matches!(c.action, Action::Create | Action::Delete));
     for change in alone {
         let side = if change.action == Action::Create { second } else { first };
-        ui.data(&format!("only in {side}: {}  {}\n", change.instance, change.connector));
+        ui.data(&format!("only in {side}: {}  {}\n", visible(&change.instance), visible(&change.connector)));
     }
     let both: Vec<Change> = both.into_iter().cloned().collect();
     ui.data(&changes_human(&both, ui.look()));

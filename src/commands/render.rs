@@ -6,6 +6,7 @@ use super::session::Chosen;
 use super::{Cli, Exit, Failure, Session};
 use crate::compile::desired::desired;
 use crate::reporters::json::{FORMAT_VERSION, pretty};
+use crate::reporters::yaml;
 use crate::ui::Ui;
 
 /// Print what an environment compiles to: the records that are planned and deployed.
@@ -51,9 +52,9 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     match args.format {
         Format::Json => ui.machine(&pretty(&document)),
         Format::Yaml => {
-            let text = serde_saphyr::to_string(&document["connections"])
+            let text = yaml::render(&document["connections"])
                 .map_err(|error| Failure::new(format!("can't write YAML: {error}")))?;
-            ui.data(&text);
+            ui.machine(&text);
         }
     }
     Ok(Exit::Done)

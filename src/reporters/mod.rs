@@ -12,3 +12,4 @@ pub mod shown;
 mod snippet;
 pub mod table;
 pub mod text;
+pub mod yaml;

@@ -1,9 +1,12 @@
 //! `tieline bundle open`
 
+use serde_json::Value;
+
 use super::source::Source;
 use crate::commands::format::Report;
 use crate::commands::session::{Keys, absent};
 use crate::commands::{Exit, Failure};
+use crate::reporters::text::{visible, visible_json};
 use crate::secret::Secret;
 use crate::sops::{Encrypted, ErrorKind, Format};
 use crate::ui::Ui;
@@ -71,11 +74,12 @@ fn print(opened: &[(&String, Secret<String>)], format: Report, ui: &Ui) {
     for (at, (id, text)) in opened.iter().enumerate() {
         match format {
             Report::Human => {
-                ui.machine(&format!("{}# {id}\n", if at == 0 { "" } else { "---\n" }));
+                ui.machine(&format!("{}# {}\n", if at == 0 { "" } else { "---\n" }, visible(id)));
                 ui.bytes(text.expose().as_bytes());
             }
             Report::Json => {
-                ui.machine(&format!("{}\"{id}\": ", if at == 0 { "{" } else { ", " }));
+                let id = Value::from(id.as_str()).to_string();
+                ui.machine(&format!("{}{}: ", if at == 0 { "{" } else { ", " }, visible_json(&id)));
                 ui.bytes(text.expose().trim_end().as_bytes());
             }
         }

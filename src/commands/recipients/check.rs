@@ -7,6 +7,7 @@ use crate::commands::session::Session;
 use crate::commands::{Cli, Exit, Failure};
 use crate::diagnostic::listed;
 use crate::reporters::json::pretty;
+use crate::reporters::text::visible;
 use crate::secrets::recipients::drifted;
 use crate::ui::Ui;
 
@@ -38,7 +39,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
                 if !file.drift.extra.is_empty() {
                     parts.push(format!("sealed to {} too", names(&file.drift.extra)));
                 }
-                ui.data(&format!("{}: {}\n", file.path, parts.join("; ")));
+                ui.data(&format!("{}: {}\n", visible(file.path), visible(&parts.join("; "))));
             }
             let sealed = session.workspace.layers().filter(|layer| layer.secrets.is_some()).count();
             ui.say(&format!("{sealed} secrets files, {} differ from their layer's recipients", files.len()));

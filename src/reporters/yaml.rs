@@ -1,0 +1,107 @@
+//! Values as YAML that every reader takes for the same, and that holds no character that acts: such a one stands as an
+//! escape of YAML's in double quotes, and so does what a CI system would take for a command.
+
+use std::fmt::Write;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
+use serde_saphyr::DoubleQuoted;
+
+use super::text::is_unsafe;
+
+/// What CI systems look for anywhere in a line.
+const COMMANDS: &[(&str, &str)] =
+    &[("##", "\\x23\\x23"), ("section_start:", "section\\x5fstart:"), ("section_end:", "section\\x5fend:")];
+
+/// The value as YAML, its last line ended.
+///
+/// # Errors
+/// What the writer says.
+pub fn render(value: &Value) -> Result<String, String> {
+    let text = serde_saphyr::to_string(&Yaml(value)).map_err(|error| error.to_string())?;
+    // All of these stand in double quotes.
+    let text = COMMANDS.iter().fold(text, |text, (command, escaped)| text.replace(command, escaped));
+    if !text.contains(acts) {
+        return Ok(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 64);
+    for c in text.chars() {
+        let _ = match u32::from(c) {
+            _ if !acts(c) => shown.write_char(c),
+            number @ ..=0xffff => write!(shown, "\\u{number:04x}"),
+            number => write!(shown, "\\U{number:08x}"),
+        };
+    }
+    Ok(shown)
+}
+
+fn acts(c: char) -> bool {
+    c != '\n' && is_unsafe(c)
+}
+
+struct Yaml<'a>(&'a Value);
+
+impl Serialize for Yaml<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Object(map) => {
+                let mut entries = serializer.serialize_map(Some(map.len()))?;
+                for (key, value) in map {
+                    entries.serialize_entry(&Text(key), &Yaml(value))?;
+                }
+                entries.end()
+            }
+            Value::Array(items) => serializer.collect_seq(items.iter().map(Yaml)),
+            Value::String(text) => Text(text).serialize(serializer),
+            other => other.serialize(serializer),
+        }
+    }
+}
+
+struct Text<'a>(&'a str);
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = self.0;
+        let command = COMMANDS.iter().any(|(command, _)| text.contains(command))
+            || text.lines().any(|line| line.trim_start().starts_with("::"));
+        if command || text.contains(acts) {
+            DoubleQuoted(text).serialize(serializer)
+        } else {
+            text.serialize(serializer)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::span::FileId;
+    use serde_json::json;
+
+    #[test]
+    fn a46_a48_yaml_is_harmless_and_says_the_same() {
+        let bad = "a\u{1b}]8;;x\u{7}\r\u{8}\u{9b}2J\u{7f}\t\u{85}\u{202e}\u{200b}\u{feff}\u{2028}\u{2066}\u{e0041}ö𝄞\n::error::x\n##[y]";
+        for text in [
+            bad,
+            "a\u{200b}",
+            "\u{ad}",
+            "::error::x",
+            "x\n ::error::x\n",
+            "##vso[x]",
+            "section_start:1:x",
+            "- a\u{2060}: b #",
+        ] {
+            let value = json!({"k": text, text: ["plain", text, {"x": text}], "n": 1});
+            let yaml = render(&value).unwrap();
+            assert!(!yaml.contains(acts) && !yaml.contains("##"), "{yaml}");
+            assert!(!yaml.lines().any(|line| line.trim_start().starts_with("::")), "{yaml}");
+            let (root, told) = crate::yaml::parse(FileId(0), &yaml);
+            assert!(told.is_empty(), "{yaml}\n{told:?}");
+            let root = root.unwrap();
+            assert_eq!(root.get("k").unwrap().as_str(), Some(text), "{yaml}");
+            assert_eq!(root.get(text).unwrap().as_list().unwrap()[1].as_str(), Some(text), "{yaml}");
+        }
+    }
+}
