@@ -105,13 +105,15 @@ impl Ui {
     }
 
     /// Asks GitHub's runner to hide a value that is about to be printed, each of its lines, since it compares lines. Short
-    /// ones are left: hiding every `1` would hide nothing and garble the log. The runner reads the value as it is, so what
-    /// would end the command is escaped in the runner's way; a terminal never gets it.
+    /// ones are left: hiding every `1` would hide nothing and garble the log. The runner needs the value as it is: nothing
+    /// but `%` is escaped, which is its own. A terminal never gets it.
     pub fn mask(&self, value: &Secret<String>) {
         if self.github && !self.talk_is_terminal {
             let mut err = io::stderr().lock();
-            for line in value.expose().lines().map(str::trim).filter(|line| line.chars().count() >= 4) {
-                let _ = writeln!(err, "::add-mask::{}", line.replace('%', "%25").replace('\r', "%0D"));
+            // A carriage return ends a line for the runner as well, and what stands behind it would be a command.
+            let lines = value.expose().split(['\n', '\r']).map(str::trim);
+            for line in lines.filter(|line| line.chars().count() >= 4) {
+                let _ = writeln!(err, "::add-mask::{}", line.replace('%', "%25"));
             }
         }
     }
