@@ -1,11 +1,13 @@
 //! Nothing that tieline prints acts: on a terminal, in a log, or on a CI system that reads along. Every command runs where
 //! hostile bytes stand in everything that may hold text.
 
+mod rows;
 mod scenes;
 
 use std::collections::BTreeSet;
 
 use clap::CommandFactory;
+use rows::{EXACT, ROWS, VARIABLES};
 use scenes::{Scene, hostile_files, quoted};
 use tieline::commands::Cli;
 
@@ -14,106 +16,6 @@ use crate::shell::{Ended, Shell, feed};
 /// Everything that acts, and lines that would be somebody else's.
 const HOSTILE: &str = "x\u{1b}[31m\u{1b}]8;;http://evil\u{7}\u{1b}]52;c;eA==\u{1b}\\\u{9b}2J\u{90}q\u{85}\u{7}\r\u{8}\u{7f}\t\
      \u{202e}\u{2066}\u{200b}\u{2028}\u{feff}\u{ad}\u{3164}\u{e0041}\n::error::FORGED\n##[error]FORGED\nFORGED";
-
-/// Every command with the words that make it speak; in a scene that is whole, clap finds nothing wrong with any.
-const ROWS: &[&str] = &[
-    "init fresh",
-    "init .",
-    "add http new --for nightly-sync --dry-run",
-    "add spoken new",
-    "validate",
-    "validate --format json",
-    "validate --format concise",
-    "validate --format github",
-    "render prod",
-    "render prod --format json",
-    "explain prod spoken",
-    "explain prod spoken config --format json",
-    "explain prod spoken config.text",
-    "list",
-    "list -e prod --format json",
-    "show spoken",
-    "show spoken --format json",
-    "show consumer/nightly-sync",
-    "show credential/warehouse-db --format json",
-    "fmt",
-    "fmt --check",
-    "mv spoken other",
-    "swap warehouse spoken --dry-run",
-    "delete spoken",
-    "delete hubspot",
-    "rule list",
-    "rule list --format json",
-    "rule show policy",
-    "diff prod dev",
-    "diff prod dev --format json",
-    "graph",
-    "graph --format dot",
-    "graph --format json",
-    "connector list",
-    "connector list --format json",
-    "connector show spoken",
-    "connector show spoken --format json",
-    "connector schema spoken",
-    "secret set HUBSPOT_TOKEN -e prod --generate",
-    "secret get HUBSPOT_TOKEN -e prod",
-    "secret edit -e prod",
-    "secret unset HUBSPOT_TOKEN -e prod",
-    "secret list -e prod",
-    "secret list -e prod --format json",
-    "secret rotate WAREHOUSE_PASSWORD -e prod --generate",
-    "secret extract",
-    "secret adopt -e prod --yes",
-    "recipients list",
-    "recipients list --format json",
-    "recipients add me",
-    "recipients remove me",
-    "recipients accept -e prod --yes",
-    "recipients check",
-    "recipients check --format json",
-    "audit",
-    "audit --history",
-    "audit --format csv",
-    "audit --format json",
-    "codeowners",
-    "codeowners --as me=@a --as team-data= --as team-crm=@b --write CODEOWNERS",
-    "sops decrypt environments/prod/secrets.sops.yaml",
-    "sops encrypt connections/spoken.yaml --age age1a0x6eajntke5z7mpvxzzgw9w2yr5calfjc7d2l7j77zwzuve6deq95t35s",
-    "sops set environments/prod/secrets.sops.yaml [\"HUBSPOT_TOKEN\"]",
-    "sops updatekeys environments/prod/secrets.sops.yaml",
-    "sops rotate environments/prod/secrets.sops.yaml",
-    "merge-driver base.yaml ours.yaml theirs.yaml environments/prod/secrets.sops.yaml",
-    "merge-driver --install",
-    "keygen",
-    "plan prod",
-    "plan prod --format json",
-    "plan prod --format markdown",
-    "plan prod --format gitlab",
-    "plan prod --against HEAD~1",
-    "plan prod --out again.plan",
-    "apply prod",
-    "apply prod --yes",
-    "apply prod --plan saved.plan --yes",
-    "status",
-    "status --format json",
-    "history prod",
-    "history prod --format json",
-    "rollback prod --yes",
-    "verify prod",
-    "verify prod --as nightly-sync",
-    "verify prod --allowed-signers signers",
-    "gc prod --dry-run",
-    "bundle export prod new.tgz",
-    "bundle inspect b.tgz",
-    "bundle inspect b.tgz --format json",
-    "bundle inspect hostile.tgz",
-    "bundle open b.tgz",
-    "bundle open hostile.tgz",
-    "publish prod --registry 127.0.0.1:1",
-];
-
-/// What these print is the value or document that was asked for, byte for byte: `Ui::bytes`.
-const EXACT: &[&str] = &["secret get", "sops decrypt", "sops encrypt", "sops rotate", "bundle open"];
 
 /// Every command that has none below it, from the command line itself.
 fn leaves() -> Vec<(String, clap::Command)> {
@@ -292,32 +194,6 @@ fn e15_a46_nothing_that_a_target_holds_makes_a_command_print_what_acts() {
         speak(&shell, &["apply", "prod", "--plan", "saved.plan", "--yes"], mode(at));
     }
 }
-
-/// Variables of the environment, and commands that read them.
-const VARIABLES: &[(&[&str], &[&str])] = &[
-    (
-        &[
-            "SOPS_AGE_KEY",
-            "SOPS_AGE_KEY_FILE",
-            "SOPS_AGE_KEY_CMD",
-            "SOPS_AGE_SSH_PRIVATE_KEY_FILE",
-            "SOPS_AGE_SSH_PRIVATE_KEY_CMD",
-            "HOME",
-            "PATH",
-        ],
-        &[
-            "secret get HUBSPOT_TOKEN -e prod",
-            "sops updatekeys environments/prod/secrets.sops.yaml",
-            "apply prod --yes",
-        ],
-    ),
-    (&["SOPS_AGE_RECIPIENTS", "SOPS_CONFIG"], &["sops encrypt connections/hubspot.yaml", "sops updatekeys x.yaml"]),
-    (&["SOPS_EDITOR", "VISUAL", "EDITOR", "XDG_RUNTIME_DIR"], &["secret edit -e prod"]),
-    (&["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"], &["keygen", "init fresh", "apply prod --yes", "status"]),
-    (&["TIELINE_REGISTRY_USERNAME"], &["publish prod --registry 127.0.0.1:1"]),
-    (&["TIELINE_SECRETS_ALLOW", "TIELINE_SECRETS_ROOT", "TIELINE_SECRETS_PROXY"], &["apply prod --yes"]),
-    (&["TERM", "COLUMNS", "LANG"], &["validate"]),
-];
 
 /// Each argument and option of each command in turn, and the variables of the environment that it reads.
 #[test]
