@@ -252,8 +252,9 @@ pub(super) fn plan(place_: &Place, ui: &Ui) -> Result<Planned, Failure> {
     if base.is_none() {
         place_.pinned()?;
         formers = place_.formers();
-        let lost =
-            place_.lost().map(|lost| Refusal { instance: None, reason: format!("{lost}; `--initial` starts anew") });
+        let lost = place_
+            .lost()
+            .map(|lost| Refusal { instance: None, reason: format!("{lost}; `--initial` begins a new history") });
         plan.refused.extend(lost);
         for former in formers.iter().filter(|former| former.is_deployed()) {
             plan.leave(former, &place_.target.describe(), &desired, &places);

@@ -45,6 +45,11 @@ pub(super) fn find(place: &Place, own: &Value, seen: Option<&Own>) -> Vec<Former
     candidates.into_iter().filter_map(|candidate| former(place, candidate)).collect()
 }
 
+/// Whether the clone knows what was before its last commit; one of depth 1, as CI systems make them, doesn't.
+pub(super) fn is_history_there(place: &Place) -> bool {
+    Revision::open(place.session.world.root(), "HEAD^1").is_ok()
+}
+
 /// Looks at the target. `None` where the memory or the commit names none that can be.
 fn former(place: &Place, candidate: Candidate) -> Option<Former> {
     let Candidate { scope, protection, known } = candidate;

@@ -76,6 +76,7 @@ fn row(now: &Deployed, older: Option<&Deployed>, place: &Place) -> Result<Value,
         "deleted": count(plan.count(Action::Delete)),
         "rollback_of": now.manifest.rollback_of,
         "signed": signed,
+        "lineage": now.manifest.lineage,
         "tool": now.manifest.tool,
     }))
 }

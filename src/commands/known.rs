@@ -159,9 +159,13 @@ impl Place {
             return Err(Failure::new(told).exit(Exit::Integrity).help(accept));
         }
         if self.is_told(is_protected_block(&manifest.trust)) {
+            let git = match self.own.is_none() || super::formers::is_history_there(self) {
+                true => "",
+                false => ", and this clone has no earlier commit that says where it was",
+            };
             ui.say(&format!(
-                "warning: no earlier deployment of `{}` at {here} was seen on this machine: trusting lineage {lineage} (serial \
-                 {serial}); `--lineage {lineage}` pins it",
+                "warning: no earlier deployment of `{}` at {here} was seen on this machine{git}: trusting lineage {lineage} \
+                 (serial {serial}); `--lineage {lineage}` pins it",
                 self.at
             ));
         }

@@ -301,6 +301,7 @@ fn a109_without_a_memory_or_a_history_the_first_apply_to_a_bucket_needs_a_word()
         plan.stderr.contains("warning: no earlier deployment of `prod` at s3://deployments/prod was seen"),
         "{plan:?}"
     );
+    assert!(plan.stderr.contains("this clone has no earlier commit that says where it was"), "{plan:?}");
     let lineage = plan.stderr.split("--lineage ").nth(1).unwrap().split('`').next().unwrap().to_owned();
     assert_eq!(remote(ci(&shell)).ok(&["plan", "prod", "--lineage", &lineage]).stderr, "");
     // It moves on, unprotected as it is: what was there is named, and the word is asked for again.

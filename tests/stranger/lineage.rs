@@ -157,6 +157,8 @@ fn a82_two_targets_of_an_environment_have_a_history_each() {
     }
     let dist = shell.folder.join("dist");
     assert_ne!(lineage(&dist), lineage(&other));
+    let history: Value = serde_json::from_str(&shell.ok(&["history", "prod", "--format", "json"]).stdout).unwrap();
+    assert!(history.as_array().unwrap().iter().all(|row| row["lineage"] == lineage(&dist)), "{history}");
     // As new, and of a history that was seen; but not there.
     put_in_the_place(&other, &dist);
     assert_eq!(shell.run(&[&["verify", "prod"][..], &to].concat()).code, 5);
