@@ -90,6 +90,11 @@ impl Sources {
         }
     }
 
+    /// Every text, in the order of reading.
+    pub fn iter(&self) -> impl Iterator<Item = &Source> {
+        self.files.iter()
+    }
+
     /// How many texts there are.
     pub fn len(&self) -> usize {
         self.files.len()

@@ -56,7 +56,8 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let session = Session::open(cli)?;
     let folder = session.world.root();
     let told = compile::check(&session.workspace, &session.catalogue, session.told.clone());
-    let mut rows = audit::audit(&session.workspace, &told, folder);
+    let (mut rows, unknown) = audit::audit(&session.workspace, &told, folder);
+    unknown.iter().for_each(|why| ui.say(&format!("warning: {why}")));
     match unaccepted(&session)? {
         Some(own) => rows.extend(own),
         None if matches!(args.format, Form::Human) => {
@@ -72,8 +73,9 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             .help("`git fetch --unshallow`; in CI, a checkout of the whole history (`fetch-depth: 0`)"));
     }
     if args.history {
-        rows.extend(committed(&session.catalogue, folder).ok_or_else(|| {
-            Failure::new("Git's history can't be read").help("`--history` needs a clone with at least one commit")
+        rows.extend(committed(&session.catalogue, folder).map_err(|why| {
+            Failure::new(format!("Git's history can't be read: {why}"))
+                .help("run `--history` in a whole clone with at least one commit")
         })?);
     }
     match args.format {

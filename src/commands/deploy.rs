@@ -16,6 +16,7 @@ use crate::plan::relocation::Former;
 use crate::plan::saved::{Saved, SavedBase};
 use crate::reporters::human::plural;
 use crate::reporters::plan_json;
+use crate::source::Source;
 use crate::targets::directory::Directory;
 use crate::targets::object_store::ObjectStore;
 use crate::targets::{Target, TargetError};
@@ -305,7 +306,8 @@ pub(super) fn typed_apply(chosen: &Chosen, plan: Option<&Path>, elsewhere: &Else
 
 /// The commit of the work tree.
 fn commit(session: &Session) -> Option<Commit> {
-    git::commit(session.world.root()).map(|(id, dirty)| Commit { id, dirty })
+    let used = session.workspace.sources.iter().map(Source::path);
+    git::commit(session.world.root(), used).map(|(id, dirty)| Commit { id, dirty })
 }
 
 /// Asks whether to go on, unless `yes` said so already.

@@ -106,10 +106,8 @@ fn install(cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         ("merge.tieline.name", "secrets files, by their values"),
         ("merge.tieline.driver", "tieline merge-driver %O %A %B %P"),
     ];
-    for (key, value) in settings {
-        git::configure(&folder, key, value)
-            .ok_or_else(|| Failure::new(format!("Git can't set {key} here")).help("run it within a clone"))?;
-    }
+    git::configure(&folder, &settings)
+        .map_err(|why| Failure::new(why).help("run it in a clone, or `git config` the two keys yourself"))?;
     ui.say("Git merges files with `merge=tieline` in .gitattributes by their values now, in this clone");
     Ok(Exit::Done)
 }

@@ -29,10 +29,15 @@ pub struct Row {
 /// Kinds that ask for something to be done.
 pub const FINDINGS: [&str; 6] = ["unused", "missing", "overdue", "drift", "unaccepted", "committed"];
 
-/// Everything, in the order of kinds as [`Row::kind`] lists them. `told` is all that `validate` tells.
-pub fn audit(workspace: &Workspace, told: &[Diagnostic], folder: &Path) -> Vec<Row> {
+/// Everything, in the order of kinds as [`Row::kind`] lists them; and why it is not known who changed what last, if that is
+/// so inside of a Git repository. `told` is all that `validate` tells.
+pub fn audit(workspace: &Workspace, told: &[Diagnostic], folder: &Path) -> (Vec<Row>, Option<String>) {
     let mut rows = access(workspace);
-    rows.extend(changed(workspace, folder));
+    let (changed, unknown) = match changed(workspace, folder) {
+        Ok(changed) => (changed, None),
+        Err(why) => (Vec::new(), Some(why)),
+    };
+    rows.extend(changed);
     for (kind, code) in
         [("unused", "unused-secret"), ("missing", code::UNKNOWN_SECRET), ("overdue", "overdue-rotation")]
     {
@@ -49,11 +54,14 @@ pub fn audit(workspace: &Workspace, told: &[Diagnostic], folder: &Path) -> Vec<R
             detail: parts.into_iter().flatten().collect::<Vec<_>>().join("; "),
         });
     }
-    rows
+    (rows, unknown)
 }
 
-/// The plaintext of Git's history. `None` without Git.
-pub fn committed(catalogue: &Catalogue, folder: &Path) -> Option<Vec<Row>> {
+/// The plaintext of Git's history.
+///
+/// # Errors
+/// It can't be read, or not all of it, in words for people.
+pub fn committed(catalogue: &Catalogue, folder: &Path) -> Result<Vec<Row>, String> {
     let found = super::history::find(folder, catalogue)?;
     let row = |one: super::history::Committed| Row {
         kind: "committed",
@@ -67,7 +75,7 @@ pub fn committed(catalogue: &Catalogue, folder: &Path) -> Option<Vec<Row>> {
             day(one.time)
         ),
     };
-    Some(found.into_iter().map(row).collect())
+    Ok(found.into_iter().map(row).collect())
 }
 
 /// Recipient -> the secrets of each file that it opens.
@@ -106,30 +114,37 @@ fn environments(workspace: &Workspace, layer: &str) -> String {
     }
 }
 
-fn changed(workspace: &Workspace, folder: &Path) -> Vec<Row> {
+fn changed(workspace: &Workspace, folder: &Path) -> Result<Vec<Row>, String> {
+    let files = || workspace.layers().filter_map(|layer| Some((layer, layer.secrets.as_ref()?)));
+    let sources: BTreeMap<&str, &str> = files()
+        .map(|(_, file)| workspace.sources.get(file.file))
+        .map(|source| (source.path(), source.text()))
+        .collect();
+    let known = git::last_changes(folder, &sources)?;
     let mut rows = Vec::new();
-    for layer in workspace.layers() {
-        let Some(file) = &layer.secrets else { continue };
+    for (layer, file) in files() {
         let source = workspace.sources.get(file.file);
-        let Some(lines) = git::blame(folder, source.path()) else { continue };
+        let Some(lines) = known.get(source.path()) else { continue };
         for (name, sealed) in &file.names {
             let before = source.text().get(..sealed.span.range().start).unwrap_or("");
             let line = before.matches('\n').count();
-            let Some(LastChange { author, time, commit }) = lines.get(line) else { continue };
-            let detail = match author {
-                Some(author) => format!("by {author} on {} in {}", day(*time), &commit[..12.min(commit.len())]),
-                None => "not committed yet".to_owned(),
-            };
+            let Some(change) = lines.get(line) else { continue };
             rows.push(Row {
                 kind: "changed",
                 place: format!("{}:{}", source.path(), line + 1),
                 name: name.to_string(),
                 environments: environments(workspace, &layer.path),
-                detail,
+                detail: change.as_ref().map_or_else(|| "not committed yet".to_owned(), by),
             });
         }
     }
-    rows
+    Ok(rows)
+}
+
+/// Who made a change, when, in which commit.
+fn by(LastChange { author, time, commit, or_before }: &LastChange) -> String {
+    let before = if *or_before { " or before, as far as this clone shows" } else { "" };
+    format!("by {author} on {} in {}{before}", day(*time), &commit[..12.min(commit.len())])
 }
 
 /// A file whose data key nobody on this machine made or accepted; `brought` is the commit that it came with, and its author.

@@ -29,16 +29,17 @@ pub struct Committed {
     pub time: i64,
 }
 
-/// Looks through every version of every file that all branches and tags have. `None` without Git.
-pub fn find(folder: &std::path::Path, catalogue: &Catalogue) -> Option<Vec<Committed>> {
-    let versions = git::versions(folder)?;
+/// Looks through every version of every file that all branches and tags have.
+///
+/// # Errors
+/// Git's history can't be read, or not all of it, in words for people.
+pub fn find(folder: &std::path::Path, catalogue: &Catalogue) -> Result<Vec<Committed>, String> {
+    let versions = git::versions(folder, &|path| role(path).is_some())?;
     let documents = Documents::none(catalogue);
     let mut wanted: BTreeMap<&str, &Version> = BTreeMap::new();
     for version in &versions {
-        if role(&version.path).is_some() {
-            // The oldest comes first.
-            wanted.entry(&version.blob).or_insert(version);
-        }
+        // The oldest comes first.
+        wanted.entry(&version.blob).or_insert(version);
     }
     let blobs: Vec<&str> = wanted.keys().copied().collect();
     let mut found = BTreeSet::new();
@@ -64,7 +65,7 @@ pub fn find(folder: &std::path::Path, catalogue: &Catalogue) -> Option<Vec<Commi
             committed.push(Committed { file, line, field, commit, author, time });
         }
     }
-    Some(committed)
+    Ok(committed)
 }
 
 fn role(path: &str) -> Option<Role> {

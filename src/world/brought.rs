@@ -8,7 +8,7 @@ use std::path::Path;
 use gix::ObjectId;
 use gix::objs::tree::EntryKind;
 
-use super::disk;
+use super::git::Repository;
 
 /// A history may be this long; a file that came before counts as unknown.
 const MAX_COMMITS: usize = 200_000;
@@ -46,9 +46,10 @@ pub struct Signature {
 /// `None` outside of a repository, where the checked-out commit has no such version, or where the clone lacks the history
 /// that would tell.
 pub fn brought(file: &Path, same: &dyn Fn(&str) -> bool) -> Option<Brought> {
-    let root = disk::repository(file)?;
-    let below: Vec<&str> = file.strip_prefix(root).ok()?.iter().map(|part| part.to_str()).collect::<Option<_>>()?;
-    let repository = gix::open_opts(root, gix::open::Options::isolated()).ok()?;
+    let opened = Repository::around(file.parent()?).ok()?;
+    let name = file.file_name()?.to_str()?;
+    let below: Vec<&str> = opened.below().iter().map(String::as_str).chain([name]).collect();
+    let repository = opened.local();
     let mut versions = Versions { repository: &repository, path: &below, same, known: HashMap::new() };
     let mut at = repository.head_id().ok()?.detach();
     if !versions.has(at)? {

@@ -10,6 +10,7 @@ use std::sync::RwLock;
 use gix::ObjectId;
 use gix::objs::tree::EntryKind;
 
+use super::git::Repository;
 use super::{Found, Kind, ReadError, World};
 
 /// Folders nest at most this deep; a tree may name itself.
@@ -19,7 +20,7 @@ const MAX_FILES: usize = 1_000_000;
 
 /// A workspace in a commit.
 pub struct Revision {
-    repository: gix::ThreadSafeRepository,
+    repository: Repository,
     /// The tree of the workspace's folder; `None` where the revision has no such folder.
     top: Option<ObjectId>,
     /// The commit.
@@ -71,12 +72,8 @@ impl Revision {
     }
 
     fn at(workspace: &Path, name: &str, other: Option<&str>) -> Result<Self, String> {
-        let root = super::disk::repository(workspace).ok_or("the workspace is in no Git repository")?;
-        let below = super::disk::below_repository(workspace);
-        let options = gix::open::Options::isolated();
-        let repository = gix::ThreadSafeRepository::open_opts(root, options)
-            .map_err(|_| "the Git repository can't be read".to_owned())?;
-        let local = repository.to_thread_local();
+        let repository = Repository::around(workspace)?;
+        let local = repository.local();
         let commit = |name: &str| {
             let id =
                 local.rev_parse_single(name).map_err(|_| format!("there is no revision `{name}` in this clone"))?;
@@ -91,8 +88,8 @@ impl Revision {
         }
         let absent = |_| format!("the files of `{name}` are not in this clone");
         let mut top = Some(found.tree().map_err(absent)?);
-        for segment in below.split('/').filter(|segment| !segment.is_empty()) {
-            let entry = top.as_ref().and_then(|tree| tree.find_entry(segment)).map(|entry| entry.object_id());
+        for segment in repository.below() {
+            let entry = top.as_ref().and_then(|tree| tree.find_entry(segment.as_str())).map(|entry| entry.object_id());
             top = entry.and_then(|id| local.find_tree(id).ok());
         }
         let (top, commit) = (top.map(|tree| tree.id), found.id.to_string());
@@ -159,7 +156,7 @@ fn walk(
 
 impl World for Revision {
     fn list(&self, folder: &str) -> Result<Vec<Found>, ReadError> {
-        let repository = self.repository.to_thread_local();
+        let repository = self.repository.local();
         let mut found = Vec::new();
         match self.entry(&repository, folder) {
             None => {}
@@ -175,7 +172,7 @@ impl World for Revision {
     }
 
     fn read(&self, path: &str, limit: usize) -> Result<Vec<u8>, ReadError> {
-        let repository = self.repository.to_thread_local();
+        let repository = self.repository.local();
         let (id, what) = self.entry(&repository, path).ok_or(ReadError::Missing)?;
         if kind(what) != Kind::File {
             return Err(ReadError::NotAFile);

@@ -10,6 +10,7 @@ mod echo;
 mod encoding;
 mod git;
 mod guards;
+mod history;
 mod lineage;
 mod links;
 mod marks;

@@ -61,7 +61,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     };
     let customer = args.customer.as_ref().map(|name| session.customer(name)).transpose()?;
     let mut rows: BTreeMap<(String, String), Row> = BTreeMap::new();
-    let mut ages = Ages::default();
+    let ages = Ages::of(&session, ui);
     for at in &places {
         let used = used(&session, at, customer.as_ref());
         for (name, (from, layer)) in names(&session.workspace.stack_of(at, customer.as_deref())) {
@@ -69,7 +69,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             let row = rows.entry((name.clone(), from)).or_default();
             row.environments.insert(at.to_string());
             row.used.extend(used);
-            row.facts(&session, layer, &name, &mut ages);
+            row.facts(&session, layer, &name, &ages);
         }
     }
     match args.format {
@@ -86,7 +86,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
 }
 
 impl Row {
-    fn facts(&mut self, session: &Session, layer: &Layer, name: &str, ages: &mut Ages) {
+    fn facts(&mut self, session: &Session, layer: &Layer, name: &str, ages: &Ages) {
         let Some(file) = &layer.secrets else { return };
         let Some(sealed) = file.names.get(name) else { return };
         self.version = sealed.version.as_ref().map(ToString::to_string);
@@ -125,17 +125,23 @@ impl Row {
     }
 }
 
-/// When lines changed last, by Git; each file is asked about once.
-#[derive(Default)]
-struct Ages(BTreeMap<String, Vec<git::LastChange>>);
+/// When lines changed last, by Git; it is asked once.
+struct Ages(BTreeMap<String, Vec<Option<git::LastChange>>>);
 
 impl Ages {
+    fn of(session: &Session, ui: &Ui) -> Self {
+        let files = session.workspace.layers().filter_map(|layer| layer.secrets.as_ref());
+        let sources = files.map(|file| session.workspace.sources.get(file.file));
+        let texts = sources.map(|source| (source.path(), source.text())).collect();
+        let known = git::last_changes(session.world.root(), &texts);
+        Self(known.map_err(|why| ui.say(&format!("warning: {why}"))).unwrap_or_default())
+    }
+
     /// Days since a line (from 0) changed; `None` without Git.
-    fn days(&mut self, session: &Session, path: &str, line: usize) -> Option<i64> {
-        let root = session.world.root();
-        let lines = self.0.entry(path.to_owned()).or_insert_with(|| git::blame(root, path).unwrap_or_default());
-        let seconds = session.world.now().as_second() - lines.get(line)?.time;
-        Some(seconds.max(0) / 86400)
+    fn days(&self, session: &Session, path: &str, line: usize) -> Option<i64> {
+        let now = session.world.now().as_second();
+        let time = self.0.get(path)?.get(line)?.as_ref().map_or(now, |change| change.time);
+        Some(now.saturating_sub(time).max(0) / 86400)
     }
 }
 
