@@ -13,6 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
+use super::plugin::IdentityPlugin;
 use crate::secret::Secret;
 
 /// The work that a file under a passphrase may ask for, 2^N: about four seconds and 1 GiB. What `age` makes has 18.
@@ -183,11 +184,10 @@ impl Identities {
         } else if word.starts_with("AGE-PLUGIN-") {
             let identity: plugin::Identity = word.parse().map_err(|_| IdentityError::Line(line))?;
             let name = identity.plugin().to_owned();
-            let program = plugin::IdentityPluginV1::new(&name, &[identity], asker.clone());
             // The other identities of the file are as good without it.
-            match program {
-                Ok(program) => self.keys.push(Key { identity: Box::new(program), recipient: None }),
-                Err(_) => self.unsupported.push(format!(
+            match IdentityPlugin::new(identity, asker.clone()) {
+                Some(program) => self.keys.push(Key { identity: Box::new(program), recipient: None }),
+                None => self.unsupported.push(format!(
                     "an identity of the plugin `{name}`, whose program age-plugin-{name} is not installed"
                 )),
             }

@@ -5,17 +5,18 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::str::FromStr;
-use std::sync::Arc;
 
+use age::armor::{ArmoredWriter, Format};
 use age::{plugin, ssh, x25519};
 use zeroize::Zeroizing;
 
 use super::error::{ErrorKind, SopsError};
-use super::identities::{Asker, Identities, Nobody};
+use super::identities::Identities;
 use super::leaf::DataKey;
 use super::metadata::{Metadata, WrappedKey};
+use super::plugin::RecipientPlugin;
 use super::shamir;
 
 /// An age recipient: X25519 (`age1…`), an SSH public key, or that of a plugin (`age1NAME1…`).
@@ -49,19 +50,28 @@ impl Recipient {
     /// Wraps the data key: an armored age file ending in one newline.
     pub(super) fn wrap(&self, key: &DataKey) -> Result<WrappedKey, SopsError> {
         let enc = match &self.key {
-            Kind::X25519(recipient) => age::encrypt_and_armor(recipient, key.bytes()),
-            Kind::Ssh(recipient) => age::encrypt_and_armor(recipient, key.bytes()),
+            Kind::X25519(recipient) => armored(recipient, key.bytes())?,
+            Kind::Ssh(recipient) => armored(recipient, key.bytes())?,
             Kind::Plugin(recipient) => {
-                let name = recipient.plugin();
-                let program =
-                    plugin::RecipientPluginV1::new(name, std::slice::from_ref(recipient), &[], Asker(Arc::new(Nobody)));
-                let program = program.map_err(|_| ErrorKind::NoPlugin(name.to_owned()))?;
-                age::encrypt_and_armor(&program, key.bytes())
+                let missing = || ErrorKind::NoPlugin(recipient.plugin().to_owned());
+                armored(&RecipientPlugin::new(recipient).ok_or_else(missing)?, key.bytes())?
             }
         };
-        let enc = enc.map_err(|_| ErrorKind::Age)?;
         Ok(WrappedKey { recipient: self.text.clone(), enc: format!("{}\n", enc.trim_end()) })
     }
+}
+
+/// An armored age file for one recipient. age's own function for that panics where a plugin fails.
+fn armored(recipient: &dyn age::Recipient, bytes: &[u8]) -> Result<String, ErrorKind> {
+    let encryptor = age::Encryptor::with_recipients(std::iter::once(recipient)).map_err(|_| ErrorKind::Age)?;
+    let mut text = Vec::new();
+    let written = ArmoredWriter::wrap_output(&mut text, Format::AsciiArmor).and_then(|armor| {
+        let mut writer = encryptor.wrap_output(armor)?;
+        writer.write_all(bytes)?;
+        writer.finish()?.finish().map(drop)
+    });
+    written.map_err(|_| ErrorKind::Age)?;
+    String::from_utf8(text).map_err(|_| ErrorKind::Age)
 }
 
 impl From<x25519::Recipient> for Recipient {

@@ -1,8 +1,8 @@
 //! The sops document format: YAML or JSON whose leaves are encrypted, with age master keys.
 //!
 //! Takes texts, identities, a time and randomness; gives data, or texts. It touches no file, variable or clock, and
-//! knows nothing of the rest of this crate but YAML events and [`crate::secret::Secret`]: it could be a crate of its
-//! own.
+//! knows nothing of the rest of this crate but YAML events and [`crate::secret::Secret`], and of [`crate::world`] how a
+//! plugin is started: it could be a crate of its own.
 //!
 //! ```text
 //! text --parse--> Encrypted --metadata, leaves--> what a reader without a key may know
@@ -35,6 +35,7 @@ mod leaf;
 mod mac;
 mod metadata;
 mod open;
+mod plugin;
 mod replace;
 mod rewrap;
 mod rule;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
-use object_store::azure::MicrosoftAzureBuilder;
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path;
 use object_store::{
@@ -22,6 +22,7 @@ use crate::bundle::manifest::{MAX_HEAD, MAX_MANIFEST};
 use crate::bundle::object::MAX_OBJECT;
 use crate::bundle::signature::MAX_SIGNATURE;
 use crate::bundle::{Deployed, Digest, Head, Scope};
+use crate::world::program::Run;
 
 /// This many requests are under way at once, unless the operator says otherwise.
 pub const JOBS: usize = 16;
@@ -38,6 +39,30 @@ pub struct ObjectStore {
 }
 
 type Result<T> = std::result::Result<T, TargetError>;
+
+/// What the operator's environment says of Azure. The login of the program `az`, where it is asked for
+/// (AZURE_USE_AZURE_CLI, AZURE_CREDENTIAL_TYPE), is fetched here: the crate would start the program with all that we have.
+fn azure(url: &str) -> Result<MicrosoftAzureBuilder> {
+    let builder = MicrosoftAzureBuilder::from_env();
+    let says = |key, value: &str| builder.get_config_value(&key).is_some_and(|said| said == value);
+    if !says(AzureConfigKey::UseAzureCli, "true") && !says(AzureConfigKey::CredentialType, "azure_cli") {
+        return Ok(builder);
+    }
+    let words =
+        ["az", "account", "get-access-token", "--output", "json", "--scope", "https://storage.azure.com/.default"];
+    let shell: &[&str] = if cfg!(windows) { &["cmd", "/C"] } else { &[] };
+    let line: Vec<String> = shell.iter().chain(&words).map(|word| (*word).to_owned()).collect();
+    let run = Run { line: &line, variables: &[], limit: 64 << 10, timeout: Duration::from_secs(60) };
+    let answer = run.output().map_err(|why| TargetError::Failed(format!("`{url}` can't be used: {why}")))?;
+    let token = serde_json::from_str::<serde_json::Value>(answer.expose())
+        .ok()
+        .and_then(|answer| answer.get("accessToken")?.as_str().map(str::to_owned))
+        .ok_or_else(|| TargetError::Failed(format!("`{url}` can't be used: `az` gives no token")))?;
+    Ok(builder
+        .with_use_azure_cli(false)
+        .with_config(AzureConfigKey::CredentialType, "bearer_token")
+        .with_bearer_token_authorization(token))
+}
 
 impl ObjectStore {
     /// The target at `s3://BUCKET/PREFIX`, `gs://…` or `az://…`; nothing is asked yet.
@@ -56,11 +81,7 @@ impl ObjectStore {
                 .with_retry(retry)
                 .build()
                 .map(|store| Box::new(store) as _),
-            "az" => MicrosoftAzureBuilder::from_env()
-                .with_container_name(bucket)
-                .with_retry(retry)
-                .build()
-                .map(|store| Box::new(store) as _),
+            "az" => azure(url)?.with_container_name(bucket).with_retry(retry).build().map(|store| Box::new(store) as _),
             _ => AmazonS3Builder::from_env()
                 .with_bucket_name(bucket)
                 .with_conditional_put(S3ConditionalPut::ETagMatch)

@@ -6,6 +6,7 @@
 
 pub mod beneath;
 pub mod brought;
+pub mod child;
 pub mod disk;
 pub mod git;
 pub mod http;

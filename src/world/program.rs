@@ -1,17 +1,19 @@
 //! Programs that the operator named: they run with bounds on time and output. None is ever named by a repository.
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this is the door")]
+#![allow(clippy::disallowed_methods, reason = "this is the door")]
 
+use std::ffi::OsStr;
 use std::io::Read;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use super::child::{Environment, Start};
 use crate::secret::Secret;
 
 /// How a program is run.
 pub struct Run<'a> {
     /// The program, found like a shell finds it, and its arguments; no shell is in between.
     pub line: &'a [String],
-    /// Variables besides those of this process.
+    /// Variables besides those of the operator.
     pub variables: &'a [(&'a str, &'a str)],
     /// The bytes it may print.
     pub limit: usize,
@@ -26,10 +28,16 @@ impl Run<'_> {
     /// It can't be run, fails, takes too long, prints too much or no text; words that hold nothing it printed.
     pub fn output(&self) -> Result<Secret<String>, String> {
         let Some((program, arguments)) = self.line.split_first() else { return Err("the command is empty".into()) };
-        let mut command = Command::new(program);
-        command.args(arguments).envs(self.variables.iter().copied());
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| format!("`{program}` can't be run: {}", error.kind()))?;
+        let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
+        let start = Start {
+            program: OsStr::new(program),
+            arguments: &arguments,
+            environment: Environment::Operator(self.variables),
+            folder: None,
+            pipes: (Stdio::null(), Stdio::piped(), Stdio::inherit()),
+            apart: false,
+        };
+        let mut child = start.now().map_err(|error| format!("`{program}` can't be run: {}", error.kind()))?;
         let limit = self.limit;
         let pipe = child.stdout.take();
         let reader = std::thread::spawn(move || {

@@ -1,11 +1,13 @@
 //! A file for an editor, in memory: never on a disk, and gone when we are.
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this is the door")]
+#![allow(clippy::disallowed_methods, reason = "this is the door")]
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
+use super::child::{Environment, Start};
 use super::disk::read_private;
 use super::{ReadError, World};
 use crate::secret::Secret;
@@ -66,8 +68,16 @@ impl Scratch {
     /// It can't be run, or ends with a failure.
     pub fn open_in(&self, editor: &[String]) -> Result<(), String> {
         let Some((program, arguments)) = editor.split_first() else { return Err("there is no editor".to_owned()) };
-        let status = Command::new(program).args(arguments).arg(&self.file).status();
-        match status {
+        let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).chain([self.file.as_os_str()]).collect();
+        let start = Start {
+            program: OsStr::new(program),
+            arguments: &arguments,
+            environment: Environment::Operator(&[]),
+            folder: None,
+            pipes: (Stdio::inherit(), Stdio::inherit(), Stdio::inherit()),
+            apart: false,
+        };
+        match start.now().and_then(|mut child| child.wait()) {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(format!("`{program}` ended with {status}")),
             Err(error) => Err(format!("`{program}` can't be run: {}", error.kind())),
@@ -85,15 +95,16 @@ impl Drop for Scratch {
 
 /// A shell that removes the folder once its standard input closes, and that no signal for us reaches.
 fn guard(folder: &Path) -> io::Result<Child> {
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", "trap '' INT TERM HUP; cat >/dev/null; rm -rf -- \"$1\"", "sh"]).arg(folder);
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    #[cfg(unix)]
-    {
-        use std::os::unix::process::CommandExt;
-        command.process_group(0);
-    }
-    command.spawn()
+    let script = "trap '' INT TERM HUP; cat >/dev/null; rm -rf -- \"$1\"";
+    let start = Start {
+        program: OsStr::new("/bin/sh"),
+        arguments: &[OsStr::new("-c"), OsStr::new(script), OsStr::new("sh"), folder.as_os_str()],
+        environment: Environment::Bare,
+        folder: None,
+        pipes: (Stdio::piped(), Stdio::null(), Stdio::null()),
+        apart: true,
+    };
+    start.now()
 }
 
 #[cfg(target_os = "linux")]
