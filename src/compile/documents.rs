@@ -244,7 +244,9 @@ fn shapes(workspace: &Workspace, judge: &Judge<'_>, wanted: &impl Fn(&Layer) -> 
         document.root.iter().for_each(|root| judge.document(*family, id, root, &mut told));
         told
     });
-    told.into_iter().flatten().collect()
+    let mut told: Vec<Diagnostic> = told.into_iter().flatten().collect();
+    workspace.layers().filter(|layer| wanted(layer)).for_each(|layer| judge.variables(&layer.settings.vars, &mut told));
+    told
 }
 
 /// What was told of merged and evaluated connections: one cause, one diagnostic.

@@ -39,7 +39,7 @@ use crate::model::credential::Credential;
 use crate::source::Sources;
 use crate::span::Span;
 use crate::template;
-use crate::value::Node;
+use crate::value::{Map, Node};
 use crate::workspace::discover::Family;
 use crate::workspace::layers::At;
 use crate::workspace::policy::Level;
@@ -245,6 +245,19 @@ impl<'a> Judge<'a> {
                 });
             }
             _ => {}
+        });
+    }
+
+    /// Judges variables, whether anything takes them or not.
+    pub fn variables(&self, vars: &Map, told: &mut Vec<Diagnostic>) {
+        self.each(told, |check, findings| {
+            if let Check::Texts(check) = check {
+                for entry in vars.iter() {
+                    clear_texts(&entry.value, &mut String::new(), &mut |node, text, _| {
+                        check(&Text { node, text, pointer: "" }, findings);
+                    });
+                }
+            }
         });
     }
 
