@@ -15,7 +15,7 @@ use crate::parallel;
 use crate::rules::levels::Levels;
 use crate::rules::{Judge, Rule};
 use crate::span::{FileId, Span};
-use crate::validate::document::{Ground, InClear, in_clear};
+use crate::validate::document::{Ground, InClear, Reason, in_clear};
 use crate::value::Node;
 use crate::workspace::discover::Family;
 use crate::workspace::layers::At;
@@ -280,7 +280,9 @@ impl Told {
         let span = found.node.span;
         // What is wrong with an expression hides what it gives.
         let faulty = || self.starts.range((span.file, span.start)..(span.file, span.end)).next().is_some();
+        let named = || found.reason == Reason::Named && self.starts.contains(&(span.file, span.start));
         self.plain.contains(&span)
+            || named()
             || (self.plain.contains(&found.key) && found.is_expression())
             || (found.node.as_str().is_some_and(|text| text.contains(crate::template::OPEN)) && faulty())
     }

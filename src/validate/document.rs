@@ -236,9 +236,16 @@ impl<'n> Walk<'_, 'n> {
             // A switch is not a secret, and an empty text is none yet.
             Value::Bool(_) => {}
             Value::String(text) if text.is_empty() => {}
+            _ if self.is_login(key, here) => self.all(node, key.span, Reason::Named),
             _ if here.is_none() && says_secret(key.text) => self.all(node, key.span, Reason::Named),
             _ => {}
         }
+    }
+
+    /// Whether a value stands where the fields of a login should.
+    fn is_login(&self, key: Key<'_>, here: Option<Pair<'_>>) -> bool {
+        let item = || key.text == "auth" && here.is_none() && self.pointer.starts_with("/auth/");
+        self.pointer == "/auth" || item()
     }
 
     /// Everything in a secret place must come from a secret.

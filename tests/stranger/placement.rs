@@ -303,6 +303,20 @@ fn a106_where_no_schema_knows_a_field_its_name_decides_and_one_line_can_be_excus
     );
 }
 
+/// What stands in the place of a login is one.
+#[test]
+fn a106_a_login_that_is_not_a_map_is_told_of() {
+    for auth in ["hunter-22", "[hunter-22]", "12345678", "[{password: hunter-22}]"] {
+        let folder = overridden(
+            &orders("x")
+                .replace("auth:\n  mode: password\n  username: orders\n  password: x", &format!("auth: {auth}")),
+        );
+        assert_eq!(folder.codes(), ["secret-named-value"], "{auth}");
+        let run = folder.validate();
+        assert!(!run.stdout.contains("hunter") && !run.stdout.contains("1234"), "{}", run.stdout);
+    }
+}
+
 /// A document that is not a map is never read where nothing links it.
 #[test]
 fn a106_a_document_of_another_shape_hides_nothing() {
