@@ -341,5 +341,8 @@ fn e01_one_file_starts_programs() {
         {
             assert!(!text.contains(way), "src/{path} has `{way}`: programs are started by world/child.rs");
         }
+        // A repository is found in one place, too: never in what a commit brings.
+        let opens = ["gix::open_opts", "gix::discover", "open_opts("].iter().any(|way| text.contains(way));
+        assert!(!opens || path == "world/git/mod.rs", "src/{path} opens a repository: world/git does");
     }
 }

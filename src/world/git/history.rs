@@ -39,7 +39,7 @@ struct Node {
     id: ObjectId,
     /// The tree of the workspace's folder.
     tree: Option<ObjectId>,
-    /// Their places in the list of commits.
+    /// The commits that it was made of.
     parents: Vec<ObjectId>,
     committed: i64,
 }

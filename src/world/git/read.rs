@@ -75,7 +75,7 @@ fn person(data: &[u8], key: &[u8]) -> (String, i64) {
     (String::from_utf8_lossy(name).trim().to_owned(), time.unwrap_or(0))
 }
 
-/// A commit by its id, below which tags are no matter; `None` for a tag of something else.
+/// The commit that an id names, through tags; `None` where it names something else.
 pub(super) fn peeled(repository: &gix::Repository, id: ObjectId) -> Result<Option<ObjectId>, Lack> {
     let mut id = id;
     // A tag of a tag of a tag: nobody makes more.
