@@ -23,6 +23,7 @@ use crate::targets::{Target, TargetError};
 use crate::ui::Ui;
 use crate::workspace::deployment;
 use crate::workspace::layers::At;
+use crate::world::allow::{Allowed, TARGETS};
 use crate::world::{World, disk, git};
 
 /// Where an environment is deployed, if not where it says itself.
@@ -127,8 +128,9 @@ impl Destination {
         named
     }
 
-    /// Opens it; nothing is read yet.
+    /// Opens it, if the operator allows that; nothing is read yet.
     pub(super) fn open(&self, session: &Session, scope: &Scope, jobs: Option<u16>) -> Result<Box<dyn Target>, Failure> {
+        allowed(session, self.named())?;
         Ok(match self {
             Self::Store(url) => {
                 Box::new(ObjectStore::new(url, scope, jobs.map(usize::from)).map_err(|error| failed(&error))?)
@@ -216,6 +218,15 @@ impl Place {
     pub(super) fn is_protected(&self) -> bool {
         is_protected(&self.session.workspace, &self.at.environment)
     }
+}
+
+/// Whether the operator allows a target, a URL or a folder: any, where nothing is said.
+fn allowed(session: &Session, named: &str) -> Result<(), Failure> {
+    let plain = named.trim_end_matches('/');
+    let patterns = session.world.variable(TARGETS).map(|text| Allowed::of(&[text]));
+    let Some(patterns) = patterns.filter(|patterns| !patterns.has(plain)) else { return Ok(()) };
+    let told = format!("the operator does not allow the target `{named}`: {TARGETS} is `{}`", patterns.shown());
+    Err(Failure::new(told).exit(Exit::Guard).help(format!("the one who runs this may set {TARGETS}='{plain}'")))
 }
 
 /// What a head of this environment is about.

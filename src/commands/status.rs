@@ -56,6 +56,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     Ok(match problems.first() {
         None => Exit::Done,
         Some(_) if damaged => Exit::Integrity,
+        Some(_) if problems.iter().any(|(exit, _)| *exit == Exit::Guard) => Exit::Guard,
         Some(_) => Exit::Failed,
     })
 }

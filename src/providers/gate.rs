@@ -1,9 +1,8 @@
 //! What the operator allows: no address of a repository is asked for without.
 
-use regex::Regex;
-
 use crate::secrets::Unopened;
 use crate::world::World;
+use crate::world::allow::Allowed;
 
 /// The variable that allows addresses.
 pub const VARIABLE: &str = "TIELINE_SECRETS_ALLOW";
@@ -12,37 +11,28 @@ pub const VARIABLE: &str = "TIELINE_SECRETS_ALLOW";
 const DEFAULT: &str = "env:TIELINE_SECRET_*";
 
 /// Patterns of addresses that may be asked for.
-pub struct Gate {
-    patterns: Vec<Regex>,
-    shown: String,
-}
+pub struct Gate(Allowed);
 
 impl Gate {
-    /// What the operator's environment allows, and `more`, which was typed. Patterns stand apart by spaces or commas; `*` is
-    /// any text.
+    /// What the operator's environment allows, and `more`, which was typed.
     pub fn new(world: &dyn World, more: &[String]) -> Self {
         let mut texts: Vec<String> = world.variable(VARIABLE).into_iter().collect();
         texts.extend(more.iter().cloned());
         if texts.is_empty() {
             texts.push(DEFAULT.to_owned());
         }
-        let words = || texts.iter().flat_map(|text| text.split([' ', ',', '\n', '\t'])).filter(|word| !word.is_empty());
-        let patterns = words().filter_map(|glob| {
-            let pattern: Vec<String> = glob.split('*').map(regex::escape).collect();
-            Regex::new(&format!("^(?s:{})$", pattern.join(".*"))).ok()
-        });
-        Self { patterns: patterns.collect(), shown: words().collect::<Vec<_>>().join(" ") }
+        Self(Allowed::of(&texts))
     }
 
     /// Why an address is not asked for; `None` if it may be.
     pub fn refuses(&self, uri: &str) -> Option<Unopened> {
-        if self.patterns.iter().any(|pattern| pattern.is_match(uri)) {
+        if self.0.has(uri) {
             return None;
         }
         let scheme = uri.split_inclusive([':', '/']).take(4).collect::<String>();
         Some(Unopened {
             path: uri.to_owned(),
-            reason: format!("the operator does not allow it: {VARIABLE} is `{}`", self.shown),
+            reason: format!("the operator does not allow it: {VARIABLE} is `{}`", self.0.shown()),
             help: format!("the one who runs this may set {VARIABLE}='{scheme}*', or `--secrets-allow '{scheme}*'`"),
             integrity: false,
         })

@@ -4,6 +4,7 @@
 //! and in a test. Lints ban the file system, the environment and the clock everywhere else. What lies in a workspace or
 //! in a target is read and written through [`beneath`] alone; [`disk`] is for what the operator named.
 
+pub mod allow;
 pub mod beneath;
 pub mod brought;
 pub mod child;

@@ -1,1 +1,250 @@
 //! Stores and registries that answer without end, or send us elsewhere.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::shell::{Ended, Shell};
+
+/// What a hostile server answers: status line and headers, then a body, which may have no end.
+enum Answer {
+    Text(String, Vec<u8>),
+    Endless(String, Vec<u8>),
+}
+
+fn text(head: &str, body: impl Into<Vec<u8>>) -> Answer {
+    Answer::Text(head.to_owned(), body.into())
+}
+
+/// A server that answers as a test says, to whoever asks.
+struct Hostile {
+    host: String,
+    asked: Arc<Mutex<Vec<String>>>,
+    /// Bytes of bodies that somebody took.
+    sent: Arc<AtomicUsize>,
+}
+
+impl Hostile {
+    /// `answer` is given the method, the path with its query, and how many requests there were before.
+    fn start(answer: impl Fn(&str, &str, usize) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = format!("127.0.0.1:{}", listener.local_addr().unwrap().port());
+        let (asked, sent) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
+        let (requests, bytes, answer) = (Arc::clone(&asked), Arc::clone(&sent), Arc::new(answer));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (requests, bytes, answer) = (Arc::clone(&requests), Arc::clone(&bytes), Arc::clone(&answer));
+                std::thread::spawn(move || while serve(&stream, &requests, &bytes, &*answer).is_some() {});
+            }
+        });
+        Self { host, asked, sent }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.host)
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+/// Answers one request; `None` where the connection is over.
+fn serve(
+    stream: &TcpStream,
+    asked: &Mutex<Vec<String>>,
+    sent: &AtomicUsize,
+    answer: &dyn Fn(&str, &str, usize) -> Answer,
+) -> Option<()> {
+    stream.set_nodelay(true).ok()?;
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
+    let mut words = line.split(' ');
+    let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let (mut length, mut header) = (0, String::new());
+    while reader.read_line(&mut header).ok()? > 0 && !header.trim().is_empty() {
+        if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        header.clear();
+    }
+    std::io::copy(&mut reader.take(length), &mut std::io::sink()).ok()?;
+    let before = {
+        let mut asked = asked.lock().unwrap();
+        asked.push(format!("{method} {path}"));
+        asked.len() - 1
+    };
+    let mut stream = stream;
+    match answer(&method, &path, before) {
+        Answer::Text(head, body) => {
+            let mut whole = format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
+            if method != "HEAD" {
+                whole.extend_from_slice(&body);
+            }
+            stream.write_all(&whole).ok()?;
+            sent.fetch_add(body.len(), Ordering::Relaxed);
+            Some(())
+        }
+        Answer::Endless(head, piece) => {
+            write!(stream, "HTTP/1.1 {head}\r\nTransfer-Encoding: chunked\r\n\r\n").ok()?;
+            loop {
+                write!(stream, "{:x}\r\n", piece.len()).ok()?;
+                stream.write_all(&piece).ok()?;
+                stream.write_all(b"\r\n").ok()?;
+                sent.fetch_add(piece.len(), Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// The quickstart, whose production lies in a bucket of this server.
+fn in_a_bucket(server: &Hostile) -> Shell {
+    let shell = Shell::example("quickstart").with_demo_identity();
+    let settings = shell.read("environments/prod/environment.yaml");
+    let target = "target: {kind: object-store, url: 's3://deployments/acme'}\n";
+    shell.put("environments/prod/environment.yaml", &format!("{settings}{target}"));
+    let shell = shell.with("AWS_ENDPOINT_URL", &server.url()).with("AWS_ALLOW_HTTP", "true");
+    let shell = shell.with("AWS_ACCESS_KEY_ID", "testing").with("AWS_SECRET_ACCESS_KEY", "testing-canary-key");
+    shell.with("AWS_DEFAULT_REGION", "us-east-1")
+}
+
+const ABSENT: &str = "404 Not Found\r\nContent-Type: application/xml";
+
+fn absent() -> Answer {
+    text(ABSENT, "<Error><Code>NoSuchKey</Code></Error>")
+}
+
+/// A page of a list that says that more follows.
+fn page(number: usize) -> Answer {
+    let body = format!(
+        "<?xml version=\"1.0\"?><ListBucketResult><Name>deployments</Name><KeyCount>0</KeyCount>\
+         <IsTruncated>true</IsTruncated><NextContinuationToken>t{number}</NextContinuationToken></ListBucketResult>"
+    );
+    text("200 OK\r\nContent-Type: application/xml", body)
+}
+
+fn within(limit: Duration, run: impl FnOnce() -> Ended) -> Ended {
+    let start = Instant::now();
+    let ended = run();
+    assert!(start.elapsed() < limit, "it took {:?}: {ended:?}", start.elapsed());
+    ended
+}
+
+/// The quickstart deployed to a folder, as a bucket that holds the same would give it.
+fn deployed() -> impl Fn(&str) -> Answer + Send + Sync + Clone {
+    let shell = Shell::example("quickstart").with_demo_identity();
+    shell.ok(&["apply", "prod", "--yes"]);
+    let shell = Arc::new(shell);
+    move |path| {
+        let path = path.split('?').next().unwrap().strip_prefix("/deployments/acme/").unwrap_or("none");
+        let head = "200 OK\r\nETag: \"x\"\r\nLast-Modified: Sat, 21 Nov 2026 10:00:00 GMT";
+        std::fs::read(shell.folder.join("dist").join(path)).map_or_else(|_| absent(), |bytes| text(head, bytes))
+    }
+}
+
+#[test]
+fn e16_a_list_without_an_end_is_given_up() {
+    let sound = deployed();
+    let file = sound.clone();
+    // Page after page.
+    let pages = Hostile::start(move |_, path, before| match path.contains("list-type=") {
+        true => page(before),
+        false => file(path),
+    });
+    let shell = in_a_bucket(&pages);
+    let ended = within(Duration::from_secs(50), || shell.run(&["gc", "prod", "--yes"]));
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.stderr.contains("the store's list does not end"), "{ended:?}");
+    assert!(pages.asked().len() < 5_000);
+    // One page that goes on.
+    let body = Hostile::start(move |_, path, _| match path.contains("list-type=") {
+        true => Answer::Endless("200 OK\r\nContent-Type: application/xml".to_owned(), vec![b' '; 64 << 10]),
+        false => sound(path),
+    });
+    let shell = in_a_bucket(&body);
+    let ended = within(Duration::from_secs(50), || shell.run(&["gc", "prod", "--yes"]));
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.stderr.contains("does not end"), "{ended:?}");
+    // What is underway in buffers comes on top.
+    assert!(body.sent.load(Ordering::Relaxed) < 48 << 20, "{} bytes were taken", body.sent.load(Ordering::Relaxed));
+}
+
+#[test]
+fn e16_an_answer_without_an_end_is_given_up() {
+    for status in ["200 OK", "404 Not Found", "403 Forbidden"] {
+        let server =
+            Hostile::start(move |_, _, _| Answer::Endless(format!("{status}\r\nETag: \"x\""), vec![b'x'; 64 << 10]));
+        let shell = in_a_bucket(&server);
+        for arguments in [&["status"][..], &["apply", "prod", "--yes"]] {
+            let ended = within(Duration::from_secs(50), || shell.run(arguments));
+            assert_ne!(ended.code, 0, "{status} {arguments:?}: {ended:?}");
+        }
+        assert!(server.sent.load(Ordering::Relaxed) < 200 << 20, "{status}");
+    }
+}
+
+#[test]
+fn a110_a_store_can_not_send_us_elsewhere() {
+    for status in ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"] {
+        let elsewhere = Hostile::start(|_, _, _| absent());
+        let to = elsewhere.url();
+        let server = Hostile::start(move |_, path, _| text(&format!("{status}\r\nLocation: {to}{path}"), ""));
+        let shell = in_a_bucket(&server);
+        for arguments in [&["apply", "prod", "--yes"][..], &["plan", "prod"], &["gc", "prod", "--yes"]] {
+            let ended = shell.run(arguments);
+            assert_eq!(ended.code, 1, "{arguments:?}: {ended:?}");
+            assert!(ended.stderr.contains("a redirect, which is not followed"), "{arguments:?}: {ended:?}");
+        }
+        assert!(!server.asked().is_empty());
+        assert_eq!(elsewhere.asked(), Vec::<String>::new(), "{status}");
+    }
+}
+
+/// Every command that reads or writes a target.
+const COMMANDS: &[&[&str]] = &[
+    &["plan", "prod"],
+    &["plan", "--all"],
+    &["apply", "prod", "--yes"],
+    &["status"],
+    &["verify", "prod"],
+    &["history", "prod"],
+    &["rollback", "prod", "--yes"],
+    &["gc", "prod", "--yes"],
+    &["publish", "prod", "--registry", "127.0.0.1:1"],
+    &["bundle", "export", "prod", "out.tgz"],
+];
+
+#[test]
+fn a110_a_target_that_the_operator_does_not_allow_is_neither_read_nor_written() {
+    let server = Hostile::start(|_, _, _| absent());
+    let publish = "publish: {oci: '127.0.0.1:1/acme/prod'}\n";
+    let bucket = in_a_bucket(&server);
+    let folder = Shell::example("quickstart").with_demo_identity();
+    for (shell, allowed, named) in
+        [(&bucket, "s3://deployments-of-ours/*,dist", "s3://deployments/acme"), (&folder, "s3://deployments/*", "dist")]
+    {
+        let settings = shell.read("environments/prod/environment.yaml");
+        shell.put("environments/prod/environment.yaml", &format!("{settings}{publish}"));
+        let shell = shell.again().with("TIELINE_TARGETS_ALLOW", allowed);
+        for arguments in COMMANDS {
+            let ended = shell.run(arguments);
+            assert_eq!(ended.code, 4, "{arguments:?}: {ended:?}");
+            let told = format!("the operator does not allow the target `{named}`: TIELINE_TARGETS_ALLOW is");
+            assert!(ended.stderr.contains(&told), "{arguments:?}: {ended:?}");
+        }
+        // No more does a target that is typed.
+        let typed = shell.run(&["plan", "prod", "--target", "elsewhere"]);
+        assert_eq!(typed.code, 4, "{typed:?}");
+    }
+    assert_eq!(server.asked(), Vec::<String>::new());
+    assert!(!folder.folder.join("dist").exists());
+    // What is allowed is as it was.
+    let shell = folder.with("TIELINE_TARGETS_ALLOW", "s3://ours/* dist");
+    shell.ok(&["apply", "prod", "--yes"]);
+    shell.ok(&["status"]);
+    let shell = bucket.with("TIELINE_TARGETS_ALLOW", "s3://deployments/*");
+    assert!(shell.ok(&["plan", "prod"]).stdout.contains("nothing deployed at s3://deployments/acme yet"));
+}

@@ -5,6 +5,8 @@
 //! credentials are those of the operator's environment, under the names that each vendor's own tools use; requests that
 //! fail for a while are tried again with growing pauses.
 
+mod http;
+
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt};
@@ -26,6 +28,12 @@ use crate::world::program::Run;
 
 /// This many requests are under way at once, unless the operator says otherwise.
 pub const JOBS: usize = 16;
+
+/// What a target holds is listed within this time, and up to this many files.
+const LISTING: Duration = Duration::from_secs(600);
+const MAX_FILES: usize = 1_000_000;
+/// A target has at most this many heads.
+const MAX_HEADS: usize = 10_000;
 
 /// One environment in a bucket.
 pub struct ObjectStore {
@@ -79,13 +87,20 @@ impl ObjectStore {
             "gs" => GoogleCloudStorageBuilder::from_env()
                 .with_bucket_name(bucket)
                 .with_retry(retry)
+                .with_http_connector(http::Bounded)
                 .build()
                 .map(|store| Box::new(store) as _),
-            "az" => azure(url)?.with_container_name(bucket).with_retry(retry).build().map(|store| Box::new(store) as _),
+            "az" => azure(url)?
+                .with_container_name(bucket)
+                .with_retry(retry)
+                .with_http_connector(http::Bounded)
+                .build()
+                .map(|store| Box::new(store) as _),
             _ => AmazonS3Builder::from_env()
                 .with_bucket_name(bucket)
                 .with_conditional_put(S3ConditionalPut::ETagMatch)
                 .with_retry(retry)
+                .with_http_connector(http::Bounded)
                 .build()
                 .map(|store| Box::new(store) as _),
         };
@@ -173,6 +188,42 @@ impl ObjectStore {
         }
     }
 
+    /// A store that goes on listing is not one that holds bundles.
+    fn endless(&self, folder: &str) -> TargetError {
+        TargetError::Failed(format!("cannot list `{}/{folder}`: the store's list does not end", self.url))
+    }
+
+    async fn list(&self) -> Result<Inventory> {
+        let mut found = Inventory::default();
+        for folder in ["objects", "manifests"] {
+            let mut list = self.store.list(Some(&self.path(folder)));
+            let mut count = 0;
+            while let Some(meta) = list.try_next().await.map_err(|error| self.failed("list", folder, &error))? {
+                count += 1;
+                if count > MAX_FILES {
+                    return Err(self.endless(folder));
+                }
+                let name = meta.location.filename().unwrap_or_default();
+                let written = meta.last_modified.timestamp();
+                found.stored.extend(stored(&format!("{folder}/{name}"), meta.size, written));
+            }
+        }
+        let listed = self.store.list_with_delimiter(Some(&self.path("environments"))).await;
+        let listed = listed.map_err(|error| self.failed("list", "environments", &error))?;
+        if listed.common_prefixes.len() > MAX_HEADS {
+            return Err(self.endless("environments"));
+        }
+        for folder in listed.common_prefixes {
+            let name = folder.filename().unwrap_or_default().to_owned();
+            let path = format!("environments/{name}/head.json");
+            if let Some((bytes, _)) = self.get(&path, MAX_HEAD).await? {
+                found.heads.push((name, Head::parse(&bytes)?));
+            }
+        }
+        found.heads.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(found)
+    }
+
     fn head_path(&self) -> String {
         format!("{}/head.json", self.environment)
     }
@@ -192,12 +243,24 @@ fn reason(error: &Error) -> String {
         Error::NotImplemented { .. } | Error::NotSupported { .. } => {
             return "the store does not support conditional puts".to_owned();
         }
-        other => other.to_string(),
+        other => refusal(other).unwrap_or_else(|| other.to_string()),
     };
     // Behind the status a body is quoted, which is the server's.
     let text = text.lines().next().unwrap_or_default();
     let text = text.split(": <").next().unwrap_or_default();
     text.chars().take(300).collect()
+}
+
+/// Why we did not take an answer, without what the client adds.
+fn refusal(error: &Error) -> Option<String> {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if let Some(refused) = error.downcast_ref::<http::Refused>() {
+            return Some(refused.to_string());
+        }
+        cause = error.source();
+    }
+    None
 }
 
 impl Target for ObjectStore {
@@ -277,26 +340,8 @@ impl Target for ObjectStore {
 
     fn inventory(&self) -> Result<Inventory> {
         self.runtime.block_on(async {
-            let mut found = Inventory::default();
-            for folder in ["objects", "manifests"] {
-                let mut list = self.store.list(Some(&self.path(folder)));
-                while let Some(meta) = list.try_next().await.map_err(|error| self.failed("list", folder, &error))? {
-                    let name = meta.location.filename().unwrap_or_default();
-                    let written = meta.last_modified.timestamp();
-                    found.stored.extend(stored(&format!("{folder}/{name}"), meta.size, written));
-                }
-            }
-            let listed = self.store.list_with_delimiter(Some(&self.path("environments"))).await;
-            let listed = listed.map_err(|error| self.failed("list", "environments", &error))?;
-            for folder in listed.common_prefixes {
-                let name = folder.filename().unwrap_or_default().to_owned();
-                let path = format!("environments/{name}/head.json");
-                if let Some((bytes, _)) = self.get(&path, MAX_HEAD).await? {
-                    found.heads.push((name, Head::parse(&bytes)?));
-                }
-            }
-            found.heads.sort_by(|a, b| a.0.cmp(&b.0));
-            Ok(found)
+            let listed = tokio::time::timeout(LISTING, self.list()).await;
+            listed.unwrap_or_else(|_| Err(self.endless("objects")))
         })
     }
 
