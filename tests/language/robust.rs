@@ -210,7 +210,7 @@ fn a03_large_maps_are_merged_and_told_in_time() {
 
 #[test]
 fn a_file_in_one_line_is_shown_around_the_mistake_alone() {
-    let keys: Vec<String> = (0..3000).map(|i| format!("\"kéy{i}\": \"x\"")).collect();
+    let keys: Vec<String> = (0..3000).map(|i| format!("\"key{i}\": \"é\"")).collect();
     let folder = super::layers(
         &format!("{{\"connector\": \"anything\", \"labels\": {{{}}}, \"titel\": \"c\"}}", keys.join(", ")),
         &[],
