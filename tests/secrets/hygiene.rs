@@ -83,7 +83,6 @@ fn a36_what_is_made_of_a_secret_stays_one() {
         for (path, bytes) in tree(&shell.folder) {
             assert!(!String::from_utf8_lossy(&bytes).contains("Kelp-forest"), "{path}");
         }
-        fs::remove_dir_all(shell.folder.join("dist")).unwrap();
     }
     // In a clear field it is a compile error, whatever was made of it.
     let shell = quickstart();
