@@ -72,6 +72,31 @@ fn a_shown_output_matches_itself_and_nothing_else() {
 }
 
 #[test]
+fn e00_each_line_about_trust_names_a_test_that_is_there() {
+    let readme = readme();
+    let section = readme.split("\n## ").find(|section| section.starts_with("Who is trusted with what")).unwrap();
+    let tests: String = crate::support::files(&root().join("tests"))
+        .iter()
+        .filter(|path| path.ends_with(".rs"))
+        .map(|path| fs::read_to_string(root().join("tests").join(path)).unwrap())
+        .collect();
+    let name = Regex::new("`([ae][0-9]{2,3}_[a-z0-9_]+)`").unwrap();
+    let mut lines = 0;
+    let rows =
+        section.lines().filter(|line| line.starts_with("| ") && !line.ends_with("shown by |") && !line.contains("---"));
+    for line in rows {
+        let cell = line.trim_end_matches('|').rsplit('|').next().unwrap();
+        let names: Vec<&str> = name.captures_iter(cell).map(|found| found.get(1).unwrap().as_str()).collect();
+        assert!(!names.is_empty(), "no test shows this: {line}");
+        for name in names {
+            assert!(tests.contains(&format!("#[test]\nfn {name}()")), "there is no test `{name}`");
+        }
+        lines += 1;
+    }
+    assert!(lines >= 25, "{lines} lines");
+}
+
+#[test]
 fn the_tour_shows_what_happens() {
     let bin = Path::new(env!("CARGO_BIN_EXE_tieline")).parent().unwrap();
     let mut shell = Shell::new().with_path(bin);
