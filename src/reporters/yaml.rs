@@ -18,7 +18,11 @@ const COMMANDS: &[(&str, &str)] =
 /// # Errors
 /// What the writer says.
 pub fn render(value: &Value) -> Result<String, String> {
-    let text = serde_saphyr::to_string(&Yaml(value)).map_err(|error| error.to_string())?;
+    let text = match has_odd_key(value) {
+        // The writer quotes no key that it could do without: JSON is YAML too, and has all of them in quotes.
+        true => serde_json::to_string_pretty(value).map_err(|error| error.to_string())? + "\n",
+        false => serde_saphyr::to_string(&Yaml(value)).map_err(|error| error.to_string())?,
+    };
     // All of these stand in double quotes.
     let text = COMMANDS.iter().fold(text, |text, (command, escaped)| text.replace(command, escaped));
     if !text.contains(acts) {
@@ -39,6 +43,21 @@ fn acts(c: char) -> bool {
     c != '\n' && is_unsafe(c)
 }
 
+/// Whether a text must stand in double quotes, where escapes are read.
+fn is_odd(text: &str) -> bool {
+    COMMANDS.iter().any(|(command, _)| text.contains(command))
+        || text.lines().any(|line| line.trim_start().starts_with("::"))
+        || text.contains(acts)
+}
+
+fn has_odd_key(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map.iter().any(|(key, value)| is_odd(key) || has_odd_key(value)),
+        Value::Array(items) => items.iter().any(has_odd_key),
+        _ => false,
+    }
+}
+
 struct Yaml<'a>(&'a Value);
 
 impl Serialize for Yaml<'_> {
@@ -47,7 +66,7 @@ impl Serialize for Yaml<'_> {
             Value::Object(map) => {
                 let mut entries = serializer.serialize_map(Some(map.len()))?;
                 for (key, value) in map {
-                    entries.serialize_entry(&Text(key), &Yaml(value))?;
+                    entries.serialize_entry(key, &Yaml(value))?;
                 }
                 entries.end()
             }
@@ -62,14 +81,7 @@ struct Text<'a>(&'a str);
 
 impl Serialize for Text<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = self.0;
-        let command = COMMANDS.iter().any(|(command, _)| text.contains(command))
-            || text.lines().any(|line| line.trim_start().starts_with("::"));
-        if command || text.contains(acts) {
-            DoubleQuoted(text).serialize(serializer)
-        } else {
-            text.serialize(serializer)
-        }
+        if is_odd(self.0) { DoubleQuoted(self.0).serialize(serializer) } else { self.0.serialize(serializer) }
     }
 }
 
