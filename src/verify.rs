@@ -38,8 +38,17 @@ pub fn verify(target: &dyn Target, scope: &Scope, identities: Option<&Identities
     let Some(deployed) = deployed(target, scope)? else {
         return Ok(Report { head: None, objects: 0, opened: 0, problems: Vec::new() });
     };
+    Ok(read(target, &deployed, identities)?)
+}
+
+/// Checks the objects of a manifest that was read, and whose signature and serial may have been looked at: a target could
+/// answer with another one if it were asked again.
+///
+/// # Errors
+/// The manifest is damaged.
+pub fn read(target: &dyn Target, deployed: &Deployed, identities: Option<&Identities>) -> Result<Report, Integrity> {
     let read = |_: &str, sealed: &Sealed| target.read_object(&sealed.object).map_err(|error| error.to_string());
-    Ok(objects(&deployed, &read, identities)?)
+    objects(deployed, &read, identities)
 }
 
 /// Checks the files of a bundle that came as such.

@@ -16,7 +16,7 @@ use crate::reporters::plan_human::summary;
 use crate::reporters::table;
 use crate::reporters::text::visible;
 use crate::ui::Ui;
-use crate::verify::verify;
+use crate::verify;
 use crate::workspace::layers::At;
 use crate::world::World;
 
@@ -94,17 +94,17 @@ fn row(session: &Rc<Session>, at: At, args: &Args, problems: &mut Vec<(Exit, Str
         let age = manifest.time.parse::<jiff::Timestamp>().ok();
         row["age"] = age.map(|then| age_of(session.world.now().as_second() - then.as_second())).into();
         row["connections"] = manifest.connections.len().into();
-        match verify(&*place.target, &place.scope, None) {
+        match verify::read(&*place.target, base, None) {
             Ok(report) => {
                 row["drift"] = report.problems.len().into();
-                let told = |problem: &crate::verify::Problem| {
+                let told = |problem: &verify::Problem| {
                     let instance = problem.instance.as_deref().unwrap_or("manifest");
                     (Exit::Integrity, format!("{name}: {instance}: {}", problem.message))
                 };
                 problems.extend(report.problems.iter().map(told));
             }
             Err(error) => {
-                let failure = failed(&error);
+                let failure = failed(&error.into());
                 problems.push((failure.exit, format!("{name}: {}", failure.message)));
             }
         }

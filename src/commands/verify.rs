@@ -12,7 +12,7 @@ use crate::reporters::human::plural;
 use crate::reporters::text::visible;
 use crate::sops::Encrypted;
 use crate::ui::Ui;
-use crate::verify::verify;
+use crate::verify;
 use crate::workspace::Workspace;
 
 /// Check what is deployed: every object's digest, header, recipients and clear values, its MAC where a key is at hand, and
@@ -44,17 +44,14 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let keys = (!found.identities.is_empty()).then_some(&found.identities);
     // Reading it first holds its serial and lineage against those that were seen.
     let deployed = place.in_force(ui)?;
-    let report = verify(&*place.target, &place.scope, keys).map_err(|error| failed(&error))?;
-    let Some(head) = &report.head else {
-        return Err(Failure::new(format!("nothing deployed at {} yet", place.target.describe())));
-    };
+    let report = verify::read(&*place.target, &deployed, keys).map_err(|error| failed(&error.into()))?;
     if let Some(path) = &args.allowed_signers {
         let signature = place.target.read_signature(&deployed.digest).map_err(|error| failed(&error))?;
         let bytes = place.target.read_manifest(&deployed.digest).map_err(|error| failed(&error))?;
         signed(path, signature.as_deref(), &bytes, &deployed, ui)?;
     }
     let told = verdict(&report, ui);
-    ui.data(&format!("{} serial {}: {told}", place.at, head.serial));
+    ui.data(&format!("{} serial {}: {told}", place.at, deployed.manifest.serial));
     if !report.problems.is_empty() {
         ui.say(&format!("`tieline apply {} --reseal` seals everything anew", place.at.typed()));
     }
