@@ -18,6 +18,8 @@ use crate::model::record::Desired;
 pub const MAX_MANIFEST: usize = 256 << 20;
 /// A head may have this many bytes (64 KiB).
 pub const MAX_HEAD: usize = 64 << 10;
+/// Serials: what every reader of JSON keeps, and far from where the next one would not be higher.
+const SERIALS: std::ops::Range<u64> = 1..1 << 53;
 
 /// One deployed state of one environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -165,8 +167,8 @@ impl Manifest {
             Some(parts) => parts.read(),
             None => read::<Self>(bytes).and_then(|whole| whole.is_written_as(bytes).then_some(whole).ok_or_else(odd)),
         }?;
-        if manifest.serial == 0 {
-            return Err(bad("its serial is 0"));
+        if !SERIALS.contains(&manifest.serial) {
+            return Err(bad(&format!("its serial is {}", manifest.serial)));
         }
         for (id, sealed) in &manifest.connections {
             if !is_record_of(id, &sealed.record) {
@@ -191,8 +193,9 @@ impl Head {
     /// # Errors
     /// Anything but a digest and a serial.
     pub fn parse(bytes: &[u8]) -> Result<Self, Integrity> {
-        serde_json::from_slice(bytes)
-            .map_err(|_| Integrity("the head is damaged: it is not {manifest: digest, serial}".to_owned()))
+        let head: Option<Self> = serde_json::from_slice(bytes).ok();
+        head.filter(|head| SERIALS.contains(&head.serial))
+            .ok_or_else(|| Integrity("the head is damaged: it is not {manifest: digest, serial}".to_owned()))
     }
 }
 
@@ -277,6 +280,8 @@ mod tests {
             ("\"format\": 0", "\"format\":  0"),
             ("\"serial\": 1", "\"serial\": 1,\n  \"serial\": 1"),
             ("\"serial\": 1", "\"serial\": 0"),
+            ("\"serial\": 1", "\"serial\": 9007199254740992"),
+            ("\"serial\": 1", "\"serial\": 18446744073709551615"),
             ("\"x\":0.1", "\"x\":0.10"),
             ("\"x\":0.1", "\"x\":0.2,\"x\":0.1"),
             ("\"trust\"", "\"extra\": 1,\n  \"trust\""),
