@@ -15,6 +15,9 @@ use std::fmt;
 /// The schemes, in the order of messages.
 pub const SCHEMES: [&str; 5] = ["env", "file", "vault", "awssm", "op"];
 
+/// Mounts that every Vault has, and that hold no secrets for others.
+const OWN_MOUNTS: [&str; 4] = ["auth", "cubbyhole", "identity", "sys"];
+
 /// An address, taken apart. Two with the same resource are one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address<'u> {
@@ -92,6 +95,10 @@ impl<'u> Address<'u> {
             "vault" if self.field.is_none() || segments().count() < 2 || !query(&["version"]) || !number => {
                 form("vault://MOUNT/PATH#FIELD, or vault://MOUNT/PATH?version=3#FIELD")
             }
+            // What stands there is Vault's own: the operator's token, policies, who may log in.
+            "vault" if segments().next().is_some_and(|mount| OWN_MOUNTS.contains(&mount)) => {
+                form("the mount of a key-value engine: `auth`, `cubbyhole`, `identity` and `sys` are Vault's own")
+            }
             "awssm" if !query(&["version", "stage"]) => {
                 form("awssm://NAME, awssm://NAME#FIELD, or awssm://NAME?stage=AWSPREVIOUS")
             }
@@ -150,6 +157,10 @@ mod tests {
             "vault://kv/%2e%2e/x#x",
             "vault://kv//x#x",
             "vault://kv#x",
+            "vault://auth/token/lookup-self#id",
+            "vault://sys/policy/root#rules",
+            "vault://cubbyhole/x#y",
+            "vault://identity/entity/id/x#name",
             "vault://kv/x",
             "vault://kv/x?namespace=a#x",
             "vault://kv/x?version=a#x",
