@@ -17,7 +17,7 @@ use std::process::{Child, Command, Stdio};
 pub enum Environment<'a> {
     /// `PATH` alone, by which programs are found.
     Bare,
-    /// The operator's, without what [`is_secret`], and with these.
+    /// The operator's, without our secrets, and with these.
     Operator(&'a [(&'a str, &'a str)]),
 }
 

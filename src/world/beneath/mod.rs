@@ -3,8 +3,8 @@
 //! What stands in a workspace was committed by strangers; what stands in a target may have been put there by one. So a
 //! path is resolved beneath its root through no link, on writing as on reading, temporary files included: where
 //! `connections/finance` is a link, `connections/finance/x.yaml` is an error, wherever the link leads. On Unix every call
-//! goes through descriptors of folders ([`descriptor`]), so that a folder which is swapped for a link at any moment
-//! changes nothing; elsewhere each segment is looked at before it is used ([`looked_up`]), which leaves that race open.
+//! goes through descriptors of folders (`descriptor.rs`), so that a folder which is swapped for a link at any moment
+//! changes nothing; elsewhere each segment is looked at before it is used (`looked_up.rs`), which leaves that race open.
 //!
 //! Links above the root are the operator's. (The crate cap-std follows links that stay beneath; here none is followed.)
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the door")]
