@@ -81,7 +81,7 @@ pub(super) struct Place {
     pub(super) is_inside: bool,
     /// What must be deployed, by the operator's word.
     pub(super) pins: Pins,
-    /// Whether what is seen for the first time is told of in any case.
+    /// Whether to always report a lineage that is seen for the first time.
     pub(super) is_wary: bool,
 }
 

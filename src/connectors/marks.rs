@@ -116,7 +116,7 @@ impl<'s> Walk<'s, '_> {
             return None;
         }
         if self.above.iter().filter(|above| **above == set).count() >= MAX_REPEATS {
-            // It goes on like this for ever: what may be secret further down is so from here.
+            // The schema repeats from here: what may be secret further down is secret from here.
             for said in &here {
                 places.secret |= self.reaches_mark_in(said.map)?;
             }

@@ -97,7 +97,7 @@ impl Shown {
         Self(self.0.split('\n').map(line).collect::<Vec<_>>().join("\n"))
     }
 
-    /// The same with every line but the first set in, so that none of them looks like one of ours.
+    /// The same with every line but the first indented, so that it can't look like a line of ours.
     #[must_use]
     pub fn set_in(self) -> Self {
         let mut lines = self.0.split('\n');
