@@ -15,7 +15,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::bundle::{Manifest, Scope};
+use crate::bundle::{Digest, Head, Manifest, Scope};
 use crate::world::World;
 use crate::world::state::StateFile;
 
@@ -49,6 +49,9 @@ pub struct Own {
     pub target: Value,
     /// The lineage.
     pub lineage: String,
+    /// The digest of the manifest; an older version of this memory did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
     /// The serial.
     pub serial: u64,
     /// The number of connections.
@@ -82,6 +85,8 @@ pub struct Standing {
 pub enum Lineage {
     /// The one that was seen there.
     Known,
+    /// Nothing was seen there before, and this lineage elsewhere. It is no secret: whoever writes a target can say it.
+    Elsewhere,
     /// Nothing was seen there before.
     First,
     /// Another than the one that was seen.
@@ -115,10 +120,10 @@ impl Seen {
             (Some(here), _) if here == lineage => Lineage::Known,
             (Some(here), _) => other(here, Some(spot.address)),
             // The workspace's own target moved: its history may have been moved along.
-            (None, Some(own)) if spot.own.is_some() && own.lineage == *lineage => Lineage::Known,
+            (None, Some(own)) if spot.own.is_some() && own.lineage == *lineage => Lineage::Elsewhere,
             (None, Some(own)) if spot.own.is_some() => other(&own.lineage, Some(&own.address)),
             // A memory from before targets were remembered.
-            (None, _) if self.targets.is_empty() && known.is_some() => Lineage::Known,
+            (None, _) if self.targets.is_empty() && known.is_some() => Lineage::Elsewhere,
             (None, _) if self.targets.is_empty() => match self.lineages.keys().next() {
                 Some(seen) => other(seen, None),
                 None => Lineage::First,
@@ -139,11 +144,17 @@ impl Seen {
         self.own.as_ref()
     }
 
+    /// Whether this is what the workspace's own target was when it was last looked at, or no target of the workspace's own.
+    pub fn is_settled(&self, spot: Spot<'_>) -> bool {
+        let Some(target) = spot.own else { return true };
+        self.own.as_ref().is_some_and(|own| own.target == *target && own.address == spot.address)
+    }
+
     /// Remembers what stands at a target, even if its serial is a lower one. That it can't be written is no error: a
     /// read-only home has no memory.
-    pub fn remember(&mut self, spot: Spot<'_>, lineage: &str, serial: u64, connections: usize, trust: &Value) {
+    pub fn remember(&mut self, spot: Spot<'_>, lineage: &str, head: &Head, connections: usize, trust: &Value) {
         let before = self.clone();
-        self.lineages.insert(lineage.to_owned(), serial);
+        self.lineages.insert(lineage.to_owned(), head.serial);
         self.targets.insert(spot.address.to_owned(), lineage.to_owned());
         if let Some(target) = spot.own {
             let part = |name: &str| trust.get(name).cloned().unwrap_or_default();
@@ -151,7 +162,8 @@ impl Seen {
                 address: spot.address.to_owned(),
                 target: target.clone(),
                 lineage: lineage.to_owned(),
-                serial,
+                digest: Some(head.manifest.clone()),
+                serial: head.serial,
                 connections,
                 protected: part("protected"),
                 guards: part("guards"),

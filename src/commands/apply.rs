@@ -219,10 +219,15 @@ fn as_reviewed(reviewed: &Saved, now: &Saved) -> Result<(), Failure> {
 
 fn guard(args: &Args, place: &Place, planned: &Planned, again: &str, ui: &Ui) -> Result<(), Failure> {
     let deployed: Vec<&Former> = planned.formers.iter().filter(|former| former.is_deployed()).collect();
-    let refused = match deployed.is_empty() {
-        true => refusals(&planned.desired, planned.base.as_ref(), args.allow_delete),
-        false => deployed.iter().flat_map(|former| former.refusals(&planned.desired, args.allow_delete)).collect(),
-    };
+    let mut refused = Vec::new();
+    if deployed.is_empty() || planned.base.is_some() {
+        refused.extend(refusals(&planned.desired, planned.base.as_ref(), args.allow_delete));
+    }
+    for refusal in deployed.iter().flat_map(|former| former.refusals(&planned.desired, args.allow_delete)) {
+        if !refused.contains(&refusal) {
+            refused.push(refusal);
+        }
+    }
     if !refused.is_empty() {
         return Err(not_applied(&crate::apply::ApplyError::Refused(refused), ""));
     }

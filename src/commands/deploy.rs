@@ -9,6 +9,7 @@ use crate::apply::{Applied, ApplyError, Stamp};
 use crate::bundle::{Commit, Deployed, Scope};
 use crate::compile::Compiled;
 use crate::compile::desired::{desired, is_protected, place, target};
+use crate::diagnostic::word;
 use crate::model::record::Desired;
 use crate::plan::Plan;
 use crate::plan::guards::Refusal;
@@ -246,7 +247,7 @@ pub(super) struct Planned {
     pub(super) desired: Desired,
     /// What it has.
     pub(super) base: Option<Deployed>,
-    /// Where nothing is deployed: what the environment had at other targets.
+    /// What the environment had at other targets, where the workspace sends it to a new one.
     pub(super) formers: Vec<Former>,
     /// The difference.
     pub(super) plan: Plan,
@@ -257,10 +258,9 @@ pub(super) fn plan(place_: &Place, ui: &Ui) -> Result<Planned, Failure> {
     let Place { session, at, .. } = place_;
     let compiled = session.compile(at, ui)?;
     let desired = desired(&session.workspace, &session.catalogue, &compiled);
-    let base = place_.deployed(ui)?;
+    let (base, mut formers) = place_.look(false, ui)?;
     let places = |id: &str, pointer: &str| place(&compiled, &session.workspace.sources, id, pointer);
     let mut plan = Plan::new(&desired, base.as_ref(), &places);
-    let mut formers = Vec::new();
     if base.is_none() {
         place_.pinned()?;
         formers = place_.formers();
@@ -268,9 +268,9 @@ pub(super) fn plan(place_: &Place, ui: &Ui) -> Result<Planned, Failure> {
             .lost()
             .map(|lost| Refusal { instance: None, reason: format!("{lost}; `--initial` begins a new history") });
         plan.refused.extend(lost);
-        for former in formers.iter().filter(|former| former.is_deployed()) {
-            plan.leave(former, &place_.target.describe(), &desired, &places);
-        }
+    }
+    for former in formers.iter().filter(|former| former.is_deployed()) {
+        plan.leave(former, &place_.target.describe(), &desired, &places);
     }
     Ok(Planned { compiled, desired, base, formers, plan })
 }
@@ -295,7 +295,7 @@ pub(super) fn saved(place: &Place, plan: &Plan) -> Saved {
 
 /// A command as it is typed: words with blanks or other special characters in quotes.
 pub(super) fn typed(words: &[&str]) -> String {
-    shlex::try_join(words.iter().copied()).unwrap_or_else(|_| words.join(" "))
+    words.iter().map(|text| word(text)).collect::<Vec<_>>().join(" ")
 }
 
 /// The command that applies an environment, with a plan where one is named.

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::deploy::{Destination, Place};
-use crate::bundle::Scope;
+use crate::bundle::{Deployed, Digest, Scope};
 use crate::compile::desired::protection;
 use crate::plan::relocation::{self, Former};
 use crate::serials::Own;
@@ -22,6 +22,7 @@ struct Candidate {
     scope: Scope,
     protection: Value,
     known: Option<(u64, usize)>,
+    history: Option<(String, Option<Digest>)>,
 }
 
 /// The other targets that an environment had. `own` is the one that the workspace names now.
@@ -30,7 +31,8 @@ pub(super) fn find(place: &Place, own: &Value, seen: Option<&Own>) -> Vec<Former
     if let Some(seen) = seen {
         let trust = serde_json::json!({"target": seen.target, "protected": seen.protected, "guards": seen.guards});
         let known = Some((seen.serial, seen.connections));
-        candidates.push(Candidate { scope: place.scope.clone(), protection: trust, known });
+        let history = Some((seen.lineage.clone(), seen.digest.clone()));
+        candidates.push(Candidate { scope: place.scope.clone(), protection: trust, known, history });
     }
     let committed = ["HEAD", "HEAD^1"].into_iter().filter_map(|revision| settings(place, revision));
     for candidate in committed {
@@ -52,7 +54,7 @@ pub(super) fn is_history_there(place: &Place) -> bool {
 
 /// Looks at the target. `None` where the memory or the commit names none that can be.
 fn former(place: &Place, candidate: Candidate) -> Option<Former> {
-    let Candidate { scope, protection, known } = candidate;
+    let Candidate { scope, protection, known, history } = candidate;
     let destination = Destination::own(Target::from_json(&protection["target"])?);
     let opened = destination.open(&place.session, &scope, None).map_err(|failure| failure.message);
     let named = opened.as_ref().map_or_else(|_| destination.named().to_owned(), |target| target.describe());
@@ -63,10 +65,12 @@ fn former(place: &Place, candidate: Candidate) -> Option<Former> {
         Ok(None) => (None, known.map(|_| "nothing is deployed there any more".to_owned())),
         Err(why) => (None, Some(why)),
     };
-    let of = |found: &crate::bundle::Deployed| (found.manifest.serial, found.manifest.connections.len());
+    let of = |found: &Deployed| (found.manifest.serial, found.manifest.connections.len());
+    let lived = |found: &Deployed| (found.manifest.lineage.clone(), Some(found.digest.clone()));
     Some(Former {
         target: named,
         known: found.as_ref().map(of).or(known),
+        history: found.as_ref().map(lived).or(history),
         protection: found.as_ref().map_or(protection, |found| relocation::protection(&found.manifest.trust)),
         deployed: found,
         unread,
@@ -82,7 +86,7 @@ fn settings(place: &Place, revision: &str) -> Option<Candidate> {
     workspace.environments.get(environment)?;
     let id = workspace.root.settings.id.unwrap_or_default().to_string();
     let scope = Scope { workspace: id, ..place.scope.clone() };
-    Some(Candidate { scope, protection: protection(&workspace, &place.at), known: None })
+    Some(Candidate { scope, protection: protection(&workspace, &place.at), known: None, history: None })
 }
 
 /// A revision of which only the settings of the workspace and its environments are read.

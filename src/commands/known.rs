@@ -9,7 +9,7 @@ use crate::model::record::Desired;
 use crate::plan::guards::is_protected_block;
 use crate::plan::relocation::Former;
 use crate::serials::{Lineage, Seen, Spot};
-use crate::targets::deployed;
+use crate::targets::{deployed, previous};
 use crate::ui::Ui;
 
 impl Place {
@@ -18,11 +18,32 @@ impl Place {
     /// # Errors
     /// It can't be read, is damaged, is older, or of another lineage.
     pub(super) fn deployed(&self, ui: &Ui) -> Result<Option<Deployed>, Failure> {
-        let found = deployed(&*self.target, &self.scope).map_err(|error| failed(&error))?;
-        if let Some(found) = &found {
-            self.judge(&found.manifest, ui)?;
+        Ok(self.look(true, ui)?.0)
+    }
+
+    /// What is deployed, and what was at the targets that the environment had before, where that is in question.
+    /// `by_word`: that the operator names its lineage makes this the environment's target, and not the next apply alone.
+    ///
+    /// # Errors
+    /// As [`Place::deployed`].
+    pub(super) fn look(&self, by_word: bool, ui: &Ui) -> Result<(Option<Deployed>, Vec<Former>), Failure> {
+        // The memory first: what it has seen by then can't be newer than a head that is read later.
+        let seen = self.seen();
+        let read = || deployed(&*self.target, &self.scope).map_err(|error| failed(&error));
+        let Some(found) = read()? else { return Ok((None, Vec::new())) };
+        let failure = match self.judge(&found, &seen, by_word, ui) {
+            Ok(formers) => return Ok((Some(found), formers)),
+            Err(failure) => failure,
+        };
+        // Somebody may have applied between the two.
+        let again = self.seen();
+        match read()? {
+            Some(now) if now.digest != found.digest || again != seen => {
+                let formers = self.judge(&now, &again, by_word, ui)?;
+                Ok((Some(now), formers))
+            }
+            _ => Err(failure),
         }
-        Ok(found)
     }
 
     /// What is deployed, where a command needs it.
@@ -62,6 +83,10 @@ impl Place {
     pub(super) fn lost(&self) -> Option<String> {
         let seen = self.seen();
         let (lineage, serial) = seen.at(&self.address)?;
+        // The first apply of somebody else may have come between: that is a race, which the swap of the head settles.
+        if matches!(self.target.read_head(), Ok(Some(_))) {
+            return None;
+        }
         let here = self.target.describe();
         Some(format!(
             "nothing is deployed at {here}, where serial {serial} of lineage {lineage} was seen before: its head is gone"
@@ -76,8 +101,7 @@ impl Place {
 
     /// Remembers what an apply or a rollback put in force.
     pub(super) fn remember(&self, applied: &Applied, desired: &Desired) {
-        let (serial, count) = (applied.head.serial, desired.records.len());
-        self.seen().remember(self.spot(), &applied.lineage, serial, count, &desired.trust);
+        self.seen().remember(self.spot(), &applied.lineage, &applied.head, desired.records.len(), &desired.trust);
     }
 
     /// The memory of this environment.
@@ -94,7 +118,9 @@ impl Place {
         self.own.as_ref().map_or_else(Vec::new, |own| super::formers::find(self, own, self.seen().own()))
     }
 
-    fn judge(&self, manifest: &Manifest, ui: &Ui) -> Result<(), Failure> {
+    /// Gives what was at the targets before, unless the memory knows this one as the environment's.
+    fn judge(&self, found: &Deployed, seen: &Seen, by_word: bool, ui: &Ui) -> Result<Vec<Former>, Failure> {
+        let manifest = &found.manifest;
         let (serial, lineage, here) = (manifest.serial, &manifest.lineage, self.target.describe());
         let refuse = |told: &str, help: &str| {
             let told = format!("serial {serial} is deployed at {here}, {told}");
@@ -115,7 +141,7 @@ impl Place {
                 "find out who wrote the target; a restored backup is accepted with its own number",
             );
         }
-        let mut seen = self.seen();
+        let formers = if seen.is_settled(self.spot()) { Vec::new() } else { self.formers() };
         let standing = seen.standing(self.spot(), manifest);
         let accept = format!(
             "find out who wrote the target; if that history was begun on purpose, `--lineage {lineage}` accepts it"
@@ -131,8 +157,11 @@ impl Place {
                     &accept,
                 );
             }
-            Lineage::First if !is_pinned => self.first_seen(manifest, &accept, ui)?,
-            _ => {}
+            Lineage::Known => {}
+            _ => self.continues(found, &formers, &accept)?,
+        }
+        if standing.lineage == Lineage::First && !is_pinned {
+            self.first_seen(manifest, ui);
         }
         if let (Some(highest), None) = (standing.older_than, self.pins.min_serial) {
             return refuse(
@@ -140,24 +169,52 @@ impl Place {
                 &format!("if a backup was restored on purpose, `--min-serial {serial}` accepts it"),
             );
         }
-        seen.remember(self.spot(), lineage, serial, manifest.connections.len(), &manifest.trust);
-        Ok(())
+        // A move is one until it is applied, so that every plan shows it, and none that is turned down leaves a mark.
+        let is_settled = formers.is_empty() || (by_word && is_pinned);
+        if !is_settled && standing.lineage != Lineage::Known {
+            return Ok(formers);
+        }
+        let spot = Spot { own: self.own.as_ref().filter(|_| is_settled), ..self.spot() };
+        let mut now = self.seen();
+        // Another command may have seen a newer one meanwhile.
+        if self.pins.min_serial.is_some() || now.standing(spot, manifest).older_than.is_none() {
+            now.remember(spot, lineage, &found.head(), manifest.connections.len(), &manifest.trust);
+        }
+        Ok(formers)
     }
 
-    /// What nobody here has seen before is trusted, which is said where it matters; unless Git knows better.
-    fn first_seen(&self, manifest: &Manifest, accept: &str, ui: &Ui) -> Result<(), Failure> {
+    /// Where an environment moves to a target that holds something already: refuses what does not go on with what was
+    /// deployed before, unless the operator names its lineage, and that is another.
+    fn continues(&self, found: &Deployed, formers: &[Former], accept: &str) -> Result<(), Failure> {
+        let Manifest { lineage, serial, .. } = &found.manifest;
+        let older = |at: &Deployed| previous(&*self.target, at).ok().flatten();
+        let is_pinned = self.pins.lineages.contains(lineage);
+        let held = |former: &&Former| former.is_continued(found, older) || (is_pinned && !former.is_of(lineage));
+        let (held, strange): (Vec<&Former>, Vec<&Former>) = formers.iter().partition(held);
+        let Some(former) = strange.iter().find(|former| former.is_deployed() || held.is_empty()) else {
+            return Ok(());
+        };
+        let here = self.target.describe();
+        let moved = format!(
+            "the workspace sent `{}` to {} and sends it to {here} now, where serial {serial}",
+            self.at,
+            former.describe()
+        );
+        let (told, help) = match former.is_of(lineage) {
+            true => (
+                format!(
+                    "{moved} of lineage {lineage} is deployed, which is not what was deployed there, nor follows it"
+                ),
+                "find out who wrote the target; copy there what is deployed, or deploy to an empty one",
+            ),
+            false => (format!("{moved} of another lineage, {lineage}, is deployed"), accept),
+        };
+        Err(Failure::new(told).exit(Exit::Integrity).help(help))
+    }
+
+    /// What nobody here has seen before is trusted, which is said where it matters.
+    fn first_seen(&self, manifest: &Manifest, ui: &Ui) {
         let (serial, lineage, here) = (manifest.serial, &manifest.lineage, self.target.describe());
-        let formers = self.formers();
-        let moved = |former: &&Former| former.deployed.as_ref().is_none_or(|old| old.manifest.lineage != *lineage);
-        if let Some(former) = formers.iter().find(moved) {
-            let told = format!(
-                "the workspace sent `{}` to {} and sends it to {here} now, where serial {serial} of another lineage, \
-                 {lineage}, is deployed",
-                self.at,
-                former.describe()
-            );
-            return Err(Failure::new(told).exit(Exit::Integrity).help(accept));
-        }
         if self.is_told(is_protected_block(&manifest.trust)) {
             let git = match self.own.is_none() || super::formers::is_history_there(self) {
                 true => "",
@@ -169,7 +226,6 @@ impl Place {
                 self.at
             ));
         }
-        Ok(())
     }
 
     /// Whether it matters that a lineage is new here: not in a folder of the workspace that nothing protects.

@@ -271,7 +271,7 @@ impl Plan {
             Some(Base::Deployed { desired, .. }) => {
                 // A manifest that says one digest and holds other records is not believed.
                 let same = *desired == self.desired && self.changes.is_empty() && self.trust.is_empty();
-                same && self.volatile.is_empty()
+                same && self.volatile.is_empty() && self.moved.is_empty()
             }
             Some(Base::Revision { desired, .. }) => *desired == self.desired,
             None => false,

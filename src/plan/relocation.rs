@@ -1,8 +1,9 @@
 //! An environment that the workspace sends to another target than before: what was deployed where it was, held against what
 //! is to be deployed.
 //!
-//! The new target holds nothing, so that a plan against it would show new connections only: neither those that are gone,
-//! nor what was protected, nor a secret that is sent elsewhere. What was deployed before answers all of that.
+//! A new target that holds nothing makes everything new: a plan against it shows neither the connections that are gone, nor
+//! what was protected, nor a secret that is sent elsewhere. One that holds something may hold what a stranger made up, with
+//! the lineage and serial that everybody can read. What was deployed before answers all of that.
 
 use serde_json::{Value, json};
 
@@ -10,8 +11,11 @@ use super::guards::{self, Refusal, lifted};
 use super::leaves::diff;
 use super::trust::{self, TrustChange};
 use super::{Before, Places, Plan, pairs};
-use crate::bundle::Deployed;
+use crate::bundle::{Deployed, Digest};
 use crate::model::record::Desired;
+
+/// How many applies may lie between what was deployed at one target and what is at the next.
+const MAX_STEPS: usize = 1000;
 
 /// What an environment had at another target.
 pub struct Former {
@@ -23,6 +27,8 @@ pub struct Former {
     pub unread: Option<String>,
     /// The serial and the number of connections, by memory where it can't be read.
     pub known: Option<(u64, usize)>,
+    /// The lineage and the digest of the manifest, by memory where it can't be read.
+    pub history: Option<(String, Option<Digest>)>,
     /// `target`, `protected` and `guards`, as they are deployed, remembered or committed.
     pub protection: Value,
 }
@@ -53,6 +59,29 @@ impl Former {
     /// Whether something is deployed there, or nobody knows.
     pub fn is_deployed(&self) -> bool {
         self.known.is_some() || self.unread.is_some()
+    }
+
+    /// Whether what is deployed at another target goes on with what was deployed here: it is that very manifest, or
+    /// follows it; `older` gives the manifest before one. That they are of one lineage proves nothing.
+    pub fn is_continued(&self, by: &Deployed, older: impl Fn(&Deployed) -> Option<Deployed>) -> bool {
+        let Some((lineage, Some(digest))) = &self.history else { return false };
+        if by.manifest.lineage != *lineage {
+            return false;
+        }
+        let mut at = by.clone();
+        for _ in 0..MAX_STEPS {
+            if at.digest == *digest || at.manifest.previous.as_ref() == Some(digest) {
+                return true;
+            }
+            let Some(before) = older(&at) else { return false };
+            at = before;
+        }
+        false
+    }
+
+    /// Whether it is known to have had this lineage.
+    pub fn is_of(&self, lineage: &str) -> bool {
+        self.history.as_ref().is_some_and(|(own, _)| own == lineage)
     }
 
     /// Whether its environment was protected there.

@@ -1,8 +1,10 @@
 //! Guards, protection and targets that the branch which needs them gone takes away.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
+use tieline::bundle::{Digest, Head, Manifest};
 
 use crate::peers::Server;
 use crate::secrets::commit;
@@ -244,6 +246,114 @@ fn a109_a_target_that_was_prepared_is_not_taken_for_the_old_one() {
             assert_eq!(ended.code, 5, "{command:?}: {ended:?}");
             assert!(ended.stderr.contains("lineage"), "{ended:?}");
         }
+    }
+}
+
+/// The manifest that is in force in a target.
+fn in_force(target: &Path) -> Manifest {
+    let head: Value = serde_json::from_slice(&fs::read(target.join("environments/prod/head.json")).unwrap()).unwrap();
+    let hex = head["manifest"].as_str().unwrap().strip_prefix("sha256:").unwrap();
+    Manifest::parse(&fs::read(target.join(format!("manifests/{hex}.json"))).unwrap()).unwrap()
+}
+
+/// Puts a manifest in force that nobody applied: whoever writes a folder can.
+fn forge(target: &Path, manifest: &Manifest) {
+    let bytes = manifest.bytes().unwrap();
+    let head = Head { manifest: Digest::of(&bytes), serial: manifest.serial };
+    fs::write(target.join(format!("manifests/{}.json", head.manifest.hex())), &bytes).unwrap();
+    fs::write(target.join("environments/prod/head.json"), head.bytes().unwrap()).unwrap();
+}
+
+/// A protected environment, a branch that sends it to `out` without its protection and connections, and what the branch
+/// would have deployed there already.
+fn moved_to_a_made_up_target() -> (Shell, Manifest, Manifest) {
+    let shell = applied("protected: true\n");
+    let old = in_force(&shell.folder.join("dist"));
+    set(&shell, &["protected"], "target: {path: out}\n");
+    delete(&shell, 0..6);
+    commit(&shell, "a pull request, merged");
+    let attacker = Shell::example("quickstart").with_demo_identity();
+    set(&attacker, &[], "target: {path: out}\n");
+    attacker.ok(&["apply", "prod", "--yes"]);
+    let theirs = in_force(&attacker.folder.join("out"));
+    copy(&attacker.folder.join("out"), &shell.folder.join("out"));
+    (shell, old, theirs)
+}
+
+#[test]
+fn a109_a_forged_head_of_the_same_lineage_is_not_the_old_target() {
+    let (shell, old, theirs) = moved_to_a_made_up_target();
+    let out = shell.folder.join("out");
+    // Lineage and serial are what `history` and every plan say.
+    for serial in [old.serial, old.serial + 7] {
+        forge(&out, &Manifest { lineage: old.lineage.clone(), serial, ..theirs.clone() });
+        let before = tree(&out);
+        for shell in [ci(&shell), operator(&shell)] {
+            for command in [
+                &["plan", "prod"][..],
+                &["apply", "prod", "--yes"],
+                &["apply", "prod", "--yes", "--initial"],
+                &["apply", "prod", "--yes", "--lineage", &old.lineage],
+                &["verify", "prod", "--lineage", &old.lineage],
+                &["verify", "prod"],
+                &["rollback", "prod", "--yes"],
+                &["status"],
+            ] {
+                let ended = shell.run(command);
+                assert_eq!(ended.code, 5, "{command:?}: {ended:?}");
+                assert!(ended.stderr.contains("which is not what was deployed there, nor follows it"), "{ended:?}");
+            }
+        }
+        assert!(before == tree(&out));
+    }
+}
+
+#[test]
+fn a109_a_head_that_says_what_it_follows_is_held_against_the_old_target() {
+    let (shell, old, theirs) = moved_to_a_made_up_target();
+    let out = shell.folder.join("out");
+    // The digest of what is deployed is no secret either.
+    let previous = Some(Digest::of(&old.bytes().unwrap()));
+    forge(&out, &Manifest { lineage: old.lineage.clone(), serial: old.serial + 1, previous, ..theirs });
+    for shell in [ci(&shell), operator(&shell)] {
+        for _ in 0..2 {
+            let plan = shell.ok(&["plan", "prod"]).stdout;
+            assert!(plan.contains("(serial 1, 8 connections); this plan deploys to"), "{plan}");
+            assert!(plan.contains("6 connections of what is deployed there are not in this plan"), "{plan}");
+            assert!(plan.contains("protected: true -> false"), "{plan}");
+            assert!(plan.contains("it lifts `protected` and moves the target"), "{plan}");
+        }
+        for more in [&[][..], &["--allow-delete", "6"], &["--lineage", &old.lineage]] {
+            let before = tree(&out);
+            let ended = shell.run(&[&["apply", "prod", "--yes"], more].concat());
+            assert_eq!(ended.code, 4, "{more:?}: {ended:?}");
+            assert!(ended.stderr.contains("it lifts `protected` and moves the target"), "{ended:?}");
+            assert!(before == tree(&out));
+        }
+    }
+}
+
+#[test]
+fn a109_a_target_that_was_copied_goes_on() {
+    for with_memory in [false, true] {
+        let shell = applied("protected: true\n");
+        copy(&shell.folder.join("dist"), &shell.folder.join("out"));
+        set(&shell, &[], "target: {path: out}\n");
+        commit(&shell, "moved");
+        let shell = if with_memory { operator(&shell) } else { ci(&shell) };
+        // As often as it is planned, until it is applied.
+        for _ in 0..2 {
+            let plan = shell.ok(&["plan", "prod"]).stdout;
+            assert!(plan.contains("(serial 1, 8 connections); this plan deploys to"), "{plan}");
+        }
+        let moved = shell.ok(&["apply", "prod", "--yes"]);
+        assert!(moved.stdout.contains("this plan deploys to"), "{moved:?}");
+        assert!(moved.stderr.contains("applied serial 2"), "{moved:?}");
+        let again = shell.ok(&["apply", "prod", "--yes"]);
+        assert!(again.stderr.contains("nothing to do") && !again.stdout.contains("this plan deploys to"), "{again:?}");
+        shell.ok(&["verify", "prod"]);
+        // Another machine that saw the old one alone goes on as well.
+        ci(&shell).ok(&["verify", "prod"]);
     }
 }
 

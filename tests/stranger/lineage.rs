@@ -244,3 +244,33 @@ fn a82_a_manifest_of_another_history_is_not_one_of_this() {
         assert!(ended.stderr.contains("the history is damaged: serial 3 does not follow"), "{ended:?}");
     }
 }
+
+#[test]
+fn e07_of_two_applies_with_one_memory_the_loser_is_told_of_a_race() {
+    let shell = quickstart();
+    let second = shell.everything().join("second");
+    copy(&shell.folder, &second);
+    let dist = shell.everything().join("dist");
+    // From the first apply on; both at a target outside, since each clone is another folder.
+    for round in 1..=6 {
+        retries(&shell, round);
+        let text = shell.read("connections/hubspot.yaml").replace("title: ", "title: Second ");
+        fs::write(second.join("connections/hubspot.yaml"), text).unwrap();
+        let apply = |folder: &Path| {
+            let initial: &[&str] = if round == 1 { &["--initial"] } else { &[] };
+            let at = ["-C", folder.to_str().unwrap(), "apply", "prod", "--yes", "--target", dist.to_str().unwrap()];
+            shell.run(&[&at[..], initial].concat())
+        };
+        let ended = std::thread::scope(|scope| {
+            let one = scope.spawn(|| apply(&shell.folder));
+            let two = scope.spawn(|| apply(&second));
+            [one.join().unwrap(), two.join().unwrap()]
+        });
+        let mut codes = ended.each_ref().map(|ended| ended.code);
+        codes.sort_unstable();
+        // Of two first ones, the later may find that there is something already, which `--initial` denies.
+        let allowed: &[[i32; 2]] = if round == 1 { &[[0, 3], [0, 4]] } else { &[[0, 3], [0, 0]] };
+        assert!(allowed.contains(&codes), "{round}: {ended:?}");
+    }
+    shell.ok(&["verify", "prod", "--target", dist.to_str().unwrap()]);
+}
