@@ -61,14 +61,19 @@ impl<'a> Acceptance<'a> {
         Judged { accepted, standing, shown: shown.to_owned() }
     }
 
-    /// Whose signature the commit has that brought a file's data key.
+    /// Whose signature the commits have that brought a file's data key.
     fn signer(&self, file: &Encrypted<'_>, path: &Path, format: Format) -> Option<String> {
         self.signers.as_ref()?;
-        self.signed(&commit_of(file, path, format)?)
+        self.deciding(&commits_of(file, path, format)?)?.1
     }
 
-    /// The allowed signer of a commit.
-    pub(super) fn signed(&self, commit: &Brought) -> Option<String> {
+    /// Of the commits that brought a data key, the first that no allowed signer signed, else the last and its signer.
+    pub(super) fn deciding<'b>(&self, commits: &'b [Brought]) -> Option<(&'b Brought, Option<String>)> {
+        let mut signed = commits.iter().map(|commit| (commit, self.signed(commit)));
+        signed.clone().find(|(_, signer)| signer.is_none()).or_else(|| signed.next_back())
+    }
+
+    fn signed(&self, commit: &Brought) -> Option<String> {
         let (signers, signature) = (self.signers.as_ref()?, commit.signature.as_ref()?);
         let time = jiff::Timestamp::from_second(commit.time).ok()?;
         let signer = signers.verify_for(COMMITS, &signature.armored, &signature.payload, time);
@@ -76,13 +81,18 @@ impl<'a> Acceptance<'a> {
     }
 }
 
-/// The commit that brought the data key of a file as it stands now.
-pub(super) fn commit_of(file: &Encrypted<'_>, path: &Path, format: Format) -> Option<Brought> {
+/// The commits that brought the data key of a file as it stands now.
+pub(super) fn commits_of(file: &Encrypted<'_>, path: &Path, format: Format) -> Option<Vec<Brought>> {
     let same = |text: &str| Encrypted::parse_as(text, format).is_ok_and(|other| same_entries(&other, file));
     brought(path, &same)
 }
 
 impl Judged {
+    /// Whether another version of the file, of the other side of a merge, is the last that was written or accepted here.
+    pub(super) fn remembers(&self, text: &str, format: Format) -> bool {
+        Encrypted::parse_as(text, format).is_ok_and(|file| self.accepted.standing(&file) != Standing::Foreign)
+    }
+
     /// Whether everything is to be encrypted under a new data key.
     pub(super) fn renew(&self) -> bool {
         self.standing != Standing::Accepted

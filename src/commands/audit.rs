@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::acceptance::{Acceptance, commit_of};
+use super::acceptance::{Acceptance, commits_of};
 use super::{Cli, Exit, Failure, Session};
 use crate::compile;
 use crate::diagnostic::has_errors;
@@ -119,8 +119,9 @@ fn unaccepted(session: &Session) -> Result<Option<Vec<Row>>, Failure> {
             return Ok(None);
         }
         if judged.standing == Standing::Foreign {
-            let brought = commit_of(&encrypted, &path, Format::Yaml);
-            rows.push(audit::unaccepted(workspace, layer, brought.as_ref()));
+            let commits = commits_of(&encrypted, &path, Format::Yaml);
+            let brought = commits.as_ref().and_then(|commits| acceptance.deciding(commits)).map(|(commit, _)| commit);
+            rows.push(audit::unaccepted(workspace, layer, brought));
         }
     }
     Ok(Some(rows))

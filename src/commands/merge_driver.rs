@@ -6,8 +6,11 @@ use super::acceptance::{Acceptance, location, tell_access};
 use super::session::Keys;
 use super::{Cli, Exit, Failure, Session};
 use crate::diagnostic::{listed, word};
+use crate::reporters::text::visible;
 use crate::secret::Secret;
-use crate::secrets::merge::{Conflict, How, Sides, merge};
+use crate::secrets::NameOf;
+use crate::secrets::accepted::Standing;
+use crate::secrets::merge::{Conflict, How, Merged, Sides, Stands, merge};
 use crate::secrets::recipients::name_of;
 use crate::sops::Format;
 use crate::ui::Ui;
@@ -21,27 +24,25 @@ use crate::world::{System, World, git};
 /// exit code is 1 then, which Git takes for a conflict.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The common ancestor (%O)
-    #[arg(value_name = "BASE", required_unless_present = "install")]
-    base: Option<PathBuf>,
-    /// Ours (%A), which the result is written to
-    #[arg(value_name = "OURS", required_unless_present = "install")]
-    ours: Option<PathBuf>,
-    /// Theirs (%B)
-    #[arg(value_name = "THEIRS", required_unless_present = "install")]
-    theirs: Option<PathBuf>,
-    /// The file's name in the repository (%P), for messages
-    #[arg(value_name = "PATH")]
-    path: Option<String>,
+    /// The common ancestor (%O); ours (%A), which the result is written to; theirs (%B); the file's name in the repository (%P)
+    // What follows the first is no option: whoever may name a file would choose ours.
+    #[arg(
+        value_names = ["BASE", "OURS", "THEIRS", "PATH"],
+        num_args = 3..=4,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        required_unless_present = "install"
+    )]
+    files: Vec<PathBuf>,
     /// Tell Git of this clone to use it
-    #[arg(long, conflicts_with = "base")]
+    #[arg(long, conflicts_with = "files")]
     install: bool,
     #[command(flatten)]
     keys: Keys,
 }
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
-    let (Some(base), Some(ours), Some(theirs)) = (&args.base, &args.ours, &args.theirs) else {
+    let [base, ours, theirs, path @ ..] = &*args.files else {
         return install(cli, ui);
     };
     let read = |path: &Path| -> Result<Secret<String>, Failure> {
@@ -49,7 +50,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     };
     let (base, mine, other) = (read(base)?, read(ours)?, read(theirs)?);
     let world = System::new(".");
-    let path = args.path.clone().unwrap_or_else(|| ours.display().to_string());
+    let path = path.first().unwrap_or(ours).display().to_string();
     let file = disk::absolute(&cli.directory.clone().unwrap_or_default().join(&path));
     // Names of recipients, if this is a workspace that can be read amid the merge.
     let session = file.parent().and_then(|folder| Session::at(folder).ok());
@@ -59,7 +60,15 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let sides = Sides { base: base.expose(), ours: mine.expose(), theirs: other.expose() };
     let mut judged =
         Acceptance::new(&world, &file)?.judge(location(&file), &file, (mine.expose(), Format::Yaml), &path);
-    let how = How { path: &path, identities: &found.identities, keep: !judged.renew(), time: &time, name_of: &names };
+    let how = How {
+        path: &path,
+        identities: &found.identities,
+        keep: !judged.renew(),
+        ours_count: judged.standing != Standing::Foreign,
+        theirs_count: judged.remembers(other.expose(), Format::Yaml),
+        time: &time,
+        name_of: &names,
+    };
     let merged = merge(&sides, &how).map_err(|error| {
         let failure = Failure::new(format!("{}: not merged: {}", error.path, error.reason));
         let theirs = format!("MERGE_HEAD:{path}");
@@ -70,21 +79,40 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         .map_err(|error| Failure::new(format!("can't write {}: {error}", ours.display())))?;
     judged.written(Some(mine.expose()), &merged.text, Format::Yaml, ui);
     let named = |keys: &[String]| keys.iter().map(|key| names(key).unwrap_or_else(|| key.clone())).collect::<Vec<_>>();
-    tell_access(&path, &[], &named(&merged.leavers), ui);
-    let shown = |names: &[String]| listed(names.iter().map(String::as_str), 24);
-    if !merged.newcomers.is_empty() {
-        let newcomers = shown(&named(&merged.newcomers));
-        ui.say(&format!("{path}: theirs says that it is sealed to {newcomers} too; the merged file is not"));
-        ui.say("  if the settings name them, `tieline recipients check` tells, and `tieline recipients add NAME` seals to them");
-    }
+    tell_access(&path, &named(&merged.newcomers), &named(&merged.leavers), ui);
     if !merged.taken.is_empty() {
-        ui.say(&format!("{path}: {} from theirs", shown(&merged.taken)));
+        ui.say(&format!("{path}: {} from theirs", listed(merged.taken.iter().map(String::as_str), 24)));
     }
+    tell_left_out(&path, &merged, &names, ui);
+    tell_conflicts(&path, &merged, ui);
+    // Who was left out is told where nobody may look: so Git doesn't commit, and somebody does.
+    Ok(if merged.conflicts.is_empty() && merged.left_out.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+/// Says who came on a side that doesn't count.
+fn tell_left_out(path: &str, merged: &Merged, name_of: &NameOf<'_>, ui: &Ui) {
+    for (key, stands) in &merged.left_out {
+        let named = name_of(key).map_or_else(|| key.clone(), |name| format!("{name} ({key})"));
+        let place = match stands {
+            Stands::Ours => "only in ours, which was",
+            Stands::Theirs => "only in theirs, which was",
+            Stands::Both => "in both sides but not in their common ancestor, and neither was",
+        };
+        ui.say(&format!("{path}: `{}` stands {place} not written or accepted here: not sealed to it", visible(&named)));
+    }
+    if !merged.left_out.is_empty() {
+        ui.say("  `git add` the file if that is right; if it is a colleague, `tieline recipients add NAME` before");
+        ui.say("  or `git merge --abort`, `tieline recipients accept` on the branch that names them, and merge again");
+    }
+}
+
+/// Says what both sides changed.
+fn tell_conflicts(path: &str, merged: &Merged, ui: &Ui) {
     if merged.conflicts.is_empty() {
-        return Ok(Exit::Done);
+        return;
     }
-    let conflicts: Vec<String> = merged.conflicts.iter().map(|(name, _)| name.clone()).collect();
-    ui.say(&format!("{path}: both sides changed {}", shown(&conflicts)));
+    let conflicts: Vec<&str> = merged.conflicts.iter().map(|(name, _)| &**name).collect();
+    ui.say(&format!("{path}: both sides changed {}", listed(conflicts.into_iter(), 24)));
     for (name, conflict) in &merged.conflicts {
         ui.say(&match conflict {
             Conflict::BothChanged => {
@@ -97,14 +125,13 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         });
     }
     ui.say("  set the right one, `tieline secret unset NAME__theirs`, then `git add` the file");
-    Ok(Exit::Failed)
 }
 
 fn install(cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let folder = cli.directory.clone().unwrap_or_else(|| PathBuf::from("."));
     let settings = [
         ("merge.tieline.name", "secrets files, by their values"),
-        ("merge.tieline.driver", "tieline merge-driver %O %A %B %P"),
+        ("merge.tieline.driver", "tieline merge-driver -- %O %A %B %P"),
     ];
     git::configure(&folder, &settings)
         .map_err(|why| Failure::new(why).help("run it in a clone, or `git config` the two keys yourself"))?;

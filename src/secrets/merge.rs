@@ -30,11 +30,23 @@ pub struct Merged {
     pub conflicts: Vec<(String, Conflict)>,
     /// Names that came from theirs.
     pub taken: Vec<String>,
-    /// Recipients of theirs alone: the merged file is not sealed to them. A block says what somebody wrote into it; who is to
-    /// open a file stands in the settings, which are reviewed.
+    /// Recipients that one of the sides did not have, and the merged file has.
     pub newcomers: Vec<String>,
     /// Recipients of ours who left on theirs: the merged file is no longer sealed to them.
     pub leavers: Vec<String>,
+    /// Recipients that came on a side which does not count, and where they stand: the merged file is not sealed to them.
+    pub left_out: Vec<(String, Stands)>,
+}
+
+/// Which sides have a recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stands {
+    /// Ours alone.
+    Ours,
+    /// Theirs alone.
+    Theirs,
+    /// Both, and the common ancestor has not.
+    Both,
 }
 
 /// What two sides did to one value.
@@ -58,6 +70,11 @@ pub struct How<'h> {
     pub identities: &'h Identities,
     /// Ours may keep its data key: nobody else made it.
     pub keep: bool,
+    /// Who came on our side is sealed to: its entries are the operator's own, or accepted. A block says what somebody wrote
+    /// into it, and what comes from the other side would be sealed to that.
+    pub ours_count: bool,
+    /// The same of theirs.
+    pub theirs_count: bool,
     /// The time of writing: RFC 3339, whole seconds, `Z`.
     pub time: &'h str,
     /// Names for people.
@@ -94,11 +111,13 @@ pub fn merge(sides: &Sides<'_>, how: &How<'_>) -> Result<Merged, Unopened> {
     let theirs_scope = other.get(SCOPE).map(|scope| Secret::new(scope.expose().clone()));
     let (actions, conflicts, taken) = resolve(&old, &mine, other);
     let (now, other) = (recipients(&ours), recipients(&theirs));
-    // Who left on their side leaves. Who came there does not come by this: nobody is sealed to for being named in a block.
-    let wanted: BTreeSet<String> =
-        now.iter().filter(|key| other.contains(*key) || !base.contains(*key)).cloned().collect();
-    let newcomers = other.difference(&now).filter(|key| !base.contains(*key)).cloned().collect();
-    let leavers = now.difference(&wanted).cloned().collect();
+    let (wanted, left_out) = sealed_to(&base, (&now, how.ours_count), (&other, how.theirs_count));
+    if wanted.is_empty() {
+        return Err(for_nobody(path));
+    }
+    let newcomers = wanted.iter().filter(|key| !now.contains(*key) || !other.contains(*key)).cloned().collect();
+    let left = |key: &&String| !wanted.contains(*key) && left_out.iter().all(|(out, _)| out != *key);
+    let leavers = now.iter().filter(left).cloned().collect();
     let to: Vec<Recipient> =
         wanted.iter().map(|key| key.parse()).collect::<Result<_, SopsError>>().map_err(|e| failed(&e))?;
     let entries = |file: &Encrypted<'_>| file.metadata().entries.clone();
@@ -137,7 +156,43 @@ pub fn merge(sides: &Sides<'_>, how: &How<'_>) -> Result<Merged, Unopened> {
             }
         }
     };
-    Ok(Merged { text, conflicts, taken, newcomers, leavers })
+    Ok(Merged { text, conflicts, taken, newcomers, leavers, left_out })
+}
+
+/// Whom the merged file is sealed to, and who is left out. A side is its recipients, and whether who came there counts.
+fn sealed_to(
+    base: &BTreeSet<String>,
+    ours: (&BTreeSet<String>, bool),
+    theirs: (&BTreeSet<String>, bool),
+) -> (BTreeSet<String>, Vec<(String, Stands)>) {
+    let (mut wanted, mut left_out) = (BTreeSet::new(), Vec::new());
+    for key in ours.0.union(theirs.0) {
+        let stands = match (ours.0.contains(key), theirs.0.contains(key)) {
+            (true, true) => Stands::Both,
+            (true, false) => Stands::Ours,
+            (false, _) => Stands::Theirs,
+        };
+        let counts = (ours.1 && stands != Stands::Theirs) || (theirs.1 && stands != Stands::Ours);
+        // Without an ancestor there is nothing that both could have it from.
+        let known = base.contains(key) || (base.is_empty() && stands == Stands::Both);
+        match (known, stands) {
+            (true, Stands::Both) => drop(wanted.insert(key.clone())),
+            // Who left on one side leaves.
+            (true, _) => {}
+            (false, _) if counts => drop(wanted.insert(key.clone())),
+            (false, _) => left_out.push((key.clone(), stands)),
+        }
+    }
+    (wanted, left_out)
+}
+
+fn for_nobody(path: &str) -> Unopened {
+    Unopened {
+        path: path.to_owned(),
+        reason: "the sides have no recipient in common that is to stay".into(),
+        help: "merge it by hand: `sops decrypt` both sides".into(),
+        integrity: false,
+    }
 }
 
 fn left_in_clear(path: &str, name: &str) -> Unopened {

@@ -1,8 +1,8 @@
-//! The commit that brought a file's present content to the branch that is checked out, and its signature.
+//! The commits that brought a file's present content to the branch that is checked out, and their signatures.
 //!
 //! Objects are read as they are stored; no program runs, and nothing is fetched.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use gix::ObjectId;
@@ -38,14 +38,14 @@ pub struct Signature {
 }
 
 /// The commit from which on every version of `file` in the checked-out branch is `same`: the one whose parents have other
-/// versions, or none.
+/// versions, or none. Behind it, in their order, the merges that went back to the version.
 ///
-/// Where a merge takes a version from its other side, that side's commit brought it; unless the first side had that version
-/// already and left it: then the merge went back to it.
+/// Where a merge takes a version from one side, that side's commit brought it; unless the other side had that version already
+/// and left it: then the merge brought it as well. Any of these may be a stranger's, whoever made the others.
 ///
 /// `None` outside of a repository, where the checked-out commit has no such version, or where the clone lacks the history
 /// that would tell.
-pub fn brought(file: &Path, same: &dyn Fn(&str) -> bool) -> Option<Brought> {
+pub fn brought(file: &Path, same: &dyn Fn(&str) -> bool) -> Option<Vec<Brought>> {
     let opened = Repository::around(file.parent()?).ok()?;
     let name = file.file_name()?.to_str()?;
     let below: Vec<&str> = opened.below().iter().map(String::as_str).chain([name]).collect();
@@ -61,25 +61,20 @@ pub fn brought(file: &Path, same: &dyn Fn(&str) -> bool) -> Option<Brought> {
             repository.find_commit(at).ok()?.parent_ids().map(|parent| parent.detach()).collect();
         let having = parents.iter().map(|parent| versions.has(*parent)).collect::<Option<Vec<bool>>>()?;
         let Some(next) = having.iter().position(|has| *has) else { break };
-        if next > 0 {
-            merges.push((at, parents[..next].to_vec()));
+        let others: Vec<ObjectId> = parents.iter().zip(&having).filter(|(_, has)| !**has).map(|(id, _)| *id).collect();
+        if !others.is_empty() {
+            merges.push((at, others));
         }
         at = parents[next];
         if count == MAX_COMMITS {
             return None;
         }
     }
-    for (merge, others) in merges {
-        // What can't be told counts as yes.
-        let left = |other: &ObjectId| {
-            repository.merge_base(at, *other).map_or(true, |base| base.is_some_and(|base| base.detach() == at))
-        };
-        if others.iter().any(left) {
-            at = merge;
-            break;
-        }
-    }
-    described(&repository.find_commit(at).ok()?)
+    let left = versions.left(merges.iter().flat_map(|(_, others)| others.clone()).collect());
+    // What can't be told counts as yes.
+    let went_back = |others: &[ObjectId]| left.as_ref().is_none_or(|left| others.iter().any(|id| left.contains(id)));
+    let merges = merges.iter().rev().filter(|(_, others)| went_back(others)).map(|(merge, _)| *merge);
+    std::iter::once(at).chain(merges).map(|id| described(&repository.find_commit(id).ok()?)).collect()
 }
 
 fn described(commit: &gix::Commit<'_>) -> Option<Brought> {
@@ -107,6 +102,33 @@ struct Versions<'v> {
 }
 
 impl Versions<'_> {
+    /// The commits, of all from `tips` back, that come after one that has the version. Which one doesn't matter: the same
+    /// version may have come in twice, as where a branch was squashed.
+    fn left(&mut self, tips: Vec<ObjectId>) -> Option<HashSet<ObjectId>> {
+        if tips.is_empty() {
+            return Some(HashSet::new());
+        }
+        let mut children: HashMap<ObjectId, Vec<ObjectId>> = HashMap::new();
+        let mut open = Vec::new();
+        for (count, commit) in self.repository.rev_walk(tips).all().ok()?.enumerate() {
+            let commit = commit.ok()?;
+            if count == MAX_COMMITS {
+                return None;
+            }
+            if self.has(commit.id)? {
+                open.push(commit.id);
+            }
+            for parent in commit.parent_ids() {
+                children.entry(parent.detach()).or_default().push(commit.id);
+            }
+        }
+        let mut left = HashSet::new();
+        while let Some(id) = open.pop() {
+            open.extend(children.remove(&id).into_iter().flatten().filter(|child| left.insert(*child)));
+        }
+        Some(left)
+    }
+
     /// Whether a commit has a version that is the same; `None` where the clone lacks the commit.
     fn has(&mut self, commit: ObjectId) -> Option<bool> {
         let mut tree = self.repository.find_commit(commit).ok()?.tree().ok()?;

@@ -113,8 +113,8 @@ fn a70_a_merge_seals_to_nobody_whom_a_branch_only_names() {
     set(&shell, "B", "prod", "2");
     commit(&shell, "main");
     let merged = git(&shell, &["merge", "-q", "-m", "m", "side"]);
-    assert_eq!(merged.code, 0, "{merged:#?}");
-    assert!(merged.stderr.contains("theirs says that it is sealed to `age1"), "{merged:#?}");
+    assert_eq!(merged.code, 1, "somebody looks before it is committed: {merged:#?}");
+    assert!(merged.stderr.contains(&format!("`{mallory}` stands only in theirs")), "{merged:#?}");
     assert!(!shell.read(PROD).contains(&mallory));
     assert_eq!(as_other(&shell, "../mallory.txt")(&["secret", "get", "A", "-e", "prod"]).code, 1);
     assert_eq!((get(&shell, "A", "prod"), get(&shell, "B", "prod")), ("1".to_owned(), "2".to_owned()));

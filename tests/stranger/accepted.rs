@@ -119,6 +119,83 @@ fn e02_a_branch_of_a_signer_counts_where_a_merge_takes_it_in() {
     assert_eq!(entries(&ana.read(PROD)), before);
 }
 
+/// Git with the key of somebody for signatures.
+fn by<'g>(shell: &'g Shell, who: &str) -> impl Fn(&[&str]) -> String + use<'g> {
+    let key = format!("user.signingkey={}", shell.home().join(who).display());
+    move |arguments| {
+        let ended = git(shell, &[&["-c", "gpg.format=ssh", "-c", &key], arguments].concat());
+        ended_well(&ended);
+        ended.stdout.trim().to_owned()
+    }
+}
+
+/// A merge commit of a stranger goes back to a version that was left, and the maintainer's signed merge takes it in.
+#[test]
+fn e02_a_merge_that_goes_back_counts_only_if_all_of_them_are_signed() {
+    for parents in [["main", "hers"], ["hers", "main"]] {
+        let shell = quickstart();
+        let allowed = signers(&shell);
+        let shell = shell.with("TIELINE_ALLOWED_SIGNERS", &allowed);
+        commit(&shell, "first");
+        set(&shell, "HUBSPOT_TOKEN", "prod", "one");
+        commit_signed(&shell, "ana");
+        let ana = by(&shell, "ana");
+        ana(&["checkout", "-q", "-b", "hers"]);
+        let eve = Eve::seals(&shell, "environments/prod", "HUBSPOT_TOKEN: a\nWAREHOUSE_PASSWORD: b\n", &[]);
+        commit(&shell, "hers");
+        ana(&["checkout", "-q", "main"]);
+        ana(&["merge", "-q", "-S", "--no-ff", "-m", "m", "hers"]);
+        assert!(set(&shell, "HUBSPOT_TOKEN", "prod", "two").stderr.contains("not made or accepted here"));
+        assert_eq!(eve.reads(PROD), None);
+        commit_signed(&shell, "ana");
+        let back = |git: &dyn Fn(&[&str]) -> String, to: &str, parents: [&str; 2], more: &[&str]| {
+            let tree = format!("{to}^{{tree}}");
+            let [one, other] = parents;
+            git(&[&["commit-tree", &tree, "-p", one, "-p", other, "-m", "back"], more].concat())
+        };
+        let merge = back(&ana, "hers", parents, &[]);
+        ana(&["merge", "-q", "-S", "--no-ff", "-m", "m", &merge]);
+        assert!(eve.reads(PROD).is_some(), "the file is hers again");
+        let ended = set(&shell, "HUBSPOT_TOKEN", "prod", "three");
+        assert!(ended.stderr.contains("not made or accepted here"), "{ended:#?}");
+        assert_eq!(eve.reads(PROD), None, "{parents:?}");
+        commit_signed(&shell, "ana");
+        // Who may sign may go back as well.
+        let (signed, made) = (ana(&["rev-parse", "HEAD"]), entries(&shell.read(PROD)));
+        shell.ok(&["sops", "rotate", "-i", PROD]);
+        commit_signed(&shell, "ana");
+        let merge = back(&ana, &signed, ["main", &signed], &["-S"]);
+        ana(&["reset", "-q", "--hard", &merge]);
+        set(&shell, "HUBSPOT_TOKEN", "prod", "four");
+        assert_eq!(entries(&shell.read(PROD)), made);
+    }
+}
+
+/// Where a signed branch was squashed, its commits are not what `main` had; the version is.
+#[test]
+fn e02_a_merge_that_goes_back_to_a_branch_that_was_squashed_counts_as_one() {
+    let (shell, ben) = ana_and_ben();
+    let allowed = signers(&shell);
+    commit(&shell, "first");
+    let ana = by(&shell, "ana");
+    ana(&["checkout", "-q", "-b", "side"]);
+    shell.ok(&["sops", "rotate", "-i", PROD]);
+    commit_signed(&shell, "ana");
+    let old = entries(&shell.read(PROD));
+    ana(&["checkout", "-q", "main"]);
+    ana(&["merge", "-q", "--squash", "side"]);
+    commit_signed(&shell, "ana");
+    shell.ok(&["sops", "rotate", "-i", PROD]);
+    commit_signed(&shell, "ana");
+    let merge = ana(&["commit-tree", "side^{tree}", "-p", "main", "-p", "side", "-m", "back"]);
+    ana(&["reset", "-q", "--hard", &merge]);
+    assert_eq!(entries(&shell.read(PROD)), old);
+    let ben = ben.with("TIELINE_ALLOWED_SIGNERS", &allowed);
+    let ended = set(&ben, "HUBSPOT_TOKEN", "prod", "kelp");
+    assert!(ended.stderr.contains("not made or accepted here"), "{ended:#?}");
+    assert_ne!(entries(&shell.read(PROD)), old);
+}
+
 /// The file of allowed signers is the operator's: never one that a pull request can change.
 #[test]
 fn e02_the_repository_does_not_say_whose_signature_counts() {

@@ -7,7 +7,7 @@ use crate::secrets::{PROD, as_other, commit, get, git, identity, quickstart, set
 use crate::shell::{Ended, Shell, feed, sops};
 
 pub(super) const STAGE: &str = "environments/stage/secrets.sops.yaml";
-const WORKSPACE: &str = "7a1f0b52-3c7e-4f0e-9d57-52f1c0de5eed";
+pub(super) const WORKSPACE: &str = "7a1f0b52-3c7e-4f0e-9d57-52f1c0de5eed";
 pub(super) const ME: &str = "age1a0x6eajntke5z7mpvxzzgw9w2yr5calfjc7d2l7j77zwzuve6deq95t35s";
 
 /// The lines of a recipient's entry in a block.

@@ -245,7 +245,7 @@ fn e01_worktrees_submodules_and_borrowed_objects_are_read() {
         assert!(audit.stdout.contains("by Ana on "), "{folder} {audit:#?}");
         shell.ok(&["-C", folder, "merge-driver", "--install"]);
         let set = done(git(&shell, &["-C", folder, "config", "--get", "merge.tieline.driver"]));
-        assert_eq!(set.stdout, "tieline merge-driver %O %A %B %P\n", "{folder}");
+        assert_eq!(set.stdout, "tieline merge-driver -- %O %A %B %P\n", "{folder}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::commands::acceptance::{Acceptance, Judged, commit_of, location};
+use crate::commands::acceptance::{Acceptance, Judged, commits_of, location};
 use crate::commands::session::{Session, typed};
 use crate::commands::{Cli, Exit, Failure};
 use crate::diagnostic::listed;
@@ -61,9 +61,9 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         let encrypted = Encrypted::parse_as(text.expose(), format).map_err(|error| failure(&error.to_string()))?;
         let judged = acceptance.judge(location(file), file, (text.expose(), format), &shown);
         if judged.accepted.standing(&encrypted) == Standing::Foreign {
-            let commit = commit_of(&encrypted, file, format);
-            let signer = commit.as_ref().and_then(|commit| acceptance.signed(commit));
-            describe(&shown, &encrypted, commit.as_ref().map(|c| (c, signer)), session.as_ref(), ui);
+            let commits = commits_of(&encrypted, file, format);
+            let commit = commits.as_ref().and_then(|commits| acceptance.deciding(commits));
+            describe(&shown, &encrypted, commit, session.as_ref(), ui);
             open.push((judged, text, format));
         }
     }
