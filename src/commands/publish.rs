@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let archive = parts.archive().map_err(|error| Failure::new(format!("the bundle can't be packed: {error}")))?;
     let variable = |name: &str| place.session.variable(name);
     let login = variable("TIELINE_REGISTRY_USERNAME").zip(variable("TIELINE_REGISTRY_PASSWORD").map(Secret::new));
-    let registry = Registry::new(repository, login).map_err(|error| failure(&error))?;
+    let registry = Registry::new(repository, login);
     let is_ours = |digest: &Digest| had(&place, &deployed, digest);
     let published = registry.publish(&deployed, archive, &is_ours, args.check).map_err(|error| failure(&error))?;
     let word = if published.changed { "published" } else { "nothing to do" };

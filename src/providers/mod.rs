@@ -216,5 +216,6 @@ fn way(world: &dyn World, certificates: &[&str]) -> Result<crate::world::http::W
         certificates: pem,
         proxy: world.variable("TIELINE_SECRETS_PROXY"),
         insecure: world.variable("TIELINE_SECRETS_INSECURE_HTTP").as_deref() == Some("1"),
+        ..crate::world::http::Way::default()
     })
 }

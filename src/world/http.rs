@@ -1,8 +1,9 @@
-//! HTTP to hosts that the operator named: secret stores. Bounded in time and size; follows nothing, believes no proxy.
+//! HTTP to hosts that the operator named: secret stores, registries. Bounded in time and size; follows nothing, believes no proxy.
 
 use std::io::Read;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use ureq::http::{HeaderMap, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Proxy};
 
@@ -26,17 +27,51 @@ pub struct Way {
     pub proxy: Option<String>,
     /// Unencrypted HTTP is allowed to other hosts than this machine.
     pub insecure: bool,
+    /// A request may take this long, if not 10 s.
+    pub timeout: Option<Duration>,
+    /// All requests together, each try of them, are over by then.
+    pub until: Option<Until>,
+    /// A response may have this many bytes, if not 4 MiB.
+    pub most: Option<u64>,
+}
+
+/// A point in time after which nothing is waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Until(Instant);
+
+impl Until {
+    /// So long from now.
+    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    pub fn after(wait: Duration) -> Self {
+        Self(Instant::now() + wait)
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+}
+
+impl Way {
+    /// How long the next try may take.
+    fn time(&self) -> Result<Duration, String> {
+        let timeout = self.timeout.unwrap_or(TIMEOUT);
+        match self.until.map_or(timeout, |until| until.left().min(timeout)) {
+            Duration::ZERO => Err("the server takes too long".to_owned()),
+            left => Ok(left),
+        }
+    }
 }
 
 /// A request. Header values and body may be secret: nothing of them is ever in an error.
 pub struct Request<'r> {
-    /// `GET` or `POST`.
+    /// `GET`, `HEAD`, `POST` or `PUT`.
     pub method: &'r str,
     /// The URL: https, or http to this machine.
     pub url: &'r str,
     /// Headers.
     pub headers: Vec<(String, Secret<String>)>,
-    /// The body of a `POST`.
+    /// The body of a `POST` or `PUT`.
     pub body: &'r [u8],
 }
 
@@ -44,15 +79,88 @@ pub struct Request<'r> {
 pub struct Response {
     /// The status.
     pub status: u16,
-    /// The body, whatever the status.
+    headers: HeaderMap,
+    /// The body, whatever the status; that of a redirect is not read.
     pub body: Secret<Vec<u8>>,
 }
+
+impl Response {
+    /// A header, if it is there and text. It is the server's word.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Whether the server would send us elsewhere.
+    pub fn is_redirect(&self) -> bool {
+        is_redirect(self.status)
+    }
+}
+
+fn is_redirect(status: u16) -> bool {
+    (300..400).contains(&status)
+}
+
+/// A URL, taken apart as the client that asks for it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// `https` or `http`.
+    pub scheme: String,
+    /// The host in lower case.
+    pub host: String,
+    /// The port, named or not.
+    pub port: u16,
+    /// Path and query.
+    pub path: String,
+}
+
+impl Place {
+    /// Takes a whole URL apart; `None` where it is no URL of HTTP, or names a user.
+    pub fn of(url: &str) -> Option<Self> {
+        let uri: Uri = url.parse().ok()?;
+        let scheme = uri.scheme_str()?;
+        let usual = match scheme {
+            "https" => 443,
+            "http" => 80,
+            _ => return None,
+        };
+        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
+        Some(Self {
+            scheme: scheme.to_owned(),
+            host: authority.host().to_ascii_lowercase(),
+            port: authority.port_u16().unwrap_or(usual),
+            path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+        })
+    }
+
+    /// The same place of the same server.
+    pub fn url(&self) -> String {
+        // A usual port is left out, as some servers take another `Host` for another site.
+        match (self.scheme.as_str(), self.port) {
+            ("https", 443) | ("http", 80) => format!("{}://{}{}", self.scheme, self.host, self.path),
+            (scheme, port) => format!("{scheme}://{}:{port}{}", self.host, self.path),
+        }
+    }
+}
+
+/// What is said of a redirect.
+pub const REDIRECT: &str = "the server answers with a redirect, which is not followed";
 
 /// Sends a request; again after a while where the network or the server failed.
 ///
 /// # Errors
-/// Words for people that hold nothing of what was sent or came back.
+/// Words for people that hold nothing of what was sent or came back. A redirect is one.
 pub fn send(way: &Way, request: &Request<'_>) -> Result<Response, String> {
+    match ask(way, request)? {
+        response if response.is_redirect() => Err(REDIRECT.to_owned()),
+        response => Ok(response),
+    }
+}
+
+/// The same, where a redirect is an answer. It is never followed.
+///
+/// # Errors
+/// As [`send`]'s.
+pub fn ask(way: &Way, request: &Request<'_>) -> Result<Response, String> {
     allowed(way, request.url)?;
     let agent = agent(way)?;
     let mut wait = BACKOFF;
@@ -62,7 +170,7 @@ pub fn send(way: &Way, request: &Request<'_>) -> Result<Response, String> {
             std::thread::sleep(wait);
             wait *= 2;
         }
-        match once(&agent, request) {
+        match once(way, &agent, request, way.time()?) {
             Ok(response) if !matches!(response.status, 429 | 500 | 502 | 503 | 504) => return Ok(response),
             Ok(response) if attempt + 1 == TRIES => return Ok(response),
             Ok(response) => last = format!("HTTP status {}", response.status),
@@ -95,46 +203,46 @@ fn agent(way: &Way) -> Result<Agent, String> {
         .max_redirects(0)
         .max_redirects_will_error(false)
         .http_status_as_error(false)
-        .timeout_global(Some(TIMEOUT))
         .max_response_header_size(64 << 10)
         .user_agent(concat!("tieline/", env!("CARGO_PKG_VERSION")))
         .build();
     Ok(config.into())
 }
 
-fn once(agent: &Agent, request: &Request<'_>) -> Result<Response, String> {
-    let told = |error: ureq::Error| reason(&error);
-    let sent = if request.method == "POST" {
-        let mut builder = agent.post(request.url);
-        for (name, value) in &request.headers {
-            builder = builder.header(name, value.expose());
-        }
-        builder.send(request.body)
+fn once(way: &Way, agent: &Agent, request: &Request<'_>, time: Duration) -> Result<Response, String> {
+    let mut built = ureq::http::Request::builder().method(request.method).uri(request.url);
+    for (name, value) in &request.headers {
+        built = built.header(name, value.expose());
+    }
+    let invalid = |_| "the request can't be written as HTTP".to_owned();
+    let sent = if matches!(request.method, "POST" | "PUT") {
+        let built = built.body(request.body).map_err(invalid)?;
+        agent.run(agent.configure_request(built).timeout_global(Some(time)).build())
     } else {
-        let mut builder = agent.get(request.url);
-        for (name, value) in &request.headers {
-            builder = builder.header(name, value.expose());
-        }
-        builder.call()
+        let built = built.body(()).map_err(invalid)?;
+        agent.run(agent.configure_request(built).timeout_global(Some(time)).build())
     };
-    let mut response = sent.map_err(told)?;
-    let status = response.status().as_u16();
-    if (300..400).contains(&status) {
-        return Err("the server answers with a redirect, which is not followed".to_owned());
+    let mut response = sent.map_err(|error| reason(&error, time))?;
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let mut body = Secret::new(Vec::new());
+    if is_redirect(status) {
+        return Ok(Response { status, headers, body });
     }
-    let mut body = Secret::new(Vec::with_capacity(64 << 10));
-    let mut reader = response.body_mut().as_reader().take(MAX_BODY + 1);
+    body.expose_mut().reserve(64 << 10);
+    let most = way.most.unwrap_or(MAX_BODY);
+    let mut reader = response.body_mut().as_reader().take(most + 1);
     reader.read_to_end(body.expose_mut()).map_err(|error| format!("the answer was cut off: {}", error.kind()))?;
-    if body.expose().len() as u64 > MAX_BODY {
-        return Err("the answer has more than 4 MiB".to_owned());
+    match most {
+        _ if body.expose().len() as u64 <= most => Ok(Response { status, headers, body }),
+        MAX_BODY => Err("the answer has more than 4 MiB".to_owned()),
+        most => Err(format!("the answer has more than {most} bytes")),
     }
-    Ok(Response { status, body })
 }
 
 /// The kind of an error; its text might quote what was sent.
-fn reason(error: &ureq::Error) -> String {
+fn reason(error: &ureq::Error, time: Duration) -> String {
     match error {
-        ureq::Error::Timeout(_) => format!("no answer within {} s", TIMEOUT.as_secs()),
+        ureq::Error::Timeout(_) => format!("no answer within {} s", time.as_secs()),
         ureq::Error::HostNotFound => "there is no such host".to_owned(),
         ureq::Error::ConnectionFailed => "nobody answers there".to_owned(),
         // What TLS refuses arrives as an error of reading.

@@ -1,5 +1,6 @@
 //! Stores and registries that answer without end, or send us elsewhere.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::shell::{Ended, Shell};
+use tieline::bundle::Digest;
 
 /// What a hostile server answers: status line and headers, then a body, which may have no end.
 enum Answer {
@@ -29,6 +31,11 @@ struct Hostile {
 impl Hostile {
     /// `answer` is given the method, the path with its query, and how many requests there were before.
     fn start(answer: impl Fn(&str, &str, usize) -> Answer + Send + Sync + 'static) -> Self {
+        Self::with_bodies(move |method, path, before, _| answer(method, path, before))
+    }
+
+    /// The same, with the body of the request.
+    fn with_bodies(answer: impl Fn(&str, &str, usize, Vec<u8>) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let host = format!("127.0.0.1:{}", listener.local_addr().unwrap().port());
         let (asked, sent) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
@@ -56,7 +63,7 @@ fn serve(
     stream: &TcpStream,
     asked: &Mutex<Vec<String>>,
     sent: &AtomicUsize,
-    answer: &dyn Fn(&str, &str, usize) -> Answer,
+    answer: &dyn Fn(&str, &str, usize, Vec<u8>) -> Answer,
 ) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     let mut reader = BufReader::new(stream);
@@ -71,14 +78,15 @@ fn serve(
         }
         header.clear();
     }
-    std::io::copy(&mut reader.take(length), &mut std::io::sink()).ok()?;
+    let mut taken = Vec::new();
+    reader.take(length).read_to_end(&mut taken).ok()?;
     let before = {
         let mut asked = asked.lock().unwrap();
         asked.push(format!("{method} {path}"));
         asked.len() - 1
     };
     let mut stream = stream;
-    match answer(&method, &path, before) {
+    match answer(&method, &path, before, taken) {
         Answer::Text(head, body) => {
             let mut whole = format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
             if method != "HEAD" {
@@ -247,4 +255,139 @@ fn a110_a_target_that_the_operator_does_not_allow_is_neither_read_nor_written() 
     shell.ok(&["status"]);
     let shell = bucket.with("TIELINE_TARGETS_ALLOW", "s3://deployments/*");
     assert!(shell.ok(&["plan", "prod"]).stdout.contains("nothing deployed at s3://deployments/acme yet"));
+}
+
+/// A registry in memory, which keeps what it is given; `hostile` answers first, if it does, and is given `METHOD PATH`.
+fn registry(hostile: impl Fn(&str) -> Option<Answer> + Send + Sync + 'static) -> Hostile {
+    let kept: Mutex<BTreeMap<String, Vec<u8>>> = Mutex::default();
+    Hostile::with_bodies(move |method, path, _, body| {
+        if let Some(answer) = hostile(&format!("{method} {path}")) {
+            return answer;
+        }
+        let mut kept = kept.lock().unwrap();
+        let last = path.rsplit(['/', '=']).next().unwrap().to_owned();
+        match method {
+            "POST" => text("202 Accepted\r\nLocation: /v2/team/app/blobs/uploads/1", ""),
+            "PUT" => {
+                let digest = Digest::of(&body).as_str().to_owned();
+                kept.insert(digest.clone(), body.clone());
+                kept.insert(last, body);
+                text(&format!("201 Created\r\nDocker-Content-Digest: {digest}\r\nLocation: /v2/"), "")
+            }
+            _ => match kept.get(&last) {
+                Some(bytes) => {
+                    let head = "200 OK\r\nContent-Type: application/vnd.oci.image.manifest.v1+json";
+                    text(&format!("{head}\r\nDocker-Content-Digest: {}", Digest::of(bytes).as_str()), bytes.clone())
+                }
+                None if path == "/v2/" => text("200 OK", "{}"),
+                None => text("404 Not Found", r#"{"errors": [{"code": "MANIFEST_UNKNOWN", "message": "unknown"}]}"#),
+            },
+        }
+    })
+}
+
+/// The quickstart, applied, to be published to this server with a login.
+fn to_be_published(server: &Hostile) -> Shell {
+    let shell = Shell::example("quickstart").with_demo_identity();
+    let settings = shell.read("environments/prod/environment.yaml");
+    let publish = format!("publish: {{oci: '{}/team/app'}}\n", server.host);
+    shell.put("environments/prod/environment.yaml", &format!("{settings}{publish}"));
+    shell.ok(&["apply", "prod", "--yes"]);
+    shell.with("TIELINE_REGISTRY_USERNAME", "robot").with("TIELINE_REGISTRY_PASSWORD", "registry-canary")
+}
+
+/// What a registry says where it wants a login.
+fn challenge(realm: &str) -> Answer {
+    text(&format!("401 Unauthorized\r\nWWW-Authenticate: Bearer realm=\"{realm}\",service=\"x\""), "{}")
+}
+
+#[test]
+fn a110_a_registry_can_not_send_us_elsewhere() {
+    let publish = |server: &Hostile| to_be_published(server).run(&["publish", "prod", "--registry", &server.host]);
+    // The one in memory is sound, as long as it is not hostile.
+    let sound = publish(&registry(|_| None));
+    assert_eq!(sound.code, 0, "{sound:?}");
+    for (asked, status, told) in [
+        ("GET /v2/team/app/manifests/", "307 Temporary Redirect", "a redirect, which is not followed"),
+        ("POST /v2/team/app/blobs/", "308 Permanent Redirect", "a redirect, which is not followed"),
+        ("PUT /v2/team/app/blobs/", "307 Temporary Redirect", "a redirect, which is not followed"),
+        ("PUT /v2/team/app/manifests/", "301 Moved Permanently", "a redirect, which is not followed"),
+        ("POST /v2/team/app/blobs/", "202 Accepted", "the upload to another host, which is not followed"),
+    ] {
+        let elsewhere = registry(|_| None);
+        let to = format!("{}/v2/team/app/blobs/uploads/1", elsewhere.url());
+        let server = registry(move |request| {
+            request.starts_with(asked).then(|| text(&format!("{status}\r\nLocation: {to}"), ""))
+        });
+        let ended = publish(&server);
+        assert_eq!(ended.code, 1, "{asked}: {ended:?}");
+        assert!(ended.stderr.contains(told), "{asked}: {ended:?}");
+        assert_eq!(elsewhere.asked(), Vec::<String>::new(), "{asked}");
+    }
+    // A token service on another port would be given the login.
+    let elsewhere = Hostile::start(|_, _, _| text("200 OK", r#"{"token": "x"}"#));
+    let to = format!("{}/token", elsewhere.url());
+    let ended = publish(&registry(move |_| Some(challenge(&to))));
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.stderr.contains("sends the login to another host, which is not followed"), "{ended:?}");
+    assert_eq!(elsewhere.asked(), Vec::<String>::new());
+}
+
+/// Hosted registries keep blobs on another host: what they redirect to is not asked, and the rest is looked at.
+#[test]
+fn a110_blobs_that_are_kept_elsewhere_are_not_fetched() {
+    for what in ["GET", "HEAD"] {
+        let elsewhere = Hostile::start(|_, _, _| absent());
+        let to = elsewhere.url();
+        let server = registry(move |request| {
+            let blob = request.split_once(" /v2/team/app/blobs/sha256:")?.0;
+            let redirect = || text(&format!("307 Temporary Redirect\r\nLocation: {to}/blob"), "");
+            (blob == "GET" || blob == what).then(redirect)
+        });
+        let shell = to_be_published(&server);
+        shell.ok(&["publish", "prod", "--registry", &server.host]);
+        assert_eq!(elsewhere.asked(), Vec::<String>::new(), "{what}");
+    }
+}
+
+#[test]
+fn a110_the_registry_itself_may_ask_for_the_login() {
+    let asked = Arc::new(Mutex::new(String::new()));
+    let (first, token) = (AtomicUsize::new(0), Arc::clone(&asked));
+    let host: Arc<Mutex<String>> = Arc::default();
+    let own = Arc::clone(&host);
+    let server = registry(move |request| {
+        if request.starts_with("GET /token?") {
+            request.clone_into(&mut token.lock().unwrap());
+            return Some(text("200 OK", r#"{"access_token": "x"}"#));
+        }
+        (first.fetch_add(1, Ordering::Relaxed) == 0)
+            .then(|| challenge(&format!("http://{}/token", own.lock().unwrap())))
+    });
+    server.host.clone_into(&mut host.lock().unwrap());
+    to_be_published(&server).ok(&["publish", "prod", "--registry", &server.host]);
+    assert_eq!(*asked.lock().unwrap(), "GET /token?service=x&scope=repository%3Ateam%2Fapp%3Apull%2Cpush");
+}
+
+#[test]
+fn e16_a_registry_that_answers_without_an_end_is_given_up() {
+    for (asked, status) in [
+        ("GET /v2/team/app/manifests/prod", "200 OK"),
+        ("GET /v2/team/app/manifests/prod", "401 Unauthorized"),
+        ("GET /v2/team/app/manifests/sha256:", "200 OK"),
+        ("GET /v2/team/app/blobs/", "200 OK"),
+        ("PUT /v2/team/app/manifests/", "500 Internal Server Error"),
+    ] {
+        let server = registry(move |request| {
+            let endless = || Answer::Endless(status.to_owned(), vec![b' '; 64 << 10]);
+            request.starts_with(asked).then(endless)
+        });
+        let shell = to_be_published(&server);
+        let ended = within(Duration::from_secs(50), || shell.run(&["publish", "prod", "--registry", &server.host]));
+        assert_eq!(ended.code, 1, "{asked} {status}: {ended:?}");
+        assert!(ended.stderr.contains("the answer has more than"), "{asked} {status}: {ended:?}");
+        // Three tries, and what is underway in buffers.
+        let sent = server.sent.load(Ordering::Relaxed);
+        assert!(sent < 48 << 20, "{asked} {status}: {sent} bytes were taken");
+    }
 }
