@@ -4,6 +4,7 @@ use std::fs;
 
 use proptest::prelude::*;
 use tieline::edit::format::format;
+use tieline::edit::skeleton::{self, Wanted};
 use tieline::span::FileId;
 use tieline::yaml;
 
@@ -155,6 +156,51 @@ fn every_connector_has_a_skeleton_that_parses_in_every_mode_and_variant() {
             }
         }
     }
+}
+
+/// The texts of a connector's schema are a stranger's: none of them becomes a key of the new file.
+#[test]
+fn e11_a_schema_adds_no_line_to_a_new_connection() {
+    const LINE: &str = "x\nexpose: [public]\r\n#\u{85}\u{2028}\u{1b}[2K\u{202e}";
+    let field = |more: serde_json::Value| {
+        let mut field = serde_json::json!({"type": "string", "title": LINE, "description": LINE});
+        field.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        field
+    };
+    let mut config = serde_json::Map::new();
+    for name in [LINE, "a: b", "- c", "? d", "# e", "", "<<", "'f", "\"g", "expose"] {
+        config.insert(name.to_owned(), field(serde_json::json!({"default": LINE, "examples": [LINE]})));
+    }
+    config.insert("list".to_owned(), field(serde_json::json!({"default": [LINE, {LINE: LINE}]})));
+    config.insert("host".to_owned(), field(serde_json::json!({"default": "${{ secrets.HUBSPOT_TOKEN }}"})));
+    config.insert("option".to_owned(), field(serde_json::json!({"enum": [LINE, "b"]})));
+    config.insert("variant".to_owned(), serde_json::json!({"enum": [LINE, "other\nexpose: [public]"]}));
+    let required: Vec<&String> = config.keys().collect();
+    let schema = serde_json::json!({
+        "type": "object",
+        "description": LINE,
+        "x-tieline": {"docs": format!("https://x.example/{LINE}")},
+        "properties": {
+            "config": {"type": "object", "required": required, "properties": config},
+            "auth": {"type": "object", "properties": {"mode": {"enum": [LINE, "other\nexpose: [public]"]}, LINE: {"writeOnly": true}}},
+        },
+    });
+    let mut sources = tieline::source::Sources::default();
+    let file = sources.add("connectors/own.json", schema.to_string(), false);
+    let (catalogue, _) = tieline::connectors::Catalogue::new(&[("own".into(), file)].into(), &sources);
+    let connector = catalogue.get("own").unwrap().unwrap();
+    let wanted = Wanted { connector, id: "new", variant: None, mode: None, credential: None };
+    let text = skeleton::write(&wanted).text;
+    assert!(text.contains("# https://x.example/x\n"), "{text}");
+    let (root, told) = yaml::parse(FileId(0), &text);
+    assert_eq!(told.len(), 0, "{text}");
+    let keys: Vec<&str> = root.as_ref().unwrap().as_map().unwrap().iter().map(|entry| &*entry.key).collect();
+    assert_eq!(keys, ["connector", "config", "auth"], "{text}");
+    let config = root.as_ref().unwrap().get("config").unwrap();
+    assert_eq!(config.as_map().unwrap().len(), required.len(), "{text}");
+    assert_eq!(config.get("a: b").and_then(|node| node.as_str()), Some(LINE), "{text}");
+    assert_eq!(config.get("variant").and_then(|node| node.as_str()), Some(LINE), "{text}");
+    assert!(!text.contains("secrets.HUBSPOT_TOKEN"), "{text}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ use similar::TextDiff;
 
 use crate::source::{Source, Sources};
 use crate::span::{FileId, Span};
+use crate::value::Node;
 use crate::workspace::Workspace;
 use crate::yaml::{self, conceal};
 
@@ -164,9 +165,43 @@ impl Edited {
     }
 }
 
-/// A name as a YAML scalar that every reader takes as this text.
-pub fn scalar(name: &str) -> String {
-    let (root, told) = yaml::parse(FileId(0), &format!("a: {name}\n"));
-    let same = root.and_then(|root| Some(root.get("a")?.as_str()? == name)).unwrap_or(false);
-    if same && told.is_empty() { name.to_owned() } else { format!("'{}'", name.replace('\'', "''")) }
+/// A text as a YAML scalar, on one line, that every reader takes as this text.
+pub fn scalar(text: &str) -> String {
+    let (root, told) = yaml::parse(FileId(0), &format!("a: {text}\n"));
+    let same = root.and_then(|root| Some(root.get("a")?.as_str()? == text)).unwrap_or(false);
+    if same && told.is_empty() { plain(text) } else { quoted(text) }
+}
+
+/// The same for the key of a map.
+pub fn key(name: &str) -> String {
+    let (root, told) = yaml::parse(FileId(0), &format!("{name}: a\n"));
+    let entry = root.as_ref().and_then(Node::as_map).and_then(|map| map.iter().next());
+    let same = entry.is_some_and(|entry| &*entry.key == name && entry.value.as_str() == Some("a"));
+    if same && told.is_empty() { plain(name) } else { quoted(name) }
+}
+
+fn plain(text: &str) -> String {
+    if text.chars().any(acts) { quoted(text) } else { text.to_owned() }
+}
+
+fn quoted(text: &str) -> String {
+    if !text.chars().any(acts) {
+        return format!("'{}'", text.replace('\'', "''"));
+    }
+    let escaped = |c: char| match c {
+        '"' | '\\' => format!("\\{c}"),
+        c if acts(c) => escape(c),
+        c => c.to_string(),
+    };
+    format!("\"{}\"", text.chars().map(escaped).collect::<String>())
+}
+
+/// Whether a character could end a line, or act on who reads it.
+fn acts(c: char) -> bool {
+    c.is_control() || c.escape_debug().len() > 2
+}
+
+/// A character as strings in double quotes have it.
+fn escape(c: char) -> String {
+    format!("\\U{:08X}", u32::from(c))
 }

@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use serde_json::Value as Json;
 
-use super::scalar;
+use super::{acts, escape, key, scalar};
 use crate::connectors::Connector;
 use crate::connectors::field::Member;
+use crate::template::OPEN;
 
 /// What the file is to be.
 pub struct Wanted<'a> {
@@ -40,16 +41,16 @@ pub fn write(wanted: &Wanted<'_>) -> Skeleton {
         chosen.map(str::to_owned).or_else(|| all.first().cloned()).unwrap_or_default()
     };
     let (variant, mode) = (first(wanted.variant, &variants), first(wanted.mode, &modes));
-    let mut out = Skeleton { text: format!("connector: {}\n", connector.id()), secrets: Vec::new(), blanks: 0 };
+    let mut out = Skeleton { text: format!("connector: {}\n", scalar(connector.id())), secrets: Vec::new(), blanks: 0 };
     out.text += "# title:\n# owner:\n";
     if let Some(docs) = connector.about("docs").and_then(Json::as_str) {
-        let _ = writeln!(out.text, "# {docs}");
+        let _ = writeln!(out.text, "# {}", line(docs));
     }
     let fields = connector.fields("/config", &variant, &mode);
     let required = fields.iter().any(|field| field.required);
     let _ = writeln!(out.text, "{}", if required { "config:" } else { "config: {}" });
     if !variants.is_empty() {
-        let _ = writeln!(out.text, "  variant: {variant}   # or {}", others(&variants, &variant));
+        let _ = writeln!(out.text, "  variant: {}   # or {}", scalar(&variant), others(&variants, &variant));
     }
     out.block(wanted, fields, required);
     if let Some(credential) = wanted.credential {
@@ -59,33 +60,48 @@ pub fn write(wanted: &Wanted<'_>) -> Skeleton {
     out.text += "auth:\n";
     let rest = others(&modes, &mode);
     let note = if rest.is_empty() { String::new() } else { format!("   # or {rest}") };
-    let _ = writeln!(out.text, "  mode: {mode}{note}");
+    let _ = writeln!(out.text, "  mode: {}{note}", scalar(&mode));
     out.block(wanted, connector.fields("/auth", &variant, &mode), true);
     out
 }
 
-/// A constant of a schema as YAML has it.
+/// A text of a schema as a comment has it: its first line, in which nothing ends the line. Nobody but its author has read
+/// a stranger's schema, and what follows a line break would be a key of the file.
+fn line(text: &str) -> String {
+    let first = text.trim().lines().next().unwrap_or("");
+    first.chars().map(|c| if acts(c) { c.escape_debug().to_string() } else { c.to_string() }).collect()
+}
+
+/// A constant of a schema as YAML has it, on one line.
 fn shown(value: &Json) -> String {
-    value.as_str().map_or_else(|| value.to_string(), scalar)
+    let json = |c: char| if acts(c) { escape(c) } else { c.to_string() };
+    value.as_str().map_or_else(|| value.to_string().chars().map(json).collect(), scalar)
+}
+
+/// Whether fields stand in a value: one of them may be a secret's.
+fn is_composed(value: &Json) -> bool {
+    value.is_object() || value.as_array().is_some_and(|items| items.iter().any(is_composed))
 }
 
 /// What the schema says of a field, with an example or its options.
 fn comment(field: &Member<'_>) -> String {
-    let description = field.word("description").and_then(Json::as_str).unwrap_or("").replace('\n', " ");
-    let options =
-        field.word("enum").and_then(Json::as_array).map(|o| o.iter().map(shown).collect::<Vec<_>>().join(", "));
-    let example = field.word("examples").and_then(|e| e.get(0)).filter(|e| !e.is_object()).map(shown);
-    let more = match (options, example) {
+    let description = field.word("description").and_then(Json::as_str).unwrap_or("");
+    let options = field
+        .word("enum")
+        .and_then(Json::as_array)
+        .map(|o| o.iter().filter(|_| !field.secret).map(shown).collect::<Vec<_>>().join(", "));
+    let example = field.word("examples").and_then(|e| e.get(0)).filter(|e| !is_composed(e)).map(shown);
+    let more = match (options.filter(|options| !options.is_empty()), example) {
         (Some(options), _) => format!(" (one of {options})"),
         (None, Some(example)) if !field.secret => format!(" (for example {example})"),
         _ => String::new(),
     };
-    let text = format!("{description}{more}");
-    if text.trim().is_empty() { String::new() } else { format!("   # {}", text.trim()) }
+    let text = line(&format!("{}{more}", line(description)));
+    if text.is_empty() { text } else { format!("   # {text}") }
 }
 
 fn others(all: &[String], chosen: &str) -> String {
-    all.iter().filter(|one| *one != chosen).cloned().collect::<Vec<_>>().join(", ")
+    line(&all.iter().filter(|one| *one != chosen).cloned().collect::<Vec<_>>().join(", "))
 }
 
 impl Skeleton {
@@ -94,7 +110,8 @@ impl Skeleton {
         fields.retain(|field| !matches!(&*field.name, "mode" | "variant"));
         fields.sort_by_key(|field| (!field.required, field.field.rank));
         for field in fields {
-            let word = |key: &str| field.word(key);
+            // An expression is for the one to write who fills in the file.
+            let default = field.word("default").map(shown).filter(|default| !default.contains(OPEN));
             let value = if field.secret {
                 let last = wanted.id.rsplit('/').next().unwrap_or(wanted.id);
                 let name = format!("{last}_{}", field.name);
@@ -108,9 +125,9 @@ impl Skeleton {
                 }
                 format!("${{{{ secrets.{name} }}}}")
             } else {
-                self.blanks += usize::from(field.required && word("default").is_none());
+                self.blanks += usize::from(field.required && default.is_none());
                 // An example that stood there as a value would be deployed one day.
-                word("default").map(shown).unwrap_or_default()
+                default.unwrap_or_default()
             };
             let comment = comment(&field);
             let mark = match (field.required, open) {
@@ -120,7 +137,7 @@ impl Skeleton {
                 (false, false) => "#   ",
             };
             let value = if value.is_empty() { value } else { format!(" {value}") };
-            let _ = writeln!(self.text, "{mark}{}:{value}{comment}", field.name);
+            let _ = writeln!(self.text, "{mark}{}:{value}{comment}", key(&field.name));
         }
     }
 }
