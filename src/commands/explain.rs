@@ -57,11 +57,11 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let wanted = args.path.as_deref().map_or_else(|| Ok(String::new()), pointer)?;
     let whole = explained.document();
     let found = whole.pointer(&wanted);
-    let single = found.is_some_and(|n| leaves(n, "") == [""]) && !wanted.is_empty();
+    let single = found.is_some_and(|n| explained.rows(n, &wanted) == [&*wanted]) && !wanted.is_empty();
     if single || found.is_none() {
         let steps = explained.steps(&wanted);
         if steps.is_empty() {
-            let known = leaves(&whole, "").iter().map(|p| dotted(p)).collect::<Vec<_>>();
+            let known = explained.rows(&whole, "").iter().map(|p| dotted(p)).collect::<Vec<_>>();
             let near = crate::diagnostic::nearest(&dotted(&wanted), known.iter().map(String::as_str));
             let failure = Failure::usage(format!("no layer sets `{}` of `{}`", dotted(&wanted), connection.id));
             return Err(match near {
@@ -171,9 +171,27 @@ impl Explained<'_> {
         connector.places("", "").is_secret(pointer) || (named && known().schemas.is_empty())
     }
 
+    /// The JSON Pointers of what has a row, below `above` where `node` stands. What lies in a secret place has none of its
+    /// own: a key there may be the secret, in braces by a slip.
+    fn rows(&self, node: &Node, above: &str) -> Vec<String> {
+        let row = |mut pointer: String| {
+            let ends = pointer.match_indices('/').map(|(at, _)| at).filter(|at| *at >= above.len().max(1));
+            // A login as a whole is secret by its name alone, and has a row for each field.
+            let whole = |at: &usize| pointer[..*at] != *"/auth" || self.is_secret("/auth/mode");
+            if let Some(end) = ends.filter(whole).find(|at| self.is_secret(&pointer[..*at])) {
+                pointer.truncate(end);
+            }
+            pointer
+        };
+        let mut rows: Vec<String> = leaves(node, above).into_iter().map(row).collect();
+        rows.dedup();
+        rows
+    }
+
     /// A value as it may be shown: in a secret place, the expressions that take it from secrets and nothing else.
     fn visible_part(&self, node: &Node, pointer: &str) -> Json {
         let template = match &node.value {
+            Value::Map(_) | Value::List(_) if self.is_secret(pointer) => return MASK.into(),
             Value::Map(_) | Value::List(_) => return Json::Null,
             Value::Secret(reference) => &reference.template,
             Value::String(text) if text.contains(OPEN) => text,
@@ -256,7 +274,7 @@ impl Explained<'_> {
             let (file, line) = self.place(node.span);
             Some((pointer, node, file, line))
         };
-        let rows = leaves(node, above).into_iter().filter_map(leaf);
+        let rows = self.rows(node, above).into_iter().filter_map(leaf);
         match format {
             Report::Human => {
                 let cells = |(pointer, node, file, line): (String, &Node, String, usize)| {

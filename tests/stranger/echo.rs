@@ -422,3 +422,38 @@ fn e11_what_is_typed_where_a_secret_belongs_is_in_no_report() {
         }
     }
 }
+
+/// `{hunter2}`, a slip of `{{ }}`, is a map: its key may be the secret.
+#[test]
+fn e11_explain_has_one_row_for_a_secret_whatever_is_written_there() {
+    for (auth, shown) in [
+        ("{mode: basic, username: u, password: {Hunter2: x, b: [Hunter2]}}", "auth.password"),
+        ("{mode: basic, username: u, password: {Hunter2}}", "auth.password"),
+        ("{mode: api_key, value: [{Hunter2: {Hunter2: x}}]}", "auth.value"),
+    ] {
+        let text = format!("connector: http\nconfig: {{base_url: 'https://x.example'}}\nauth: {auth}\n");
+        let folder = base().with("connections/api.yaml", text);
+        let place = shown.replace('.', "/");
+        for arguments in [
+            &["explain", "dev", "api"][..],
+            &["explain", "dev", "api", "auth"],
+            &["explain", "dev", "api", shown],
+            &["explain", "dev", "api", "--format", "json"],
+            &["explain", "dev", "api", shown, "--format", "json"],
+        ] {
+            let run = folder.run(arguments);
+            assert_eq!(run.code, 0, "{arguments:?}: {}", run.stderr);
+            assert!(
+                !run.stdout.contains("Hunter2") && !run.stderr.contains("Hunter2"),
+                "{arguments:?}: {}",
+                run.stdout
+            );
+            assert!(run.stdout.contains(shown) || run.stdout.contains(&place), "{arguments:?}: {}", run.stdout);
+            assert_eq!(run.stdout.matches(shown).count() + run.stdout.matches(&place).count(), 1, "{}", run.stdout);
+            assert!(run.stdout.contains("********"), "{arguments:?}: {}", run.stdout);
+        }
+        // A slip in the name is answered with no key below it.
+        let near = folder.run(&["explain", "dev", "api", &format!("{shown}.Hunter")]);
+        assert!(near.code == 64 && !near.stderr.contains("Hunter2"), "{}", near.stderr);
+    }
+}
