@@ -107,8 +107,12 @@ pub(super) enum Destination {
 
 impl Destination {
     /// One that the operator names.
-    fn typed(typed: &str) -> Result<Self, Failure> {
+    fn typed(typed: &str, session: &Session) -> Result<Self, Failure> {
         if !typed.contains("://") {
+            if deployment::is_among_sources(session.world.root(), &disk::absolute(Path::new(typed))) {
+                let told = format!("the target `{typed}` lies among the sources of the workspace");
+                return Err(Failure::usage(told).help("choose a folder of its own, such as `dist`"));
+            }
             return Ok(Self::Typed(typed.to_owned()));
         }
         deployment::Target::object_store(typed).map_err(Failure::usage)?;
@@ -181,7 +185,7 @@ impl Place {
     pub(super) fn of(session: Rc<Session>, at: At, elsewhere: &Elsewhere) -> Result<Self, Failure> {
         let scope = scope(&session, &at);
         let (destination, own) = match &elsewhere.target {
-            Some(typed) => (Destination::typed(typed)?, None),
+            Some(typed) => (Destination::typed(typed, &session)?, None),
             None => {
                 let own = target(&session.workspace.stack(&at));
                 (Destination::own(own.clone()), Some(own.json()))

@@ -3,7 +3,9 @@
 //! None of it names a host: a folder lies in the workspace, a bucket is found by the operator's account and endpoint, and
 //! a registry must be the one that the operator names again.
 
-use super::discover::is_segment;
+use std::path::{Component, Path, PathBuf};
+
+use super::discover::{TOP, is_segment};
 use crate::diagnostic::{Diagnostic, code};
 use crate::fields::Fields;
 use crate::span::{Span, Spanned};
@@ -78,6 +80,29 @@ fn is_inside(path: &str) -> bool {
     !path.is_empty() && path.split('/').all(|segment| is_segment(&segment.to_lowercase()))
 }
 
+/// Whether a path lies in what is read as sources of the workspace at `root`, or is `root`: a target there would put its
+/// files among them. Links are not followed.
+pub fn is_among_sources(root: &Path, path: &Path) -> bool {
+    // Some file systems take `Connections` for `connections`.
+    let is_source = |name: Component<'_>| TOP.iter().any(|top| name.as_os_str().eq_ignore_ascii_case(top));
+    let below = |below: &Path| below.components().next().is_none_or(is_source);
+    straight(path).strip_prefix(straight(root)).is_ok_and(below)
+}
+
+/// A path without `.` and `..`.
+fn straight(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut straight, component| {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                straight.pop();
+            }
+            component => straight.push(component),
+        }
+        straight
+    })
+}
+
 /// Reads `target`.
 pub(super) fn target(fields: &mut Fields<'_>) -> Option<Spanned<Target>> {
     let entry = fields.entry("target")?;
@@ -108,6 +133,10 @@ pub(super) fn target(fields: &mut Fields<'_>) -> Option<Spanned<Target>> {
     let written = inner.string(takes)?;
     let read = match takes {
         "url" => Target::object_store(written.value).map_err(|why| ("this is no object store", why)),
+        _ if is_inside(written.value) && is_among_sources(Path::new(""), Path::new(written.value)) => Err((
+            "the target's folder lies among the sources of the workspace",
+            "choose a folder of its own, such as `dist`: what an apply writes there would be read as sources",
+        )),
         _ if is_inside(written.value) => Ok(Target::Directory(written.value.into())),
         _ => Err((
             "the target's folder must lie in the workspace",

@@ -670,3 +670,34 @@ fn e06_nothing_pushes_a_re_targeted_secret_out_of_a_comment() {
     assert!(folded.contains("policy.p59") && !ended.stdout.contains("hidden"), "{}", ended.stdout);
     assert_eq!(git(&shell, &["status", "--porcelain"]).code, 0);
 }
+
+/// What an apply wrote there would be read as sources: the workspace would no longer compile.
+#[test]
+fn e02_no_target_lies_among_the_sources() {
+    let folder = crate::support::Folder::base();
+    let whole = folder.path().to_str().unwrap().to_owned();
+    for typed in [
+        "connections",
+        "environments/dev",
+        "Customers/x",
+        "./credentials/",
+        "dist/../consumers",
+        "../acme/connectors/x",
+        "tieline.yaml",
+        ".",
+        &whole,
+        &format!("{whole}/connections"),
+    ] {
+        let run = folder.run(&["plan", "dev", "--target", typed]);
+        let words = format!("the target `{typed}` lies among the sources of the workspace");
+        assert!(run.code == 64 && run.stderr.contains(&words), "{typed}: {}{}", run.stdout, run.stderr);
+    }
+    for typed in ["dist", "dist/connections", "connections2", "../connections", "../dist"] {
+        let run = folder.run(&["plan", "dev", "--target", typed]);
+        assert!(!run.stderr.contains("among the sources"), "{typed}: {}", run.stderr);
+    }
+    for path in ["connections", "environments/dev/deployed", "Connectors/x"] {
+        folder.put("environments/dev/environment.yaml", format!("description: Development\nvars: {{db_host: db.acme.example}}\nsecrets: {{FINANCE_PASSWORD: 'vault://kv/dev/finance#password'}}\ntarget: {{path: {path}}}\n"));
+        assert_eq!(folder.codes(), ["invalid-value"], "{path}");
+    }
+}
