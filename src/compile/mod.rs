@@ -286,6 +286,9 @@ fn check_catalogue(workspace: &Workspace, catalogue: &Catalogue) -> Vec<Diagnost
                 let help = fault.help.as_deref().unwrap_or(
                     "write a JSON Schema (2020-12) of `{config, auth}` that stands alone: `$ref` within the file only",
                 );
+                if let Some(masked) = &fault.masked {
+                    workspace.sources.mask(Span::new(*file, masked.clone()));
+                }
                 told.push(Diagnostic::error(code::INVALID_CONNECTOR_SCHEMA, span, fault.message.clone()).help(help));
             }
         }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Value};
 
-use super::marks::{self, address};
+use super::check::Wrong;
+use super::marks::{self, Written, address};
 use super::words::{Below, below, is_marked};
 
 /// Variants and modes are told apart up to so many of them together.
@@ -42,24 +43,31 @@ fn relaxed(schema: &Value, sealed: &HashSet<usize>) -> Value {
     }
 }
 
-/// The subschemas that speak of a secret place in one of these variants and modes: what is secret in one mode alone is
-/// checked in the others. `all` are those of a walk that knows neither.
-pub(super) fn sealed(schema: &Value, variants: &[String], modes: &[String], all: HashSet<usize>) -> HashSet<usize> {
+/// The subschemas that speak of a secret place in one of these variants and modes, and those that write its value: what is
+/// secret in one mode alone is checked in the others. `all` are those of a walk that knows neither.
+pub(super) fn branches<'s>(
+    schema: &'s Value,
+    variants: &[String],
+    modes: &[String],
+    all: marks::Found<'s>,
+) -> (HashSet<usize>, Vec<Written<'s>>) {
+    let all = (all.sealed, all.written);
     let one = [String::new()];
     let [variants, modes] = [variants, modes].map(|list| if list.is_empty() { &one[..] } else { list });
     if variants.len().saturating_mul(modes.len()) > MAX_BRANCHES {
         return all;
     }
-    let mut found = HashSet::new();
+    let (mut sealed, mut written) = (HashSet::new(), Vec::new());
     for variant in variants {
         for mode in modes {
             let known = super::schema::known(variant, mode);
             // One that knows less was small enough.
             let Some(walked) = marks::walk(schema, &known) else { return all };
-            found.extend(walked.sealed);
+            sealed.extend(walked.sealed);
+            written.extend(walked.written);
         }
     }
-    found
+    (sealed, written)
 }
 
 /// The JSON Pointer of a subschema in its schema.
@@ -89,6 +97,18 @@ pub(super) fn pointer_of(schema: &Value, wanted: &Map<String, Value>) -> Option<
 pub(super) fn secret_in_condition(schema: &Value, found: &marks::Found<'_>) -> Option<(String, String)> {
     let (secret, asking) = found.asked.as_ref()?;
     Some((secret.clone(), pointer_of(schema, asking).unwrap_or_default()))
+}
+
+/// What is wrong with values of secrets that the schema writes, each once.
+pub(super) fn values(schema: &Value, written: &[Written<'_>]) -> Vec<Wrong> {
+    let mut seen = HashSet::new();
+    let new = written.iter().filter(|one| seen.insert((address(one.map), one.keyword)));
+    let wrong = |Written { map, keyword }: &Written<'_>| Wrong {
+        pointer: format!("{}/{keyword}", pointer_of(schema, map).unwrap_or_default()),
+        message: format!("`{keyword}` writes the value of a secret in clear"),
+        help: "remove it: no value of a secret stands in a schema; `pattern` can say what form it has".to_owned(),
+    };
+    new.map(wrong).collect()
 }
 
 /// All that is known without a variant and a mode.

@@ -21,6 +21,10 @@ const MAX_DEPTH: usize = 100;
 const MAX_VISITS: u32 = 100_000;
 /// Patterns that one walk holds names against; others count as if they matched.
 const MAX_PATTERNS: usize = 64;
+/// Values in clear that one walk tells of.
+const MAX_TOLD: usize = 20;
+/// The keywords that say a value. Those of `examples` are nobody's.
+const VALUES: [&str; 3] = ["default", "const", "enum"];
 
 /// What a walk found.
 pub(super) struct Found<'s> {
@@ -31,6 +35,17 @@ pub(super) struct Found<'s> {
     /// The first subschema of a condition (`if`, `not`) that asks something of a secret, and the JSON Pointer of that
     /// secret in the instance.
     pub(super) asked: Option<(String, &'s Map<String, Value>)>,
+    /// What writes the value of a secret in clear, up to [`MAX_TOLD`].
+    pub(super) written: Vec<Written<'s>>,
+}
+
+/// A keyword that writes the value of a secret in clear.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Written<'s> {
+    /// The subschema that has it.
+    pub(super) map: &'s Map<String, Value>,
+    /// The keyword.
+    pub(super) keyword: &'static str,
 }
 
 /// Walks through `schema`, where the discriminators in `known` (JSON Pointer to constant, for example `/auth/mode` to
@@ -46,9 +61,10 @@ pub(super) fn walk<'s>(schema: &'s Value, known: &BTreeMap<&str, &str>) -> Optio
         above: Vec::new(),
         sealed: HashSet::new(),
         asked: None,
+        written: Vec::new(),
     };
     let places = walk.place(&[Part { schema, asked: false }], &mut String::new(), false)?;
-    Some(Found { places, sealed: walk.sealed, asked: walk.asked })
+    Some(Found { places, sealed: walk.sealed, asked: walk.asked, written: walk.written })
 }
 
 /// A subschema that speaks of a place.
@@ -77,6 +93,7 @@ struct Walk<'s, 'k> {
     above: Vec<Vec<usize>>,
     sealed: HashSet<usize>,
     asked: Option<(String, &'s Map<String, Value>)>,
+    written: Vec<Written<'s>>,
 }
 
 /// What tells one subschema of a document from another.
@@ -125,6 +142,7 @@ impl<'s> Walk<'s, '_> {
         self.above.push(set);
         self.children(&here, &mut places, pointer, secret)?;
         self.above.pop();
+        here.iter().for_each(|said| self.values(said.map, &places, secret));
         if self.asked.is_none()
             && let Some(said) = here.iter().find(|said| said.asked && compares(said.map))
         {
@@ -156,6 +174,19 @@ impl<'s> Walk<'s, '_> {
             places.insert_any(below);
         }
         Some(())
+    }
+
+    /// Notes the keywords of a subschema that write a secret of this place, or of one below.
+    fn values(&mut self, map: &'s Map<String, Value>, places: &Places, secret: bool) {
+        for keyword in VALUES {
+            let written = match map.get(keyword) {
+                Some(Value::Array(options)) if keyword == "enum" => options.iter().any(|o| writes(o, places, secret)),
+                Some(value) => writes(value, places, secret),
+                None => false,
+            };
+            let written = Some(Written { map, keyword }).filter(|_| written && self.written.len() < MAX_TOLD);
+            self.written.extend(written);
+        }
     }
 
     fn below(&mut self, parts: &[Part<'s>], key: &str, pointer: &mut String, secret: bool) -> Option<Places> {
@@ -285,6 +316,20 @@ fn items(map: &Map<String, Value>) -> impl Iterator<Item = &Value> {
     let single = ["items", "additionalItems", "unevaluatedItems", "contains"];
     let single = single.into_iter().filter_map(|key| map.get(key)).filter(|schema| schema.is_object());
     single.chain(list(map, "prefixItems")).chain(list(map, "items"))
+}
+
+/// Whether a value has a text or number where a secret belongs.
+fn writes(value: &Value, places: &Places, secret: bool) -> bool {
+    let secret = secret || places.secret;
+    let nothing = Places::default();
+    let below = |segment: &str, value: &Value| writes(value, places.below(segment).unwrap_or(&nothing), secret);
+    match value {
+        Value::Null | Value::Bool(_) => false,
+        Value::Number(_) => secret,
+        Value::String(text) => secret && !text.is_empty(),
+        Value::Array(items) => items.iter().enumerate().any(|(index, item)| below(&index.to_string(), item)),
+        Value::Object(map) => map.iter().any(|(key, value)| below(key, value)),
+    }
 }
 
 fn describe(map: &Map<String, Value>, places: &mut Places) {

@@ -36,11 +36,13 @@ pub struct Fault {
     pub help: Option<String>,
     /// Bytes of the schema's text, where known.
     pub range: Option<Range<usize>>,
+    /// Bytes of the text that may not be shown.
+    pub masked: Option<Range<usize>>,
 }
 
 impl Fault {
     fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None, range: None }
+        Self { message: message.into(), help: None, range: None, masked: None }
     }
 }
 
@@ -52,6 +54,7 @@ fn located(text: &str, wrong: Vec<Wrong>) -> Vec<Fault> {
         range: ranges.get(&wrong.pointer).cloned(),
         message: wrong.message,
         help: Some(wrong.help).filter(|help| !help.is_empty()),
+        masked: None,
     };
     wrong.into_iter().map(fault).collect()
 }
@@ -83,6 +86,7 @@ impl Connector {
                 message: format!("the key `{key}` stands twice in one object"),
                 help: Some("remove one of the two: only one of them counts, and readers differ in which".to_owned()),
                 range: Some(range),
+                masked: None,
             });
             let twice: Vec<Fault> = twice.collect();
             if !twice.is_empty() {
@@ -132,7 +136,15 @@ impl Connector {
             return Err(located(text, wrong));
         }
         let choices = ["/config/variant", "/auth/mode"].map(|switch| self.choices(switch));
-        let sealed = form::sealed(&self.schema, &choices[0], &choices[1], found.sealed);
+        let (sealed, written) = form::branches(&self.schema, &choices[0], &choices[1], found);
+        let wrong = form::values(&self.schema, &written);
+        if !wrong.is_empty() {
+            let mut faults = located(text, wrong);
+            for fault in &mut faults {
+                fault.masked = fault.range.as_ref().map(|key| text::value_of(text, key));
+            }
+            return Err(faults);
+        }
         match self.validator.get_or_init(|| compile(&self.id, &plan_form(&self.schema, &sealed))) {
             Ok(_) => Ok(()),
             Err(wrong) => Err(located(text, vec![wrong.clone()])),

@@ -32,6 +32,17 @@ pub(super) fn members(text: &str, wanted: &BTreeSet<&str>) -> BTreeMap<String, R
     found
 }
 
+/// Where the value of a member stands, whose key stands at `key`.
+pub(super) fn value_of(text: &str, key: &Range<usize>) -> Range<usize> {
+    let mut scan = Scan { text, at: key.end };
+    scan.peek();
+    scan.at += 1;
+    scan.peek();
+    let start = scan.at;
+    scan.value(&mut String::new(), &mut |_| {});
+    start..scan.at.min(text.len())
+}
+
 enum Member<'m> {
     At(&'m str, Range<usize>),
     Again(&'m str, Range<usize>),
@@ -139,6 +150,9 @@ mod tests {
         assert_eq!(at("/a/2"), Some("["));
         assert_eq!(at("/c~1d"), Some("\"c/d\""));
         assert_eq!(at("/a/3"), None);
+        let value = |key| members(TEXT, &[key].into()).remove(key).map(|key| &TEXT[value_of(TEXT, &key)]);
+        assert_eq!(value("/a"), Some(r#"[ 1, {"b\"":"x]"}, [] ]"#));
+        assert_eq!(value("/c~1d/e"), Some("null"), "the last of two");
     }
 
     #[test]

@@ -440,3 +440,62 @@ fn e09_history_knows_what_stands_below_a_secret_place() {
     let ended = shell.run(&["audit", "--history"]);
     assert!(ended.stdout.contains("connections/own.yaml:3  in clear") && !ended.stdout.contains(CANARY), "{ended:#?}");
 }
+
+/// A schema is a document like others: no secret stands in it in clear, by whatever route, and no report shows it.
+#[test]
+fn e10_no_schema_writes_the_value_of_a_secret() {
+    let marked = json!({"type": "string", "writeOnly": true});
+    let token = |more: Value| {
+        let mut token = marked.clone();
+        token.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"properties": {"mode": {}, "token": token}})
+    };
+    let beside = |keyword: &str, value: Value| {
+        let mut auth = token(json!({}));
+        auth[keyword] = value;
+        auth
+    };
+    let by_mode = json!({
+        "properties": {"mode": {"enum": ["a", "b"]}, "token": {"default": CANARY}},
+        "if": {"properties": {"mode": {"const": "a"}}},
+        "then": {"properties": {"token": marked}},
+    });
+    let one_clear = json!({
+        "properties": {"mode": {"enum": ["a", "b"]}},
+        "oneOf": [
+            {"properties": {"mode": {"const": "b"}, "token": marked}},
+            {"properties": {"mode": {"const": "a"}, "token": {"default": "clear"}}},
+        ],
+    });
+    let refused = [
+        token(json!({"default": CANARY})),
+        token(json!({"const": CANARY})),
+        token(json!({"enum": [null, CANARY]})),
+        token(json!({"default": 4711})),
+        token(json!({"type": "object", "default": {"a": [CANARY]}})),
+        token(json!({"properties": {"a": {"default": CANARY}}})),
+        token(json!({"allOf": [{"default": CANARY}]})),
+        token(json!({"$ref": "#/$defs/value"})),
+        beside("default", json!({"mode": "a", "token": CANARY})),
+        beside("enum", json!([{"mode": "a", "token": CANARY}])),
+        beside("patternProperties", json!({"^t": {"default": CANARY}})),
+        by_mode,
+    ];
+    let schemas: Vec<Value> =
+        refused.into_iter().map(|auth| with_auth(auth, json!({"value": {"default": CANARY}}))).collect();
+    assert_eq!(fates(&schemas), vec![Fate::Refused; schemas.len()]);
+    let taken = [
+        token(json!({"default": ""})),
+        token(json!({"default": null, "enum": [null, true], "examples": [CANARY]})),
+        beside("default", json!({"mode": "a"})),
+    ];
+    let taken: Vec<Value> = taken.into_iter().map(|auth| with_auth(auth, json!({}))).collect();
+    assert_eq!(fates(&taken), vec![Fate::Secret; taken.len()]);
+    assert_eq!(fates(&[with_auth(one_clear, json!({}))]), [Fate::Clear], "a default of another mode");
+    // An example is shown to nobody.
+    let folder = workspace(&taken[1..2]);
+    for command in [&["connector", "show", "c0"][..], &["add", "c0", "new", "--dry-run"]] {
+        let run = folder.run(command);
+        assert!(!run.stdout.contains(CANARY) && !run.stderr.contains(CANARY), "{}{}", run.stdout, run.stderr);
+    }
+}
