@@ -48,6 +48,19 @@ pub(super) fn retargeted(
             found.push(Retarget { instance: instance.to_owned(), of, leaf });
         }
     }
+    let through = sides.through();
+    for pair in pairs.iter().filter(|pair| pair.differs()) {
+        let (Some((_, old)), Some((instance, new))) = (pair.old, pair.new) else { continue };
+        if !through.contains(text(new, "reference")) {
+            continue;
+        }
+        for mut leaf in sides.beside(old, new, &BTreeSet::new()) {
+            if !found.iter().any(|told| told.instance == instance && told.leaf.path == leaf.path) {
+                leaf.place = places(instance, &leaf.path);
+                found.push(Retarget { instance: instance.to_owned(), of: None, leaf });
+            }
+        }
+    }
     found
 }
 
@@ -252,25 +265,25 @@ impl<'a> Sides<'a, '_> {
     }
 
     fn matters(&self, old: &Value, new: &Value, leaf: &Leaf, kept: &BTreeSet<Identity>) -> bool {
-        if self.harmless(old, new, &leaf.path) {
-            return false;
-        }
+        let harmless = self.harmless(old, new, &leaf.path);
         if leaf.secret.is_none() {
-            return !self.same_connection(old, new, leaf);
+            return !harmless && !self.same_connection(old, new, leaf);
         }
         let at = |record: &'_ Value| record.pointer(&leaf.path).filter(|value| !value.is_null()).cloned();
         let (was, is) = (at(old), at(new));
-        if clear(was.as_ref()) != clear(is.as_ref()) {
-            return true;
-        }
         let mut here = BTreeSet::new();
         is.iter().for_each(|value| secrets_in(value, &mut here));
         let rotated = was.as_ref().map(unversioned) == is.as_ref().map(unversioned);
-        if leaf.path.starts_with("/config") {
-            // Beside another secret a new value of a sealed setting is a change that nobody sees; else it is a rotation.
-            return !rotated || !kept.is_subset(&here);
+        if !rotated && !here.is_disjoint(kept) {
+            // It goes to wherever this field's value goes: that another value is harmless there says nothing of it.
+            return true;
         }
-        !rotated && !here.is_disjoint(kept)
+        if harmless {
+            return false;
+        }
+        // Beside another secret a new value of a sealed setting is a change that nobody sees; else it is a rotation.
+        clear(was.as_ref()) != clear(is.as_ref())
+            || (leaf.path.starts_with("/config") && (!rotated || !kept.is_subset(&here)))
     }
 
     /// Whether both schemas, the deployed one and the new one, say that nothing of the kind hangs on a setting.
@@ -323,6 +336,35 @@ impl<'a> Sides<'a, '_> {
             });
         }
         leaves
+    }
+
+    /// The references of the connections that those with deployed secrets name, as far as names lead: a proxy, say, that
+    /// has no secret of its own and through which those of others go.
+    fn through(&self) -> BTreeSet<&'a str> {
+        let mut found = BTreeSet::new();
+        let records = || self.pairs.iter().filter_map(|pair| pair.new).map(|(_, record)| record);
+        let names = |record: &&Value| reference_paths(self.new_trust, text(record, "connector")).next().is_some();
+        if !records().any(|record| names(&record)) {
+            return found;
+        }
+        let deployed: BTreeSet<Identity> =
+            self.pairs.iter().filter_map(|pair| pair.old).flat_map(|(_, record)| secrets(record)).collect();
+        let by_reference: BTreeMap<&str, &'a Value> =
+            records().map(|record| (text(record, "reference"), record)).collect();
+        let mut open: Vec<&'a Value> =
+            records().filter(names).filter(|record| !secrets(record).is_disjoint(&deployed)).collect();
+        while let Some(record) = open.pop() {
+            for pattern in reference_paths(self.new_trust, text(record, "connector")) {
+                let pattern: Vec<String> = segments(pattern).collect();
+                expand(record, &pattern, &mut String::new(), &mut |_, named| {
+                    let Some(reference) = self.reference(Side::New, record, named.as_str()) else { return };
+                    if found.insert(reference) {
+                        open.extend(by_reference.get(reference));
+                    }
+                });
+            }
+        }
+        found
     }
 
     /// The reference of the connection that a record of the old or the new side names by its id, key or reference.

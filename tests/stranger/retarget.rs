@@ -295,13 +295,14 @@ fn e06_another_connector_mode_or_variant_beside_a_secret_is_a_trust_change() {
 // --- Connectors of the workspace ----------------------------------------------------------------------------------
 
 const OWN: &str = r#"{
-  "x-tieline": {"harmless": ["/config/retries"]},
+  "x-tieline": {"harmless": ["/config/retries", "/config/proxy_password"]},
   "type": "object",
   "properties": {
     "config": {"properties": {
       "server": {"type": "string"}, "broker": {"type": "string"}, "retries": {"type": "integer"},
+      "proxy_password": {"type": "string", "writeOnly": true},
       "hosts": {"type": "array"}, "peers": {"type": "array"}, "url": {"type": "string", "writeOnly": true},
-      "registry": {"type": "string", "x-connection": ["http"]}, "extra": {"type": "object"}
+      "registry": {"type": "string", "x-connection": ["http", "own"]}, "extra": {"type": "object"}
     }},
     "auth": {"properties": {"mode": {"type": "string"}, "user": {"type": "string"},
       "token": {"type": "string", "writeOnly": true}, "second": {"type": "string", "writeOnly": true}}}
@@ -550,6 +551,29 @@ fn e06_a_connection_that_is_named_is_told_if_it_is_another_and_only_then() {
     let plan = plan_json(&shell);
     let change = plan["trust_changes"].as_array().unwrap().iter().find(|t| t["path"] == "/config/registry").unwrap();
     assert!(change["old"] != change["new"] && change["old"].is_string(), "{change}");
+}
+
+#[test]
+fn e06_a_kept_secret_that_moves_into_a_harmless_field_is_told() {
+    let with = |name: &str| format!("{{proxy_password: '${{{{ secrets.{name} }}}}'}}");
+    assert!(told_of(&with("OTHER"), TOKEN, &with("URL"), TOKEN).is_empty());
+    assert_eq!(told_of(&with("OTHER"), TOKEN, &with("TOKEN"), TOKEN), ["/config/proxy_password"]);
+    assert_eq!(told_of("{}", TOKEN, &with("TOKEN"), TOKEN), ["/config/proxy_password"]);
+}
+
+#[test]
+fn e06_what_a_secret_goes_through_is_held_to_the_same() {
+    let shell = with_own("{registry: front}", TOKEN);
+    let http = |url: &str| format!("connector: http\nconfig: {{base_url: '{url}'}}\nauth: {{mode: none}}\n");
+    let through = |name: &str| own(&format!("{{registry: {name}}}"), "{mode: none}");
+    // Neither has a secret: that of `own` goes through both.
+    shell.put("connections/front.yaml", &through("back"));
+    shell.put("connections/back.yaml", &http("https://back.example.com"));
+    shell.put("connections/other.yaml", &http("https://other.example.com"));
+    commit(&shell, "two");
+    shell.put("connections/back.yaml", &http("https://evil.example"));
+    shell.put("connections/other.yaml", &http("https://evil.example"));
+    assert_eq!(retargeted(&shell), [("back".to_owned(), "/config/base_url".to_owned())]);
 }
 
 #[test]
