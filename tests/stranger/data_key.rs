@@ -177,13 +177,12 @@ fn e02_a_rule_that_a_stranger_chose_leaves_no_value_in_clear() {
 fn e02_a_master_key_of_another_kind_is_not_kept_beside_ours() {
     let shell = quickstart();
     set(&shell, "HUBSPOT_TOKEN", "prod", "kelp");
-    let pgp =
-        "    pgp:\n        - created_at: \"2026-11-20T08:00:00Z\"\n          enc: x\n          fp: EVE\n    version:";
+    let pgp = "    pgp:\n        - created_at: \"2026-11-20T08:00:00Z\"\n          enc: x\n          fp: EVE-KEY\n    version:";
     for kind in [pgp, &pgp.replace("pgp:", "quantum:")] {
         let with = shell.read(PROD).replace("    version:", kind);
         shell.put(PROD, &with);
         ended_well(&shell.run_with(&["secret", "set", "HUBSPOT_TOKEN", "-e", "prod"], &format!("kelp{}", kind.len())));
-        assert!(!shell.read(PROD).contains("EVE"), "{}", shell.read(PROD));
+        assert!(!shell.read(PROD).contains("EVE-KEY"), "{}", shell.read(PROD));
     }
     shell.put("a.yaml", "a: kelp\n");
     shell.ok(&["sops", "encrypt", "-i", "a.yaml", "--age", ME]);

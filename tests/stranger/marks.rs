@@ -254,7 +254,7 @@ fn e09_no_condition_reads_a_secret_by_any_route() {
 fn e09_what_a_pattern_makes_secret_is_not_checked_before_it_is_open() {
     // The rule of the named field would refuse a sealed value, which nobody sees before an apply.
     let auth = json!({
-        "properties": {"mode": {}, "token": {"type": "string", "minLength": 20, "const": "x"}},
+        "properties": {"mode": {}, "token": {"type": "string", "minLength": 20, "pattern": "^x"}},
         "patternProperties": {"^tok": {"writeOnly": true}},
     });
     let folder = workspace(&[with_auth(auth, json!({}))]);

@@ -360,20 +360,20 @@ fn a60_a102_any_change_beside_a_kept_secret_is_told_whatever_its_name() {
 #[test]
 fn e06_a_field_is_harmless_only_if_the_deployed_schema_says_so_too() {
     let shell = with_own("{server: a, retries: 1}", TOKEN);
-    edit(&shell, "connectors/own.json", "[\"/config/retries\"]", "[\"/config/retries\", \"/config/server\"]");
+    edit(&shell, "connectors/own.json", "\"/config/retries\"", "\"/config/retries\", \"/config/server\"");
     shell.put("connections/own.yaml", &own("{server: evil, retries: 2}", TOKEN));
     assert_eq!(paths(&shell), ["/config/server"]);
     let plan = plan_json(&shell);
     let list = plan["trust_changes"].as_array().unwrap().iter().find(|t| t["path"] == "/connectors/own/harmless");
-    assert_eq!(list.unwrap()["new"], json!(["/config/retries", "/config/server"]));
+    assert_eq!(list.unwrap()["new"], json!(["/config/proxy_password", "/config/retries", "/config/server"]));
     // Nor is what was harmless, if the new schema doesn't say it any more.
     let shell = with_own("{server: a, retries: 1}", TOKEN);
-    edit(&shell, "connectors/own.json", "\"x-tieline\": {\"harmless\": [\"/config/retries\"]},", "");
+    edit(&shell, "connectors/own.json", "\"/config/retries\", ", "");
     shell.put("connections/own.yaml", &own("{server: a, retries: 2}", TOKEN));
     assert_eq!(paths(&shell), ["/config/retries"]);
     // Once both say it, it is.
     let shell = with_own("{server: a}", TOKEN);
-    edit(&shell, "connectors/own.json", "[\"/config/retries\"]", "[\"/config/server\"]");
+    edit(&shell, "connectors/own.json", "\"/config/retries\"", "\"/config/server\"");
     commit(&shell, "two");
     shell.put("connections/own.yaml", &own("{server: b}", TOKEN));
     assert!(paths(&shell).is_empty());
@@ -547,7 +547,7 @@ fn e06_a_connection_that_is_named_is_told_if_it_is_another_and_only_then() {
     shell.put("connections/own.yaml", &own("{registry: schemas/registry}", TOKEN));
     assert_eq!(paths(&shell), ["/config/registry"]);
     shell.put("connections/own.yaml", &own("{registry: registry}", TOKEN));
-    assert_eq!(paths(&shell), ["/config/registry"]);
+    assert_eq!(paths(&shell), ["/config/registry", "/config/base_url"]);
     let plan = plan_json(&shell);
     let change = plan["trust_changes"].as_array().unwrap().iter().find(|t| t["path"] == "/config/registry").unwrap();
     assert!(change["old"] != change["new"] && change["old"].is_string(), "{change}");
