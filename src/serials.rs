@@ -1,43 +1,55 @@
-//! What was seen of each environment: the highest serial of each lineage, and which lineage each target held, so that an
-//! older bundle, one of another history and a head that is gone are noticed.
+//! What was seen of each environment: which manifest each target held last, so that an older bundle, one of another history,
+//! one that was put in its place and a head that is gone are noticed.
 //!
-//! A valid old manifest is as whole as a new one, and so is one of another target's run; only memory tells them apart. It is
-//! kept in the user's state folder (`$XDG_STATE_HOME/tieline`, else `~/.local/state/tieline`), a file per workspace and
-//! environment. Machines without a memory, such as those of CI, are told by `--min-serial` and `--lineage`.
+//! A valid old manifest is as whole as a new one, and so is one that whoever writes the target made up; only memory tells
+//! them apart. It is kept in the user's state folder (`$XDG_STATE_HOME/tieline`, else `~/.local/state/tieline`), a file per
+//! workspace and environment. Machines without a memory, such as those of CI, are told by `--min-serial` and `--lineage`.
 //!
-//! A lineage belongs to an address: who deploys to a folder and to a bucket has two, and neither may stand in the place of
-//! the other. The workspace's own target is remembered besides, so that a workspace which sends an environment somewhere
-//! else does not start with a clean slate there.
+//! What was seen belongs to an address: who deploys to a folder and to a bucket has two histories, neither may stand in the
+//! place of the other, and a look at a branch that names a third says nothing of them. The workspace's own target is
+//! remembered besides, so that a workspace which sends an environment somewhere else does not start with a clean slate there.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::bundle::{Digest, Head, Manifest, Scope};
+use crate::bundle::{Deployed, Digest, Scope};
 use crate::world::World;
 use crate::world::state::StateFile;
 
-/// Lineages and targets of one environment that are remembered; a file that names more was not written here.
-const MAX_LINEAGES: usize = 1000;
+/// Targets of one environment that are remembered; a file that names more was not written here.
+const MAX_TARGETS: usize = 1000;
 /// The file may have this many bytes.
 const MAX_BYTES: usize = 1 << 20;
 
 /// What is remembered of one environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
-    /// The highest serial of each lineage.
-    lineages: BTreeMap<String, u64>,
-    /// The lineage that each target held, by the target's address.
+    /// What each target held, by the target's address.
     #[serde(default)]
-    targets: BTreeMap<String, String>,
+    targets: BTreeMap<String, Glimpse>,
     /// What stood at the target that the workspace itself names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     own: Option<Own>,
     /// Where that stands; `None` without a home.
     #[serde(skip)]
     file: Option<StateFile>,
+}
+
+/// What a target held when it was last looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Glimpse {
+    /// The lineage.
+    pub lineage: String,
+    /// The serial.
+    pub serial: u64,
+    /// The manifest.
+    pub manifest: Digest,
+    /// The time that the manifest says.
+    pub time: String,
 }
 
 /// What stood at the workspace's own target.
@@ -47,13 +59,8 @@ pub struct Own {
     pub address: String,
     /// The target, as in the trust block.
     pub target: Value,
-    /// The lineage.
-    pub lineage: String,
-    /// The digest of the manifest; an older version of this memory did not keep it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<Digest>,
-    /// The serial.
-    pub serial: u64,
+    /// What it held.
+    pub seen: Glimpse,
     /// The number of connections.
     pub connections: usize,
     /// Whether it was protected, as in the trust block.
@@ -73,70 +80,91 @@ pub struct Spot<'a> {
 
 /// What a manifest is by what was seen before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// A higher serial of its lineage, which was seen before.
-    pub older_than: Option<u64>,
-    /// What its lineage is.
-    pub lineage: Lineage,
-}
-
-/// What the lineage of a manifest is by what was seen before.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lineage {
-    /// The one that was seen there.
+pub enum Standing {
+    /// The one that was seen last, there or elsewhere: then the target was copied.
     Known,
-    /// Nothing was seen there before, and this lineage elsewhere. It is no secret: whoever writes a target can say it.
-    Elsewhere,
+    /// Of the lineage that was seen there, with a higher serial. It has to follow what was seen.
+    Newer(Glimpse),
+    /// Of the lineage that was seen there, with a lower serial.
+    Older(Glimpse),
+    /// Of the lineage and the serial that were seen there, and another.
+    Replaced,
+    /// Nothing was seen there before, and its lineage at the target that the workspace named before. A lineage is no
+    /// secret: whoever writes a target can say it.
+    Moved,
     /// Nothing was seen there before.
     First,
-    /// Another than the one that was seen.
+    /// Another lineage than the one that was seen.
     Other {
         /// The one that was seen.
         seen: String,
-        /// Where; `None` where an older version of this memory did not say.
-        address: Option<String>,
+        /// Where.
+        address: String,
     },
+}
+
+/// What a target holds now.
+#[derive(Clone, Debug)]
+pub struct Held<'a> {
+    /// Which manifest.
+    pub glimpse: Glimpse,
+    /// The number of connections.
+    pub connections: usize,
+    /// The trust block.
+    pub trust: &'a Value,
+}
+
+impl<'a> Held<'a> {
+    /// What is deployed.
+    pub fn of(deployed: &'a Deployed) -> Self {
+        let Deployed { digest, manifest } = deployed;
+        let (lineage, time) = (manifest.lineage.clone(), manifest.time.clone());
+        Self {
+            glimpse: Glimpse { lineage, serial: manifest.serial, manifest: digest.clone(), time },
+            connections: manifest.connections.len(),
+            trust: &manifest.trust,
+        }
+    }
 }
 
 impl Seen {
     /// Reads the memory of an environment. What can't be read counts as none.
     pub fn read(world: &dyn World, scope: &Scope) -> Self {
         let below = Path::new("serials").join(&scope.workspace).join(format!("{}.json", scope.name()));
-        let Some(file) = StateFile::at(world, &below) else { return Self::default() };
+        StateFile::at(world, &below).map_or_else(Self::default, Self::of)
+    }
+
+    fn of(file: StateFile) -> Self {
         let seen = file.read(MAX_BYTES).and_then(|text| serde_json::from_str::<Self>(&text).ok());
-        let sound = |seen: &Self| seen.lineages.len().max(seen.targets.len()) <= MAX_LINEAGES;
-        Self { file: Some(file), ..seen.filter(sound).unwrap_or_default() }
+        let seen = seen.filter(|seen| seen.targets.len() <= MAX_TARGETS).unwrap_or_default();
+        Self { file: Some(file), ..seen }
     }
 
-    /// How a manifest that was found at a target stands to what was seen.
-    pub fn standing(&self, spot: Spot<'_>, manifest: &Manifest) -> Standing {
-        let lineage = &manifest.lineage;
-        let known = self.lineages.get(lineage).copied();
-        let other = |seen: &str, address: Option<&str>| Lineage::Other {
-            seen: seen.to_owned(),
-            address: address.map(str::to_owned),
-        };
-        let lineage = match (self.targets.get(spot.address), &self.own) {
-            (Some(here), _) if here == lineage => Lineage::Known,
-            (Some(here), _) => other(here, Some(spot.address)),
-            // The workspace's own target moved: its history may have been moved along.
-            (None, Some(own)) if spot.own.is_some() && own.lineage == *lineage => Lineage::Elsewhere,
-            (None, Some(own)) if spot.own.is_some() => other(&own.lineage, Some(&own.address)),
-            // A memory from before targets were remembered.
-            (None, _) if self.targets.is_empty() && known.is_some() => Lineage::Elsewhere,
-            (None, _) if self.targets.is_empty() => match self.lineages.keys().next() {
-                Some(seen) => other(seen, None),
-                None => Lineage::First,
-            },
-            _ => Lineage::First,
-        };
-        Standing { older_than: known.filter(|seen| *seen > manifest.serial), lineage }
+    /// How what was found at a target stands to what was seen.
+    pub fn standing(&self, spot: Spot<'_>, now: &Glimpse) -> Standing {
+        let other =
+            |seen: &Glimpse, address: &str| Standing::Other { seen: seen.lineage.clone(), address: address.to_owned() };
+        if let Some(seen) = self.targets.get(spot.address) {
+            return match now.serial.cmp(&seen.serial) {
+                _ if seen.lineage != now.lineage => other(seen, spot.address),
+                Ordering::Less => Standing::Older(seen.clone()),
+                Ordering::Greater => Standing::Newer(seen.clone()),
+                Ordering::Equal if seen.manifest == now.manifest => Standing::Known,
+                Ordering::Equal => Standing::Replaced,
+            };
+        }
+        // The same words in another clone mean another folder, and no move.
+        match self.own.as_ref().filter(|own| spot.own.is_some_and(|target| *target != own.target)) {
+            Some(own) if own.seen.lineage == now.lineage => Standing::Moved,
+            Some(own) => other(&own.seen, &own.address),
+            None if self.targets.values().any(|seen| seen.manifest == now.manifest) => Standing::Known,
+            None => Standing::First,
+        }
     }
 
-    /// The lineage that a target held when it was last looked at, and the highest serial of it.
-    pub fn at(&self, address: &str) -> Option<(&str, u64)> {
-        let lineage = self.targets.get(address)?;
-        Some((lineage, self.lineages.get(lineage).copied().unwrap_or_default()))
+    /// What a target held when it was last looked at.
+    pub fn at(&self, address: &str) -> Option<&Glimpse> {
+        self.targets.get(address)
     }
 
     /// What stood last at the workspace's own target.
@@ -150,31 +178,47 @@ impl Seen {
         self.own.as_ref().is_some_and(|own| own.target == *target && own.address == spot.address)
     }
 
-    /// Remembers what stands at a target, even if its serial is a lower one. That it can't be written is no error: a
-    /// read-only home has no memory.
-    pub fn remember(&mut self, spot: Spot<'_>, lineage: &str, head: &Head, connections: usize, trust: &Value) {
-        let before = self.clone();
-        self.lineages.insert(lineage.to_owned(), head.serial);
-        self.targets.insert(spot.address.to_owned(), lineage.to_owned());
+    /// Remembers what is deployed at a target. Where a higher serial of the same lineage was seen there, that stays, as
+    /// another command may have seen it meanwhile; unless the operator said that this one is `meant`. That nothing can be
+    /// written is no error: a read-only home has no memory.
+    pub fn remember(&mut self, spot: Spot<'_>, held: &Held<'_>, meant: bool) {
+        let Some(file) = self.file.clone() else { return };
+        if !self.note(spot, held, meant) {
+            return;
+        }
+        // What others remembered since this was read is kept: one at a time.
+        let _ = file.change(|| {
+            let mut now = Self::of(file.clone());
+            let changed = now.note(spot, held, meant);
+            *self = now;
+            let mut bytes = serde_json::to_vec_pretty(&*self).ok().filter(|_| changed)?;
+            bytes.push(b'\n');
+            Some(bytes)
+        });
+    }
+
+    /// Whether that is new.
+    fn note(&mut self, spot: Spot<'_>, held: &Held<'_>, meant: bool) -> bool {
+        let (now, before) = (held.glimpse.clone(), self.clone());
+        let newer = |seen: &&Glimpse| seen.lineage == now.lineage && seen.serial > now.serial;
+        if self.targets.get(spot.address).filter(newer).is_some() && !meant {
+            return false;
+        }
+        if self.targets.len() == MAX_TARGETS && !self.targets.contains_key(spot.address) {
+            return false;
+        }
+        self.targets.insert(spot.address.to_owned(), now.clone());
         if let Some(target) = spot.own {
-            let part = |name: &str| trust.get(name).cloned().unwrap_or_default();
+            let part = |name: &str| held.trust.get(name).cloned().unwrap_or_default();
             self.own = Some(Own {
                 address: spot.address.to_owned(),
                 target: target.clone(),
-                lineage: lineage.to_owned(),
-                digest: Some(head.manifest.clone()),
-                serial: head.serial,
-                connections,
+                seen: now,
+                connections: held.connections,
                 protected: part("protected"),
                 guards: part("guards"),
             });
         }
-        if *self == before || self.lineages.len().max(self.targets.len()) > MAX_LINEAGES {
-            return;
-        }
-        let Some(file) = &self.file else { return };
-        let Ok(mut bytes) = serde_json::to_vec_pretty(self) else { return };
-        bytes.push(b'\n');
-        let _ = file.write(&bytes);
+        *self != before
     }
 }

@@ -26,6 +26,13 @@ pub enum ApplyError {
     Refused(Vec<Refusal>),
     /// What stands in the target is damaged, forged or not ours.
     Integrity(String),
+    /// What is in force has none of the signatures that were asked for.
+    Unsigned {
+        /// Its serial.
+        serial: u64,
+        /// What is wrong with the one that it has, if any.
+        why: String,
+    },
 }
 
 impl ApplyError {
@@ -35,7 +42,7 @@ impl ApplyError {
             Self::Secrets(_) | Self::Failed(_) => 1,
             Self::Stale { .. } => 3,
             Self::Refused(_) => 4,
-            Self::Integrity(_) => 5,
+            Self::Integrity(_) | Self::Unsigned { .. } => 5,
         }
     }
 }
@@ -65,6 +72,12 @@ impl fmt::Display for ApplyError {
         };
         match self {
             Self::Failed(why) | Self::Integrity(why) => f.write_str(why),
+            Self::Unsigned { serial, why } => {
+                write!(
+                    f,
+                    "serial {serial}, which is in force, has no signature that counts now: {why}; nothing was changed"
+                )
+            }
             Self::Stale { expected, found } => {
                 let (expected, found) = (told(expected), told(found));
                 write!(f, "the environment moved from {expected} to {found} since this plan; nothing was changed")

@@ -57,6 +57,8 @@ pub struct Applied {
     pub head: Head,
     /// Its lineage.
     pub lineage: String,
+    /// When it was made, as its manifest says.
+    pub time: String,
     /// Whether that is new; otherwise there was nothing to do.
     pub changed: bool,
     /// How many objects were sealed.
@@ -83,17 +85,18 @@ pub fn apply(
 ) -> Result<Applied, ApplyError> {
     check(target, desired, base, options)?;
     let digest = desired.digest();
-    let why_anew = why_anew(target, base, options)?;
+    let why_anew = why_anew(target, base, stamp.time, options)?;
     if let Some(base) = base
         && is_same(base, desired, &digest)
         && why_anew.is_none()
         && !desired.records.values().any(is_volatile)
     {
         let (head, view) = (base.head(), target.refresh_view(base));
-        let lineage = base.manifest.lineage.clone();
-        return Ok(Applied { head, lineage, changed: false, sealed: 0, carried: desired.records.len(), view });
+        let Manifest { lineage, time, .. } = &base.manifest;
+        let (lineage, time) = (lineage.clone(), time.clone());
+        return Ok(Applied { head, lineage, time, changed: false, sealed: 0, carried: desired.records.len(), view });
     }
-    let time = rfc3339(stamp.time);
+    let time = following(stamp.time, base);
     let from = base.filter(|_| why_anew.is_none());
     let objects = objects(target, desired, from, reveal, &time)?;
     let scope = Scope::of(desired);
@@ -102,9 +105,9 @@ pub fn apply(
         objects.values().filter_map(|(digest, bytes)| Some((digest, bytes.as_deref()?))).collect();
     own_work(&scope, &manifest, &objects)?;
     let (sealed, carried) = (anew.len(), objects.len() - anew.len());
-    let lineage = manifest.lineage.clone();
+    let (lineage, time) = (manifest.lineage.clone(), manifest.time.clone());
     let (head, view) = put_in_force(target, base, manifest, &anew, options)?;
-    Ok(Applied { head, lineage, changed: true, sealed, carried, view })
+    Ok(Applied { head, lineage, time, changed: true, sealed, carried, view })
 }
 
 /// The manifest that follows `base`.
@@ -132,7 +135,7 @@ fn manifest(
         rollback_of: None,
         customer: None,
         commit: stamp.commit.clone(),
-        time: rfc3339(stamp.time),
+        time: following(stamp.time, base),
         tool: stamp.tool.clone(),
         trust: desired.trust.clone(),
         connections: connections.collect(),
@@ -159,7 +162,8 @@ pub fn roll_back(
         let why = format!("serial {} says one desired digest and holds another", old.manifest.serial);
         return Err(ApplyError::Integrity(why));
     }
-    if let (Some(signer), Err(why)) = (options.signer, signed(target, old, options)?) {
+    vouched(target, base, stamp.time, options)?;
+    if let (Some(signer), Err(why)) = (options.signer, signed(target, old, stamp.time, options)?) {
         let key = signer.public_key().fingerprint(ssh_key::HashAlg::Sha256);
         return Err(ApplyError::Integrity(format!(
             "serial {} can't be signed with {key}, since nobody knows who sealed its objects: {why}; apply the commit that \
@@ -187,13 +191,13 @@ pub fn roll_back(
         trust: desired.trust.clone(),
         connections: connections.collect(),
         commit: old.manifest.commit.clone(),
-        time: rfc3339(stamp.time),
+        time: following(stamp.time, Some(base)),
         tool: stamp.tool.clone(),
         ..old.manifest.clone()
     };
-    let (carried, lineage) = (manifest.connections.len(), manifest.lineage.clone());
+    let (carried, lineage, time) = (manifest.connections.len(), manifest.lineage.clone(), manifest.time.clone());
     let (head, view) = put_in_force(target, Some(base), manifest, &[], options)?;
-    Ok(Applied { head, lineage, changed: true, sealed: 0, carried, view })
+    Ok(Applied { head, lineage, time, changed: true, sealed: 0, carried, view })
 }
 
 /// What a manifest has, as something to be had.
@@ -222,16 +226,24 @@ fn is_same(base: &Deployed, desired: &Desired, digest: &Digest) -> bool {
         && manifest.connections.iter().all(|(id, sealed)| desired.records.get(id) == Some(&sealed.record))
 }
 
-fn rfc3339(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+/// The time of a manifest that follows `base`: not before that one's, whose clock may be ahead of ours.
+fn following(time: Timestamp, base: Option<&Deployed>) -> String {
+    let before = base.and_then(|base| base.manifest.time.parse().ok());
+    time.max(before.unwrap_or(time)).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 fn next_serial(base: Option<&Deployed>) -> u64 {
     base.map_or(0, |base| base.manifest.serial).saturating_add(1)
 }
 
-/// Whether somebody who counts signed a manifest of the target; or else why not.
-fn signed(target: &dyn Target, deployed: &Deployed, options: &Options<'_>) -> Result<Result<(), String>, ApplyError> {
+/// Whether somebody who counts now signed a manifest of the target; or else why not. Its own time says nothing: who signs
+/// chooses it, also after the key was withdrawn.
+fn signed(
+    target: &dyn Target,
+    deployed: &Deployed,
+    now: Timestamp,
+    options: &Options<'_>,
+) -> Result<Result<(), String>, ApplyError> {
     let own;
     let signers = match (options.signers, options.signer) {
         (Some(signers), _) => signers,
@@ -244,28 +256,39 @@ fn signed(target: &dyn Target, deployed: &Deployed, options: &Options<'_>) -> Re
     let Some(signature) = target.read_signature(&deployed.digest)? else {
         return Ok(Err("it is not signed".to_owned()));
     };
-    let time = deployed.manifest.time.parse().unwrap_or(Timestamp::MAX);
-    Ok(signers.verify(&signature, &deployed.manifest.bytes()?, time).map(drop))
+    Ok(signers.verify(&signature, &deployed.manifest.bytes()?, now).map(drop))
+}
+
+/// Holds the base against the signatures that count, where the operator says whose do: guards, `protect` and everything that
+/// the plan told are measured against it.
+fn vouched(target: &dyn Target, base: &Deployed, now: Timestamp, options: &Options<'_>) -> Result<(), ApplyError> {
+    if options.signers.is_none() || options.reseal {
+        return Ok(());
+    }
+    let serial = base.manifest.serial;
+    signed(target, base, now, options)?.map_err(|why| ApplyError::Unsigned { serial, why })
 }
 
 /// Why nothing of the base may be carried over; `None` where it may, or there is none.
 ///
 /// # Errors
-/// The target can't be read.
+/// The target can't be read, or the base has none of the signatures that the operator asks for.
 pub fn why_anew(
     target: &dyn Target,
     base: Option<&Deployed>,
+    now: Timestamp,
     options: &Options<'_>,
 ) -> Result<Option<String>, ApplyError> {
     let Some(base) = base else { return Ok(None) };
     if options.reseal {
         return Ok(Some("that was asked for".to_owned()));
     }
+    vouched(target, base, now, options)?;
     if options.signer.is_none() {
         return Ok(None);
     }
     // Who can write the target could have replaced an object: age is anonymous.
-    let why = signed(target, base, options)?.err();
+    let why = signed(target, base, now, options)?.err();
     Ok(why.map(|why| format!("nobody vouches for the objects of serial {}: {why}", base.manifest.serial)))
 }
 

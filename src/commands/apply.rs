@@ -18,6 +18,7 @@ use crate::providers::gate::Gate;
 use crate::reporters::plan_human::{Against, plan_human};
 use crate::ui::Ui;
 use crate::unseal::{Outside, Stores};
+use crate::world::World;
 
 /// Seal an environment and put it in force: all of it, or nothing.
 ///
@@ -50,7 +51,7 @@ pub struct Args {
     /// Allow more deletions than the guards do: the exact number
     #[arg(long, value_name = "N")]
     allow_delete: Option<usize>,
-    /// Seal every connection anew, changed or not
+    /// Seal every connection anew, changed or not; with `--allowed-signers`, also upon a base that none of them signed
     #[arg(long)]
     reseal: bool,
     #[command(flatten)]
@@ -82,8 +83,8 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         progress: None,
     };
     let again = typed_apply(&place.chosen(), args.plan.as_deref(), &args.elsewhere, cli);
-    let anew =
-        why_anew(&*place.target, planned.base.as_ref(), &options).map_err(|error| not_applied(&error, &again))?;
+    let anew = why_anew(&*place.target, planned.base.as_ref(), place.session.world.now(), &options)
+        .map_err(|error| not_applied(&error, &again))?;
     let idle = planned.plan.is_empty() && anew.is_none();
     if let Some(base) = planned.base.as_ref().filter(|_| args.initial) {
         let (here, serial) = (place.target.describe(), base.manifest.serial);

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::rc::Rc;
 
+use super::formers::Reach;
 use super::session::Chosen;
 use super::{Cli, Exit, Failure, Session};
 use crate::apply::{Applied, ApplyError, Stamp};
@@ -267,7 +268,7 @@ pub(super) fn plan(place_: &Place, ui: &Ui) -> Result<Planned, Failure> {
     let mut plan = Plan::new(&desired, base.as_ref(), &places);
     if base.is_none() {
         place_.pinned()?;
-        formers = place_.formers();
+        formers = place_.formers(Reach::History);
         let lost = place_
             .lost()
             .map(|lost| Refusal { instance: None, reason: format!("{lost}; `--initial` begins a new history") });
@@ -367,6 +368,9 @@ pub(super) fn not_applied(error: &ApplyError, again: &str) -> Failure {
             }
         }
         ApplyError::Integrity(_) => failure.exit(Exit::Integrity),
+        ApplyError::Unsigned { .. } => failure
+            .exit(Exit::Integrity)
+            .help("find out who applied it; `tieline apply --reseal` trusts it as a base, and seals everything anew"),
     }
 }
 

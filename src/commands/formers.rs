@@ -1,8 +1,8 @@
 //! The targets that an environment was sent to before, with what is deployed there.
 //!
-//! Memory knows the one that this machine saw last; Git knows that of `HEAD`, where the work tree differs, and that of its
-//! first parent, which is what a merge brought its changes to. Only settings are read: nothing is compiled, no key is
-//! looked for.
+//! Memory knows the one that this machine saw last; Git knows that of `HEAD`, where the work tree differs, that of its first
+//! parent, which is what a merge brought its changes to, and those of the first parents before. Only settings are read:
+//! nothing is compiled, no key is looked for.
 
 use serde_json::Value;
 
@@ -25,13 +25,27 @@ struct Candidate {
     history: Option<(String, Option<Digest>)>,
 }
 
+/// Commits that are looked at behind the first parent.
+const MAX_COMMITS: usize = 1000;
+/// Targets of those commits that are looked at.
+const MAX_TARGETS: usize = 16;
+
+/// How far back Git is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// To the first parent: where something is deployed at the new target, everything before may have been settled long ago.
+    Parent,
+    /// To the last target at which something is deployed: a branch of two commits hides it from who looks at one.
+    History,
+}
+
 /// The other targets that an environment had. `own` is the one that the workspace names now.
-pub(super) fn find(place: &Place, own: &Value, seen: Option<&Own>) -> Vec<Former> {
+pub(super) fn find(place: &Place, own: &Value, seen: Option<&Own>, reach: Reach) -> Vec<Former> {
     let mut candidates: Vec<Candidate> = Vec::new();
     if let Some(seen) = seen {
         let trust = serde_json::json!({"target": seen.target, "protected": seen.protected, "guards": seen.guards});
-        let known = Some((seen.serial, seen.connections));
-        let history = Some((seen.lineage.clone(), seen.digest.clone()));
+        let known = Some((seen.seen.serial, seen.connections));
+        let history = Some((seen.seen.lineage.clone(), Some(seen.seen.manifest.clone())));
         candidates.push(Candidate { scope: place.scope.clone(), protection: trust, known, history });
     }
     let committed = ["HEAD", "HEAD^1"].into_iter().filter_map(|revision| settings(place, revision));
@@ -44,7 +58,37 @@ pub(super) fn find(place: &Place, own: &Value, seen: Option<&Own>) -> Vec<Former
         }
     }
     candidates.retain(|candidate| candidate.protection["target"] != *own);
-    candidates.into_iter().filter_map(|candidate| former(place, candidate)).collect()
+    let mut known: Vec<Value> = candidates.iter().map(|candidate| candidate.protection["target"].clone()).collect();
+    let mut formers: Vec<Former> = candidates.into_iter().filter_map(|candidate| former(place, candidate)).collect();
+    if reach == Reach::History && !formers.iter().any(Former::is_deployed) {
+        known.push(own.clone());
+        formers.extend(older(place, known));
+    }
+    formers
+}
+
+/// The last target at which something is deployed, or may be, of those that commits before the first parent named.
+fn older(place: &Place, mut known: Vec<Value>) -> Option<Former> {
+    let parts = |revision: &Revision| ["tieline.yaml", "environments"].map(|path| revision.object(path));
+    let mut at = Revision::open(place.session.world.root(), "HEAD^1").ok()?;
+    let most = known.len() + MAX_TARGETS;
+    for _ in 0..MAX_COMMITS {
+        let before = at.before()?;
+        if parts(&before) != parts(&at)
+            && let Some(candidate) = settings_of(place, &before)
+            && !known.contains(&candidate.protection["target"])
+        {
+            known.push(candidate.protection["target"].clone());
+            if let Some(former) = former(place, candidate).filter(Former::is_deployed) {
+                return Some(former);
+            }
+            if known.len() == most {
+                return None;
+            }
+        }
+        at = before;
+    }
+    None
 }
 
 /// Whether the clone knows what was before its last commit; one of depth 1, as CI systems make them, doesn't.
@@ -80,7 +124,10 @@ fn former(place: &Place, candidate: Candidate) -> Option<Former> {
 /// The settings of the environment in a commit; `None` where there is no such commit in the clone, or no such environment in
 /// it.
 fn settings(place: &Place, revision: &str) -> Option<Candidate> {
-    let revision = Revision::open(place.session.world.root(), revision).ok()?;
+    settings_of(place, &Revision::open(place.session.world.root(), revision).ok()?)
+}
+
+fn settings_of(place: &Place, revision: &Revision) -> Option<Candidate> {
     let (workspace, _) = Workspace::read(&SettingsOnly(revision)).ok()?;
     let At { environment, .. } = &place.at;
     workspace.environments.get(environment)?;
@@ -90,15 +137,15 @@ fn settings(place: &Place, revision: &str) -> Option<Candidate> {
 }
 
 /// A revision of which only the settings of the workspace and its environments are read.
-struct SettingsOnly(Revision);
+struct SettingsOnly<'r>(&'r Revision);
 
-impl World for SettingsOnly {
+impl World for SettingsOnly<'_> {
     fn list(&self, folder: &str) -> Result<Vec<Found>, ReadError> {
         let mut found = match folder {
             "tieline.yaml" | "environments" => self.0.list(folder)?,
             _ => Vec::new(),
         };
-        found.retain(|file| file.path == "tieline.yaml" || is_settings(&file.path));
+        found.retain(|file| is_settings(&file.path));
         Ok(found)
     }
 
@@ -115,8 +162,8 @@ impl World for SettingsOnly {
     }
 }
 
-/// Whether a path is `environments/ENV/environment.yaml`.
+/// Whether a path is `tieline.yaml` or `environments/ENV/environment.yaml`.
 fn is_settings(path: &str) -> bool {
     let segments: Vec<&str> = path.split('/').collect();
-    matches!(segments[..], ["environments", _, "environment.yaml"])
+    matches!(segments[..], ["tieline.yaml"] | ["environments", _, "environment.yaml"])
 }

@@ -1,16 +1,28 @@
 //! What is deployed, held against what is known of it: by the operator's word (`--min-serial`, `--lineage`), by the memory of
 //! this machine, and by Git where the workspace sends an environment to a new target.
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::deploy::{Place, failed};
+use super::formers::Reach;
 use super::{Exit, Failure};
 use crate::apply::Applied;
 use crate::bundle::{Deployed, Manifest};
 use crate::model::record::Desired;
 use crate::plan::guards::is_protected_block;
 use crate::plan::relocation::Former;
-use crate::serials::{Lineage, Seen, Spot};
-use crate::targets::{deployed, previous};
+use crate::serials::{Glimpse, Held, Seen, Spot, Standing};
+use crate::targets::{Descent, deployed, descent, is_before};
 use crate::ui::Ui;
+use crate::world::World;
+
+/// The clock of who applied may be ahead of ours by this much.
+const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(1);
+
+/// How to accept a history.
+fn accept(lineage: &str) -> String {
+    format!("find out who wrote the target; if that history was begun on purpose, `--lineage {lineage}` accepts it")
+}
 
 impl Place {
     /// What is deployed: no older than what was seen before, and of the same history. It is remembered.
@@ -58,7 +70,7 @@ impl Place {
         if let Some(lost) = self.lost() {
             return Err(Failure::new(lost).exit(Exit::Integrity).help(self.start_again()));
         }
-        let former = self.formers().into_iter().find(Former::is_deployed);
+        let former = self.formers(Reach::History).into_iter().find(Former::is_deployed);
         let former =
             former.map_or_else(String::new, |former| format!("; `{}` was deployed at {}", self.at, former.describe()));
         Err(Failure::new(format!("nothing deployed at {} yet{former}", self.target.describe())))
@@ -82,7 +94,7 @@ impl Place {
     /// Where nothing is deployed: what was seen there before.
     pub(super) fn lost(&self) -> Option<String> {
         let seen = self.seen();
-        let (lineage, serial) = seen.at(&self.address)?;
+        let Glimpse { lineage, serial, .. } = seen.at(&self.address)?;
         // The first apply of somebody else may have come between: that is a race, which the swap of the head settles.
         if matches!(self.target.read_head(), Ok(Some(_))) {
             return None;
@@ -101,7 +113,11 @@ impl Place {
 
     /// Remembers what an apply or a rollback put in force.
     pub(super) fn remember(&self, applied: &Applied, desired: &Desired) {
-        self.seen().remember(self.spot(), &applied.lineage, &applied.head, desired.records.len(), &desired.trust);
+        let (head, time) = (&applied.head, applied.time.clone());
+        let glimpse =
+            Glimpse { lineage: applied.lineage.clone(), serial: head.serial, manifest: head.manifest.clone(), time };
+        let held = Held { glimpse, connections: desired.records.len(), trust: &desired.trust };
+        self.seen().remember(self.spot(), &held, false);
     }
 
     /// The memory of this environment.
@@ -114,82 +130,123 @@ impl Place {
     }
 
     /// What the workspace had at other targets, by memory and by Git; nothing where the operator named the target.
-    pub(super) fn formers(&self) -> Vec<Former> {
-        self.own.as_ref().map_or_else(Vec::new, |own| super::formers::find(self, own, self.seen().own()))
+    pub(super) fn formers(&self, reach: Reach) -> Vec<Former> {
+        self.own.as_ref().map_or_else(Vec::new, |own| super::formers::find(self, own, self.seen().own(), reach))
     }
 
-    /// Gives what was at the targets before, unless the memory knows this one as the environment's.
+    /// Holds what is deployed against everything that is known, and remembers it. Gives what was at the targets before,
+    /// unless the memory knows this one as the environment's.
     fn judge(&self, found: &Deployed, seen: &Seen, by_word: bool, ui: &Ui) -> Result<Vec<Former>, Failure> {
-        let manifest = &found.manifest;
-        let (serial, lineage, here) = (manifest.serial, &manifest.lineage, self.target.describe());
-        let refuse = |told: &str, help: &str| {
-            let told = format!("serial {serial} is deployed at {here}, {told}");
-            Err(Failure::new(told).exit(Exit::Integrity).help(help))
-        };
-        let is_pinned = self.pins.lineages.contains(lineage);
-        if let Some(other) = self.pins.lineages.first().filter(|_| !is_pinned) {
-            return refuse(
-                &format!(
-                    "of lineage {lineage}, and `--lineage {other}` was given: another history was put in its place"
-                ),
-                "find out who wrote the target, or whether it is the right one",
-            );
+        self.as_the_operator_says(found)?;
+        let held = Held::of(found);
+        let standing = seen.standing(self.spot(), &held.glimpse);
+        self.as_it_was_seen(found, &standing)?;
+        let formers = if seen.is_settled(self.spot()) { Vec::new() } else { self.formers(Reach::Parent) };
+        let is_new_here = matches!(standing, Standing::Moved | Standing::First | Standing::Other { .. });
+        if is_new_here {
+            self.continues(found, &formers)?;
         }
-        if let Some(least) = self.pins.min_serial.filter(|least| serial < *least) {
-            return refuse(
-                &format!("and `--min-serial {least}` was given: an older bundle was put in its place"),
-                "find out who wrote the target; a restored backup is accepted with its own number",
-            );
-        }
-        let formers = if seen.is_settled(self.spot()) { Vec::new() } else { self.formers() };
-        let standing = seen.standing(self.spot(), manifest);
-        let accept = format!(
-            "find out who wrote the target; if that history was begun on purpose, `--lineage {lineage}` accepts it"
-        );
-        match standing.lineage {
-            Lineage::Other { seen, address } if !is_pinned => {
-                let whose = match address.filter(|address| *address != self.address) {
-                    Some(address) => format!("and `{}` was deployed at {address} before, in lineage {seen}", self.at),
-                    None => format!("where lineage {seen} was seen before"),
-                };
-                return refuse(
-                    &format!("of lineage {lineage}, {whose}: another history was put in its place"),
-                    &accept,
-                );
-            }
-            Lineage::Known => {}
-            _ => self.continues(found, &formers, &accept)?,
-        }
-        if standing.lineage == Lineage::First && !is_pinned {
-            self.first_seen(manifest, ui);
-        }
-        if let (Some(highest), None) = (standing.older_than, self.pins.min_serial) {
-            return refuse(
-                &format!("and serial {highest} was seen here before: an older bundle was put in its place"),
-                &format!("if a backup was restored on purpose, `--min-serial {serial}` accepts it"),
-            );
+        if standing == Standing::First && !self.is_pinned(found) {
+            self.first_seen(&found.manifest, ui);
         }
         // A move is one until it is applied, so that every plan shows it, and none that is turned down leaves a mark.
-        let is_settled = formers.is_empty() || (by_word && is_pinned);
-        if !is_settled && standing.lineage != Lineage::Known {
-            return Ok(formers);
-        }
-        let spot = Spot { own: self.own.as_ref().filter(|_| is_settled), ..self.spot() };
-        let mut now = self.seen();
-        // Another command may have seen a newer one meanwhile.
-        if self.pins.min_serial.is_some() || now.standing(spot, manifest).older_than.is_none() {
-            now.remember(spot, lineage, &found.head(), manifest.connections.len(), &manifest.trust);
+        let is_settled = formers.is_empty() || (by_word && self.is_pinned(found));
+        if is_settled || !is_new_here {
+            let spot = Spot { own: self.own.as_ref().filter(|_| is_settled), ..self.spot() };
+            self.seen().remember(spot, &held, self.is_meant(found));
         }
         Ok(formers)
     }
 
+    /// Whether the operator accepts its lineage.
+    fn is_pinned(&self, found: &Deployed) -> bool {
+        self.pins.lineages.contains(&found.manifest.lineage)
+    }
+
+    /// Whether the operator names the very serial that is there.
+    fn is_meant(&self, found: &Deployed) -> bool {
+        self.pins.min_serial == Some(found.manifest.serial)
+    }
+
+    /// What is deployed is not what it should be.
+    fn refused(&self, found: &Deployed, why: &str, help: &str) -> Failure {
+        let (serial, here) = (found.manifest.serial, self.target.describe());
+        Failure::new(format!("serial {serial} is deployed at {here}, {why}")).exit(Exit::Integrity).help(help)
+    }
+
+    /// Holds what is deployed against `--lineage` and `--min-serial`, and against the clock.
+    fn as_the_operator_says(&self, found: &Deployed) -> Result<(), Failure> {
+        let Manifest { serial, lineage, time, .. } = &found.manifest;
+        if let Some(other) = self.pins.lineages.first().filter(|_| !self.is_pinned(found)) {
+            let why = format!(
+                "of lineage {lineage}, and `--lineage {other}` was given: another history was put in its place"
+            );
+            return Err(self.refused(found, &why, "find out who wrote the target, or whether it is the right one"));
+        }
+        if let Some(least) = self.pins.min_serial.filter(|least| serial < least) {
+            let why = format!("and `--min-serial {least}` was given: an older bundle was put in its place");
+            let help = "find out who wrote the target; a restored backup is accepted with its own number";
+            return Err(self.refused(found, &why, help));
+        }
+        let now = self.session.world.now();
+        if time.parse::<Timestamp>().is_ok_and(|time| time.duration_since(now) > MAX_AHEAD) {
+            let why = format!("and says that it was made at {time}, which is still to come");
+            return Err(self.refused(found, &why, "set the clock of this machine, or find out who wrote the target"));
+        }
+        Ok(())
+    }
+
+    /// Holds what is deployed against what was seen.
+    fn as_it_was_seen(&self, found: &Deployed, standing: &Standing) -> Result<(), Failure> {
+        let Manifest { serial, lineage, time, .. } = &found.manifest;
+        let meant = format!(
+            "find out who wrote the target; if a backup was restored on purpose, `--min-serial {serial}` accepts it"
+        );
+        let (why, help) = match standing {
+            Standing::Other { seen, address } if !self.is_pinned(found) => {
+                let whose = match address == &self.address {
+                    true => format!("where lineage {seen} was seen before"),
+                    false => format!("and `{}` was deployed at {address} before, in lineage {seen}", self.at),
+                };
+                let why = format!("of lineage {lineage}, {whose}: another history was put in its place");
+                (why, accept(lineage))
+            }
+            _ if self.is_meant(found) => return Ok(()),
+            Standing::Older(Glimpse { serial, .. }) => {
+                (format!("and serial {serial} was seen here before: an older bundle was put in its place"), meant)
+            }
+            Standing::Replaced => {
+                (format!("and another serial {serial} was seen here before: it was put in its place"), meant)
+            }
+            Standing::Newer(seen) if is_before(time, &seen.time) => {
+                let Glimpse { serial, time: then, .. } = seen;
+                (format!("and says that it was made at {time}, before serial {serial} of {then}"), meant)
+            }
+            Standing::Newer(Glimpse { serial: then, manifest, .. }) => {
+                match descent(&*self.target, found, manifest, *then).map_err(|error| failed(&error))? {
+                    Descent::Follows => return Ok(()),
+                    Descent::Strays => {
+                        (format!("which does not follow the serial {then} that was seen here before"), meant)
+                    }
+                    Descent::Unknown => (
+                        format!("and serial {then} was seen here before: the manifests between them are gone"),
+                        format!(
+                            "`tieline gc --keep` deletes them; if it did, `--min-serial {serial}` accepts this one"
+                        ),
+                    ),
+                }
+            }
+            Standing::Known | Standing::Moved | Standing::First | Standing::Other { .. } => return Ok(()),
+        };
+        Err(self.refused(found, &why, &help))
+    }
+
     /// Where an environment moves to a target that holds something already: refuses what does not go on with what was
     /// deployed before, unless the operator names its lineage, and that is another.
-    fn continues(&self, found: &Deployed, formers: &[Former], accept: &str) -> Result<(), Failure> {
+    fn continues(&self, found: &Deployed, formers: &[Former]) -> Result<(), Failure> {
         let Manifest { lineage, serial, .. } = &found.manifest;
-        let older = |at: &Deployed| previous(&*self.target, at).ok().flatten();
-        let is_pinned = self.pins.lineages.contains(lineage);
-        let held = |former: &&Former| former.is_continued(found, older) || (is_pinned && !former.is_of(lineage));
+        let is_pinned = self.is_pinned(found);
+        let held = |former: &&Former| self.goes_on(found, former) || (is_pinned && !former.is_of(lineage));
         let (held, strange): (Vec<&Former>, Vec<&Former>) = formers.iter().partition(held);
         let Some(former) = strange.iter().find(|former| former.is_deployed() || held.is_empty()) else {
             return Ok(());
@@ -205,27 +262,38 @@ impl Place {
                 format!(
                     "{moved} of lineage {lineage} is deployed, which is not what was deployed there, nor follows it"
                 ),
-                "find out who wrote the target; copy there what is deployed, or deploy to an empty one",
+                "find out who wrote the target; copy there what is deployed, or deploy to an empty one".to_owned(),
             ),
-            false => (format!("{moved} of another lineage, {lineage}, is deployed"), accept),
+            false => (format!("{moved} of another lineage, {lineage}, is deployed"), accept(lineage)),
         };
         Err(Failure::new(told).exit(Exit::Integrity).help(help))
+    }
+
+    /// Whether what is deployed here goes on with what was deployed at a target before. That they are of one lineage proves
+    /// nothing.
+    fn goes_on(&self, found: &Deployed, former: &Former) -> bool {
+        let (Some((lineage, Some(digest))), Some((serial, _))) = (&former.history, former.known) else { return false };
+        found.manifest.lineage == *lineage
+            && descent(&*self.target, found, digest, serial).is_ok_and(|descent| descent == Descent::Follows)
     }
 
     /// What nobody here has seen before is trusted, which is said where it matters.
     fn first_seen(&self, manifest: &Manifest, ui: &Ui) {
         let (serial, lineage, here) = (manifest.serial, &manifest.lineage, self.target.describe());
-        if self.is_told(is_protected_block(&manifest.trust)) {
-            let git = match self.own.is_none() || super::formers::is_history_there(self) {
-                true => "",
-                false => ", and this clone has no earlier commit that says where it was",
-            };
-            ui.say(&format!(
-                "warning: no earlier deployment of `{}` at {here} was seen on this machine{git}: trusting lineage {lineage} \
-                 (serial {serial}); `--lineage {lineage}` pins it",
-                self.at
-            ));
+        if !self.is_told(is_protected_block(&manifest.trust)) {
+            return;
         }
+        let before = self.formers(Reach::History).into_iter().find(Former::is_deployed);
+        let git = match before {
+            Some(former) => format!(", and the workspace sent it to {} before", former.describe()),
+            None if self.own.is_none() || super::formers::is_history_there(self) => String::new(),
+            None => ", and this clone has no earlier commit that says where it was".to_owned(),
+        };
+        ui.say(&format!(
+            "warning: no earlier deployment of `{}` at {here} was seen on this machine{git}: trusting lineage {lineage} \
+             (serial {serial}); `--lineage {lineage}` pins it",
+            self.at
+        ));
     }
 
     /// Whether it matters that a lineage is new here: not in a folder of the workspace that nothing protects.

@@ -3,6 +3,8 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use super::deploy::{Place, failed};
 use super::{Exit, Failure};
 use crate::bundle::Deployed;
@@ -62,12 +64,13 @@ fn allowed_signers(path: &Path) -> Result<AllowedSigners, Failure> {
     Ok(AllowedSigners::parse(&bytes))
 }
 
-/// Checks the signature of a manifest and says whose it is.
+/// Checks the signature of a manifest and says whose it is: made when the manifest says, as `ssh-keygen` and Git do it.
 pub(super) fn signed(
     path: &Path,
     signature: Option<&[u8]>,
     bytes: &[u8],
     deployed: &Deployed,
+    now: Timestamp,
     ui: &Ui,
 ) -> Result<(), Failure> {
     let allowed = allowed_signers(path)?;
@@ -80,6 +83,11 @@ pub(super) fn signed(
     let time = deployed.manifest.time.parse().map_err(|_| broken("the manifest's time is none"))?;
     let signer = allowed.verify(signature, bytes, time).map_err(|why| broken(&why))?;
     ui.data(&format!("signed by {} ({})\n", visible(&signer.principals), signer.fingerprint));
+    if let Err(why) = allowed.verify(signature, bytes, now) {
+        // Whoever has the key could say any time.
+        let time = visible(&deployed.manifest.time);
+        ui.say(&format!("warning: {}; that it was made at {time} is the word of who has the key", visible(&why)));
+    }
     Ok(())
 }
 

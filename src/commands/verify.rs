@@ -11,9 +11,11 @@ use crate::model::record::texts;
 use crate::reporters::human::plural;
 use crate::reporters::text::visible;
 use crate::sops::Encrypted;
+use crate::targets::{is_before, manifest};
 use crate::ui::Ui;
 use crate::verify;
 use crate::workspace::Workspace;
+use crate::world::World;
 
 /// Check what is deployed: every object's digest, header, recipients and clear values, its MAC where a key is at hand, and
 /// the manifest's signature where `--allowed-signers` says whose counts.
@@ -48,7 +50,8 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     if let Some(path) = &args.allowed_signers {
         let signature = place.target.read_signature(&deployed.digest).map_err(|error| failed(&error))?;
         let bytes = place.target.read_manifest(&deployed.digest).map_err(|error| failed(&error))?;
-        signed(path, signature.as_deref(), &bytes, &deployed, ui)?;
+        signed(path, signature.as_deref(), &bytes, &deployed, place.session.world.now(), ui)?;
+        not_backdated(&place, &deployed)?;
     }
     let told = verdict(&report, ui);
     ui.data(&format!("{} serial {}: {told}", place.at, deployed.manifest.serial));
@@ -56,6 +59,22 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         ui.say(&format!("`tieline apply {} --reseal` seals everything anew", place.at.typed()));
     }
     Ok(if report.problems.is_empty() { Exit::Done } else { Exit::Integrity })
+}
+
+/// A signature is as good as the time that its manifest says, which can't be before that of the manifest that it follows,
+/// where that is still there.
+fn not_backdated(place: &Place, deployed: &Deployed) -> Result<(), Failure> {
+    let Some(digest) = &deployed.manifest.previous else { return Ok(()) };
+    let Ok(before) = manifest(&*place.target, &place.scope, digest) else { return Ok(()) };
+    let (now, then) = (&deployed.manifest, &before.manifest);
+    if !is_before(&now.time, &then.time) {
+        return Ok(());
+    }
+    let told = format!(
+        "serial {} says that it was made at {}, before serial {} of {}",
+        now.serial, now.time, then.serial, then.time
+    );
+    Err(Failure::new(told).exit(Exit::Integrity).help("find out who wrote the target"))
 }
 
 /// What a consumer's key opens: by what each object says that it is sealed to, which needs no key.

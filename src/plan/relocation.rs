@@ -14,9 +14,6 @@ use super::{Before, Places, Plan, pairs};
 use crate::bundle::{Deployed, Digest};
 use crate::model::record::Desired;
 
-/// How many applies may lie between what was deployed at one target and what is at the next.
-const MAX_STEPS: usize = 1000;
-
 /// What an environment had at another target.
 pub struct Former {
     /// The target, for people.
@@ -59,24 +56,6 @@ impl Former {
     /// Whether something is deployed there, or nobody knows.
     pub fn is_deployed(&self) -> bool {
         self.known.is_some() || self.unread.is_some()
-    }
-
-    /// Whether what is deployed at another target goes on with what was deployed here: it is that very manifest, or
-    /// follows it; `older` gives the manifest before one. That they are of one lineage proves nothing.
-    pub fn is_continued(&self, by: &Deployed, older: impl Fn(&Deployed) -> Option<Deployed>) -> bool {
-        let Some((lineage, Some(digest))) = &self.history else { return false };
-        if by.manifest.lineage != *lineage {
-            return false;
-        }
-        let mut at = by.clone();
-        for _ in 0..MAX_STEPS {
-            if at.digest == *digest || at.manifest.previous.as_ref() == Some(digest) {
-                return true;
-            }
-            let Some(before) = older(&at) else { return false };
-            at = before;
-        }
-        false
     }
 
     /// Whether it is known to have had this lineage.

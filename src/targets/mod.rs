@@ -9,6 +9,8 @@ pub mod object_store;
 
 use std::fmt;
 
+use jiff::Timestamp;
+
 use crate::bundle::{Deployed, Digest, Head, Integrity, Manifest, Scope};
 
 /// A place that holds the bundles of one environment (and profile).
@@ -219,7 +221,58 @@ pub fn previous(target: &dyn Target, deployed: &Deployed) -> Result<Option<Deplo
         let why = format!("the history is damaged: serial {} does not follow what it says it follows", now.serial);
         return Err(TargetError::Integrity(why));
     }
+    if is_before(&now.time, &then.time) {
+        let why = format!(
+            "the history is damaged: serial {} says that it was made at {}, before serial {} of {}",
+            now.serial, now.time, then.serial, then.time
+        );
+        return Err(TargetError::Integrity(why));
+    }
     Ok(Some(older))
+}
+
+/// Whether a manifest's time lies before another's; so does what is not a time.
+pub fn is_before(time: &str, other: &str) -> bool {
+    time.parse::<Timestamp>().ok() < other.parse::<Timestamp>().ok()
+}
+
+/// How many applies may lie between two manifests that are compared.
+const MAX_STEPS: usize = 1000;
+
+/// How a manifest stands to an older one of its lineage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Descent {
+    /// It is that one, or follows it.
+    Follows,
+    /// It does not.
+    Strays,
+    /// The manifests between them are gone.
+    Unknown,
+}
+
+/// Whether a manifest follows an older one, by what each says it follows.
+///
+/// # Errors
+/// The target can't be read.
+pub fn descent(target: &dyn Target, now: &Deployed, digest: &Digest, serial: u64) -> Result<Descent, TargetError> {
+    let mut at = None;
+    for _ in 0..MAX_STEPS {
+        let now = at.as_ref().unwrap_or(now);
+        if now.digest == *digest || now.manifest.previous.as_ref() == Some(digest) {
+            return Ok(Descent::Follows);
+        }
+        // Serials rise by one.
+        if now.manifest.serial <= serial.saturating_add(1) {
+            return Ok(Descent::Strays);
+        }
+        at = match previous(target, now) {
+            Ok(Some(before)) => Some(before),
+            Ok(None) => return Ok(Descent::Strays),
+            Err(TargetError::Integrity(_)) => return Ok(Descent::Unknown),
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(Descent::Unknown)
 }
 
 /// Reads a manifest of `scope`, in force or not.

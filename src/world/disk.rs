@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::ReadError;
 pub use super::beneath::Access;
-use super::beneath::{Typed, reason};
+use super::beneath::{Folder, Lock, Typed, reason};
 use crate::secret::Secret;
 
 /// Writes `bytes` to a file outside of any workspace, so that at every moment the old or the new content stands there,
@@ -43,6 +43,14 @@ pub fn private_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)
+}
+
+/// Waits for the lock that a file of a folder stands for, which is made where there is none.
+///
+/// # Errors
+/// The operating system's.
+pub fn hold(folder: &Path, name: &str) -> io::Result<Lock> {
+    Folder::open(folder)?.hold(name)
 }
 
 /// Closes a folder, and those above it as far as `top`, to everybody but the owner.

@@ -71,6 +71,21 @@ impl Revision {
         Self::at(workspace, one, Some(other))
     }
 
+    /// The commit before this one: its first parent, which is what a merge brought its changes to. `None` where it has
+    /// none in this clone.
+    #[must_use]
+    pub fn before(&self) -> Option<Self> {
+        let local = self.repository.local();
+        let commit = local.find_commit(ObjectId::from_hex(self.commit.as_bytes()).ok()?).ok()?;
+        let parent = local.find_commit(commit.parent_ids().next()?.detach()).ok()?;
+        Self::of(self.repository.clone(), &parent).ok()
+    }
+
+    /// The id of what stands at a path, a file or a folder.
+    pub fn object(&self, path: &str) -> Option<String> {
+        Some(self.entry(&self.repository.local(), path)?.0.to_string())
+    }
+
     fn at(workspace: &Path, name: &str, other: Option<&str>) -> Result<Self, String> {
         let repository = Repository::around(workspace)?;
         let local = repository.local();
@@ -86,13 +101,18 @@ impl Revision {
             let base = base.ok_or_else(|| format!("`{name}` and `{other}` have no common ancestor in this clone"))?;
             found = local.find_commit(base.detach()).map_err(|_| "their common ancestor is not in this clone")?;
         }
-        let absent = |_| format!("the files of `{name}` are not in this clone");
-        let mut top = Some(found.tree().map_err(absent)?);
+        let found = found.detach().id;
+        Self::of(repository, &local.find_commit(found).map_err(|_| absent(name))?).map_err(|()| absent(name))
+    }
+
+    /// The workspace in a commit.
+    fn of(repository: Repository, commit: &gix::Commit<'_>) -> Result<Self, ()> {
+        let mut top = Some(commit.tree().map_err(|_| ())?);
         for segment in repository.below() {
             let entry = top.as_ref().and_then(|tree| tree.find_entry(segment.as_str())).map(|entry| entry.object_id());
-            top = entry.and_then(|id| local.find_tree(id).ok());
+            top = entry.and_then(|id| commit.repo.find_tree(id).ok());
         }
-        let (top, commit) = (top.map(|tree| tree.id), found.id.to_string());
+        let (top, commit) = (top.map(|tree| tree.id), commit.id.to_string());
         Ok(Self { repository, top, commit, known: RwLock::default() })
     }
 
@@ -114,6 +134,10 @@ impl Revision {
         }
         Some(at)
     }
+}
+
+fn absent(name: &str) -> String {
+    format!("the files of `{name}` are not in this clone")
 }
 
 fn kind(of: EntryKind) -> Kind {

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use super::World;
 use super::disk::{self, Access};
 
+/// The file that stands for the lock of a folder.
+const LOCK: &str = ".lock";
+
 /// A file of the state folder, which may not exist yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateFile {
@@ -34,7 +37,12 @@ impl StateFile {
         if !disk::exists(&self.path) {
             return None;
         }
-        disk::close_folders(folder, &self.top).and_then(|()| disk::close_file(&self.path)).ok()?;
+        disk::close_folders(folder, &self.top).ok()?;
+        for path in [&self.path, &folder.join(LOCK)] {
+            if disk::exists(path) {
+                disk::close_file(path).ok()?;
+            }
+        }
         disk::read_private(&self.path, limit).ok().map(|text| text.expose().clone())
     }
 
@@ -47,6 +55,17 @@ impl StateFile {
         disk::private_folder(folder)?;
         disk::close_folders(folder, &self.top)?;
         disk::replace(&self.path, bytes, Access::Private)
+    }
+
+    /// Replaces its text by what `new` makes of it, if that is anything, while no other command changes it.
+    ///
+    /// # Errors
+    /// As [`StateFile::write`].
+    pub fn change(&self, new: impl FnOnce() -> Option<Vec<u8>>) -> io::Result<()> {
+        let folder = self.path.parent().unwrap_or(&self.top);
+        disk::private_folder(folder)?;
+        let _lock = disk::hold(folder, LOCK)?;
+        new().map_or(Ok(()), |bytes| self.write(&bytes))
     }
 
     /// Whether the folder that it lies in exists.

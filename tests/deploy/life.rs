@@ -122,7 +122,7 @@ fn a82_an_older_bundle_that_was_put_back_is_noticed() {
     // The memory holds no secret, and is for its owner alone.
     let folder = shell.home().join(".local/state/tieline/serials");
     let (name, text) = tree(&folder).pop().unwrap();
-    assert!(name.ends_with("prod.json") && String::from_utf8(text).unwrap().contains("\"lineages\""), "{name}");
+    assert!(name.ends_with("prod.json") && String::from_utf8(text).unwrap().contains("\"targets\""), "{name}");
     assert_eq!(fs::metadata(folder.join(&name)).unwrap().permissions().mode() & 0o777, 0o600);
     // A damaged memory is none.
     fs::write(folder.join(&name), "{{{").unwrap();

@@ -17,7 +17,7 @@ fn path(n: usize) -> String {
 }
 
 /// A workspace in Git with eight connections, six of them without a secret, applied with these settings.
-fn applied(settings: &str) -> Shell {
+pub(super) fn applied(settings: &str) -> Shell {
     let shell = Shell::example("quickstart").with_demo_identity();
     for n in 0..6 {
         let text = format!("connector: http\nconfig: {{base_url: 'https://c{n}.example.com'}}\nauth: {{mode: none}}\n");
@@ -33,7 +33,7 @@ fn applied(settings: &str) -> Shell {
 }
 
 /// Another settings file, by its lines: without those that begin with a word, and with others.
-fn set(shell: &Shell, without: &[&str], with: &str) {
+pub(super) fn set(shell: &Shell, without: &[&str], with: &str) {
     let text = shell.read(SETTINGS);
     let kept = text.lines().filter(|line| !without.iter().any(|word| line.starts_with(word)));
     let kept: String = kept.map(|line| format!("{line}\n")).collect();
@@ -45,12 +45,12 @@ fn delete(shell: &Shell, numbers: std::ops::Range<usize>) {
 }
 
 /// A machine without a memory.
-fn ci(shell: &Shell) -> Shell {
+pub(super) fn ci(shell: &Shell) -> Shell {
     shell.again().with("SOPS_AGE_KEY_FILE", shell.folder.join("demo-identity.txt").to_str().unwrap())
 }
 
 /// A machine with the memory that this one has now.
-fn operator(shell: &Shell) -> Shell {
+pub(super) fn operator(shell: &Shell) -> Shell {
     let other = ci(shell);
     let (state, mine) = (other.everything().join("state"), shell.home().join(".local/state"));
     copy(&mine, &state);
@@ -250,14 +250,14 @@ fn a109_a_target_that_was_prepared_is_not_taken_for_the_old_one() {
 }
 
 /// The manifest that is in force in a target.
-fn in_force(target: &Path) -> Manifest {
+pub(super) fn in_force(target: &Path) -> Manifest {
     let head: Value = serde_json::from_slice(&fs::read(target.join("environments/prod/head.json")).unwrap()).unwrap();
     let hex = head["manifest"].as_str().unwrap().strip_prefix("sha256:").unwrap();
     Manifest::parse(&fs::read(target.join(format!("manifests/{hex}.json"))).unwrap()).unwrap()
 }
 
 /// Puts a manifest in force that nobody applied: whoever writes a folder can.
-fn forge(target: &Path, manifest: &Manifest) {
+pub(super) fn forge(target: &Path, manifest: &Manifest) {
     let bytes = manifest.bytes().unwrap();
     let head = Head { manifest: Digest::of(&bytes), serial: manifest.serial };
     fs::write(target.join(format!("manifests/{}.json", head.manifest.hex())), &bytes).unwrap();

@@ -14,6 +14,7 @@ mod history;
 mod lineage;
 mod links;
 mod marks;
+mod memory;
 mod merging;
 mod names;
 mod placement;

@@ -53,7 +53,8 @@ impl Source {
                 .exit(Exit::Integrity));
         }
         if let Some(file) = &self.allowed_signers {
-            signed(file, parts.signature.as_deref(), &parts.manifest, &deployed, ui)?;
+            let now = System::new(path).now();
+            signed(file, parts.signature.as_deref(), &parts.manifest, &deployed, now, ui)?;
         }
         Ok((parts, deployed))
     }

@@ -25,7 +25,7 @@ pub struct Folder(OwnedFd);
 
 impl Folder {
     /// Opens a folder of the operator's: links on the way are followed.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(in crate::world) fn open(path: &Path) -> io::Result<Self> {
         Ok(Self(open(path, FOLDER, Mode::empty())?))
     }
 

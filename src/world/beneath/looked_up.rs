@@ -13,7 +13,7 @@ pub struct Folder(PathBuf);
 
 impl Folder {
     /// A folder of the operator's: links on the way are followed.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(in crate::world) fn open(path: &Path) -> io::Result<Self> {
         match fs::metadata(path)?.is_dir() {
             true => Ok(Self(path.to_owned())),
             false => Err(io::ErrorKind::NotADirectory.into()),

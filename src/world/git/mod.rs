@@ -31,6 +31,7 @@ use super::disk;
 const OBJECT_CACHE: usize = 64 << 20;
 
 /// A repository, and where the workspace is in it.
+#[derive(Clone)]
 pub(super) struct Repository {
     objects: gix::ThreadSafeRepository,
     /// The names of the folders from its root to the workspace.

@@ -1,0 +1,340 @@
+//! What was seen of a target is remembered: what is put in its place by whoever writes it is refused.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tieline::bundle::{Digest, Manifest};
+
+use super::guards::{applied, ci, forge, in_force, operator, set};
+use crate::peers::there;
+use crate::secrets::commit;
+use crate::shell::{Shell, copy, feed, tree};
+
+fn title(shell: &Shell, title: &str) {
+    let text = shell.read("connections/c0.yaml");
+    let kept: String =
+        text.lines().filter(|line| !line.starts_with("title:")).map(|line| format!("{line}\n")).collect();
+    shell.put("connections/c0.yaml", &format!("title: {title}\n{kept}"));
+}
+
+/// A workspace that was applied so often.
+fn with_serial(serial: u64) -> Shell {
+    let shell = applied("");
+    for n in 2..=serial {
+        title(&shell, &format!("Number {n}"));
+        shell.ok(&["apply", "prod", "--yes"]);
+    }
+    shell
+}
+
+fn refused(shell: &Shell, words: &str) {
+    let dist = shell.folder.join("dist");
+    let before = tree(&dist);
+    for command in [
+        &["plan", "prod"][..],
+        &["apply", "prod", "--yes"],
+        &["apply", "prod", "--yes", "--min-serial", "1"],
+        &["verify", "prod"],
+        &["status"],
+        &["history", "prod"],
+        &["rollback", "prod", "--yes"],
+        &["gc", "prod", "--yes"],
+        &["bundle", "export", "prod", "x.tgz"],
+    ] {
+        let ended = shell.run(command);
+        assert_eq!(ended.code, 5, "{command:?}: {ended:?}");
+        assert!(ended.stderr.contains(words), "{command:?}: {words}: {ended:?}");
+    }
+    assert!(before == tree(&dist));
+}
+
+/// A manifest in which nothing is protected and nothing to be told any more: it says what the branch says.
+fn made_up(manifest: &Manifest) -> Manifest {
+    let mut forged = manifest.clone();
+    forged.trust["protected"] = false.into();
+    forged.connections.remove("c1");
+    forged
+}
+
+#[test]
+fn e07_another_manifest_with_the_serial_that_was_seen_is_refused() {
+    let shell = with_serial(2);
+    let dist = shell.folder.join("dist");
+    forge(&dist, &made_up(&in_force(&dist)));
+    refused(&shell, "and another serial 2 was seen here before: it was put in its place");
+    // A machine that saw only the one before sees that it goes on from there, and no more.
+    let told = shell.run(&["plan", "prod"]);
+    assert!(told.stderr.contains("`--min-serial 2` accepts it"), "{told:?}");
+    shell.ok(&["plan", "prod", "--min-serial", "2"]);
+    shell.ok(&["plan", "prod"]);
+}
+
+#[test]
+fn e07_a_higher_serial_follows_what_was_seen_or_is_refused() {
+    let shell = with_serial(2);
+    let dist = shell.folder.join("dist");
+    let seen = in_force(&dist);
+    let before = in_force_digest(&dist);
+    let colleague = ci(&shell);
+    // Two applies by somebody else, one of them a rollback.
+    title(&shell, "Somebody else's");
+    colleague.ok(&["apply", "prod", "--yes"]);
+    colleague.ok(&["rollback", "prod", "2", "--yes"]);
+    shell.ok(&["plan", "prod"]);
+    let now = in_force(&dist);
+    assert_eq!(now.serial, 4);
+    // It follows another one than was seen last.
+    let other = Digest::of(&in_force(&dist).bytes().unwrap());
+    forge(&dist, &Manifest { serial: 5, previous: Some(before.clone()), ..made_up(&now) });
+    refused(&shell, "which does not follow the serial 4 that was seen here before");
+    forge(&dist, &Manifest { serial: 6, previous: Some(before), ..made_up(&now) });
+    refused(&shell, "which does not follow the serial 4 that was seen here before");
+    // One that nobody has: a history with a hole.
+    let nobody = Some(Digest::of(b"nobody"));
+    forge(&dist, &Manifest { serial: 6, previous: nobody, ..made_up(&now) });
+    refused(&shell, "the manifests between them are gone");
+    // Made before what it follows.
+    let (serial, previous, time) = (5, Some(other), "2001-01-01T00:00:00Z".to_owned());
+    forge(&dist, &Manifest { serial, previous, time, ..made_up(&seen) });
+    refused(&shell, "and says that it was made at 2001-01-01T00:00:00Z, before serial 4 of ");
+}
+
+fn in_force_digest(target: &Path) -> Digest {
+    Digest::of(&in_force(target).bytes().unwrap())
+}
+
+#[test]
+fn e07_a_history_that_gc_cut_is_accepted_by_its_number() {
+    let shell = with_serial(1);
+    let colleague = ci(&shell);
+    for n in 2..=4 {
+        title(&shell, &format!("Number {n}"));
+        colleague.ok(&["apply", "prod", "--yes"]);
+    }
+    let manifests = shell.folder.join("dist/manifests");
+    let kept = format!("{}.json", in_force_digest(&shell.folder.join("dist")).hex());
+    for file in fs::read_dir(&manifests).unwrap().map(|file| file.unwrap()) {
+        if file.file_name().to_str().unwrap() != kept {
+            fs::remove_file(file.path()).unwrap();
+        }
+    }
+    refused(&shell, "and serial 1 was seen here before: the manifests between them are gone");
+    let help = shell.run(&["plan", "prod"]).stderr;
+    assert!(help.contains("`tieline gc --keep` deletes them; if it did, `--min-serial 4` accepts this one"), "{help}");
+    shell.ok(&["plan", "prod", "--min-serial", "4"]);
+    shell.ok(&["apply", "prod", "--yes"]);
+}
+
+#[test]
+fn e07_what_is_still_to_come_is_refused_and_a_clock_that_is_ahead_is_not() {
+    let shell = with_serial(1);
+    let dist = shell.folder.join("dist");
+    let seen = in_force(&dist);
+    let at = |minutes: i64| {
+        let time = jiff::Timestamp::now() + jiff::SignedDuration::from_mins(minutes);
+        time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    };
+    let ahead = at(30);
+    forge(&dist, &Manifest { time: ahead.clone(), ..seen.clone() });
+    let fresh = ci(&shell);
+    title(&shell, "Another");
+    fresh.ok(&["apply", "prod", "--yes"]);
+    // Time does not go back from one serial to the next.
+    assert_eq!(in_force(&dist).time, ahead);
+    fresh.ok(&["history", "prod"]);
+    forge(&dist, &Manifest { time: at(90), ..seen });
+    let ended = ci(&shell).run(&["apply", "prod", "--yes"]);
+    assert!(ended.code == 5 && ended.stderr.contains("which is still to come"), "{ended:?}");
+}
+
+#[test]
+fn e07_a_copy_of_a_checkout_is_no_other_history() {
+    let shell = with_serial(2);
+    let (copied, other) = (shell.everything().join("copied"), shell.everything().join("other"));
+    copy(&shell.folder, &copied);
+    copy(&shell.folder, &other);
+    copy(&shell.folder.join("dist"), &copied.join("dist"));
+    assert!(!other.join("dist").exists());
+    // Each clone has a `dist` of its own.
+    shell.ok(&["-C", other.to_str().unwrap(), "apply", "prod", "--yes"]);
+    for command in [&["status"][..], &["plan", "prod"], &["verify", "prod"], &["apply", "prod", "--yes"]] {
+        for folder in [&copied, &other, &shell.folder] {
+            shell.ok(&[&["-C", folder.to_str().unwrap()], command].concat());
+        }
+    }
+}
+
+#[test]
+fn e07_a_look_at_a_branch_says_nothing_of_the_target() {
+    let shell = with_serial(1);
+    set(&shell, &[], "target: {path: deploy}\n");
+    let (dist, deploy) = (shell.folder.join("dist"), shell.folder.join("deploy"));
+    copy(&dist, &deploy);
+    let seen = in_force(&dist);
+    let previous = Some(in_force_digest(&dist));
+    forge(&deploy, &Manifest { serial: 4711, previous, ..made_up(&seen) });
+    for command in [&["plan", "prod"][..], &["status"], &["verify", "prod"], &["history", "prod"]] {
+        shell.run(command);
+    }
+    shell.run(&["plan", "prod", "--target", deploy.to_str().unwrap()]);
+    set(&shell, &["target:"], "");
+    for command in [&["plan", "prod"][..], &["status"], &["verify", "prod"], &["apply", "prod", "--yes"]] {
+        shell.ok(command);
+    }
+}
+
+#[test]
+fn e13_two_commits_hide_no_target_that_an_environment_had() {
+    let shell = applied("protected: true\n");
+    set(&shell, &["protected"], "target: {path: out}\n");
+    (0..6).for_each(|n| fs::remove_file(shell.folder.join(format!("connections/c{n}.yaml"))).unwrap());
+    commit(&shell, "a pull request");
+    for n in 0..3 {
+        shell.put("NOTES.md", &format!("{n}\n"));
+        commit(&shell, "another commit of it");
+    }
+    // By way of a third target, too.
+    for path in ["another", "elsewhere"] {
+        set(&shell, &["target"], &format!("target: {{path: {path}}}\n"));
+        commit(&shell, "and another");
+        shell.put("NOTES.md", path);
+        commit(&shell, "merged by a fast-forward");
+        for shell in [ci(&shell), operator(&shell)] {
+            let plan = shell.ok(&["plan", "prod"]).stdout;
+            assert!(plan.contains("(serial 1, 8 connections); this plan deploys to"), "{plan}");
+            assert!(plan.contains("6 connections of what is deployed there are not in this plan"), "{plan}");
+            assert!(plan.contains("it lifts `protected` and moves the target"), "{plan}");
+            for more in [&[][..], &["--initial"]] {
+                let ended = shell.run(&[&["apply", "prod", "--yes"], more].concat());
+                assert!(ended.code == 4 && ended.stderr.contains("it lifts `protected`"), "{ended:?}");
+            }
+            let status = shell.ok(&["status"]);
+            assert!(status.stderr.contains("prod: was deployed at"), "{status:?}");
+        }
+    }
+}
+
+#[test]
+fn e13_a_target_that_moved_long_ago_is_named_where_the_lineage_is_new() {
+    let shell = applied("protected: true\n");
+    set(&shell, &[], "target: {path: out}\n");
+    commit(&shell, "moved");
+    shell.put("NOTES.md", "1\n");
+    commit(&shell, "later");
+    // Somebody's own run.
+    let attacker = Shell::example("quickstart").with_demo_identity();
+    attacker.ok(&["apply", "prod", "--yes"]);
+    copy(&attacker.folder.join("dist"), &shell.folder.join("out"));
+    let told = ci(&shell).ok(&["plan", "prod"]).stderr;
+    assert!(
+        told.contains("and the workspace sent it to") && told.contains("(serial 1, 8 connections) before"),
+        "{told}"
+    );
+    assert!(told.contains("pins it"), "{told}");
+}
+
+/// Two keys, and lists of signers: of the first alone, of both, and of both where the second has expired.
+struct Keys {
+    ana: PathBuf,
+    ben: PathBuf,
+    allowed: PathBuf,
+}
+
+impl Keys {
+    fn new(shell: &Shell) -> Option<Self> {
+        if !there("ssh-keygen", Command::new("sh").args(["-c", "command -v ssh-keygen"])) {
+            return None;
+        }
+        let key = |name: &str| {
+            let path = shell.everything().join(name);
+            let mut command = shell.command("ssh-keygen");
+            assert_eq!(feed(command.args(["-q", "-N", "", "-t", "ed25519", "-f"]).arg(&path), "").code, 0);
+            path
+        };
+        let keys = Self { ana: key("ana"), ben: key("ben"), allowed: shell.everything().join("allowed") };
+        keys.allow("");
+        Some(keys)
+    }
+
+    /// Allows both; the second with these options.
+    fn allow(&self, options: &str) {
+        let public = |path: &Path| fs::read_to_string(path.with_extension("pub")).unwrap();
+        let (ana, ben) = (public(&self.ana), public(&self.ben));
+        fs::write(&self.allowed, format!("ana {ana}ben {options} {ben}")).unwrap();
+    }
+
+    /// The options of who applies with a key.
+    fn of<'k>(&'k self, key: &'k Path) -> [&'k str; 5] {
+        let (key, allowed) = (key.to_str().unwrap(), self.allowed.to_str().unwrap());
+        ["--yes", "--sign", key, "--allowed-signers", allowed]
+    }
+}
+
+#[test]
+fn e07_where_signatures_count_nothing_is_built_on_a_base_without_one() {
+    let shell = with_serial(2);
+    let Some(keys) = Keys::new(&shell) else { return };
+    let by_ana = keys.of(&keys.ana);
+    title(&shell, "Signed");
+    let before = tree(&shell.folder.join("dist"));
+    for command in [&["apply", "prod"][..], &["rollback", "prod", "1"]] {
+        let ended = shell.run(&[command, &by_ana].concat());
+        assert_eq!(ended.code, 5, "{ended:?}");
+        assert!(ended.stderr.contains("serial 2, which is in force, has no signature that counts now"), "{ended:?}");
+        assert!(ended.stderr.contains("`tieline apply --reseal` trusts it as a base"), "{ended:?}");
+    }
+    assert!(before == tree(&shell.folder.join("dist")));
+    shell.ok(&[&["apply", "prod", "--reseal"], &by_ana[..]].concat());
+    title(&shell, "Signed again");
+    let carried = shell.ok(&[&["apply", "prod"], &by_ana[..]].concat());
+    assert!(carried.stderr.contains("0 objects sealed, 8 carried over"), "{carried:?}");
+    // Whoever writes the target takes the signature off, on a machine without a memory.
+    let dist = shell.folder.join("dist");
+    forge(&dist, &made_up(&in_force(&dist)));
+    let ended = ci(&shell).run(&[&["apply", "prod"], &by_ana[..]].concat());
+    assert!(ended.code == 5 && ended.stderr.contains("it is not signed"), "{ended:?}");
+}
+
+#[test]
+fn e08_a_key_that_expired_vouches_for_nothing_new_whatever_time_it_says() {
+    let shell = with_serial(1);
+    let Some(keys) = Keys::new(&shell) else { return };
+    let (by_ana, by_ben) = (keys.of(&keys.ana), keys.of(&keys.ben));
+    shell.ok(&[&["apply", "prod", "--reseal"], &by_ana[..]].concat());
+    title(&shell, "Ben's");
+    shell.ok(&[&["apply", "prod"], &by_ben[..]].concat());
+    let allowed = keys.allowed.to_str().unwrap();
+    let verify = ["verify", "prod", "--allowed-signers", allowed];
+    assert!(shell.ok(&verify).stderr.is_empty());
+    keys.allow("valid-before=\"20200101\"");
+    let gone = shell.run(&verify);
+    assert!(gone.code == 5 && gone.stderr.contains("was not valid any more"), "{gone:?}");
+    // He says that he made it in time.
+    let dist = shell.folder.join("dist");
+    let mut backdated = in_force(&dist);
+    backdated.time = "2019-12-01T00:00:00Z".to_owned();
+    forge(&dist, &backdated);
+    let manifest = dist.join(format!("manifests/{}.json", in_force_digest(&dist).hex()));
+    let mut sign = shell.command("ssh-keygen");
+    sign.args(["-q", "-Y", "sign", "-n", "tieline-bundle", "-f"]).arg(&keys.ben).arg(&manifest);
+    assert_eq!(feed(&mut sign, "").code, 0);
+    let fresh = ci(&shell);
+    let told = fresh.run(&verify);
+    assert!(
+        told.code == 5 && told.stderr.contains("says that it was made at 2019-12-01T00:00:00Z, before"),
+        "{told:?}"
+    );
+    let ended = fresh.run(&[&["apply", "prod"], &by_ana[..]].concat());
+    assert!(ended.code == 5 && ended.stderr.contains("has no signature that counts now"), "{ended:?}");
+    // Nor where the one before is gone.
+    for file in fs::read_dir(dist.join("manifests")).unwrap().map(|file| file.unwrap().path()) {
+        if !file.to_str().unwrap().contains(&*in_force_digest(&dist).hex()) {
+            fs::remove_file(file).unwrap();
+        }
+    }
+    let told = fresh.ok(&verify);
+    assert!(told.stderr.contains("is the word of who has the key"), "{told:?}");
+    let ended = fresh.run(&[&["apply", "prod"], &by_ana[..]].concat());
+    assert!(ended.code == 5 && ended.stderr.contains("has no signature that counts now"), "{ended:?}");
+}
