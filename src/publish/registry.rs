@@ -66,6 +66,7 @@ impl Repository {
                 timeout: Some(TIMEOUT),
                 until: Some(Until::after(TOTAL)),
                 most: Some(MAX_ANSWER),
+                by_environment: true,
                 ..Way::default()
             },
             at,

@@ -1,4 +1,4 @@
-//! HTTP to hosts that the operator named: secret stores, registries. Bounded in time and size; follows nothing, believes no proxy.
+//! HTTP to hosts that the operator named: secret stores, registries. Bounded in time and size; follows nothing.
 
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -23,8 +23,10 @@ const MAX_BODY: u64 = 4 << 20;
 pub struct Way {
     /// Certificates to trust in place of the system's, in PEM.
     pub certificates: Option<String>,
-    /// A proxy, as a URL; those of the environment are not looked at.
+    /// A proxy, as a URL.
     pub proxy: Option<String>,
+    /// Without that, the proxy that the environment names (`HTTPS_PROXY`, `NO_PROXY`): never for what is asked for secrets.
+    pub by_environment: bool,
     /// Unencrypted HTTP is allowed to other hosts than this machine.
     pub insecure: bool,
     /// A request may take this long, if not 10 s.
@@ -196,7 +198,10 @@ fn agent(way: &Way) -> Result<Agent, String> {
             RootCerts::new_with_certs(&certificates)
         }
     };
-    let proxy = way.proxy.as_deref().map(Proxy::new).transpose().map_err(|_| "the proxy is no URL".to_owned())?;
+    let proxy = match way.proxy.as_deref() {
+        Some(proxy) => Some(Proxy::new(proxy).map_err(|_| "the proxy is no URL".to_owned())?),
+        None => way.by_environment.then(Proxy::try_from_env).flatten(),
+    };
     let config = Agent::config_builder()
         .tls_config(TlsConfig::builder().root_certs(roots).build())
         .proxy(proxy)

@@ -329,7 +329,7 @@ fn e08_a_key_that_expired_vouches_for_nothing_new_whatever_time_it_says() {
     assert!(ended.code == 5 && ended.stderr.contains("has no signature that counts now"), "{ended:?}");
     // Nor where the one before is gone.
     for file in fs::read_dir(dist.join("manifests")).unwrap().map(|file| file.unwrap().path()) {
-        if !file.to_str().unwrap().contains(&*in_force_digest(&dist).hex()) {
+        if !file.to_str().unwrap().contains(in_force_digest(&dist).hex()) {
             fs::remove_file(file).unwrap();
         }
     }

@@ -58,12 +58,14 @@ impl Hostile {
     }
 }
 
+type Answering = dyn Fn(&str, &str, usize, Vec<u8>) -> Answer;
+
 /// Answers one request; `None` where the connection is over.
 fn serve(
     stream: &TcpStream,
     asked: &Mutex<Vec<String>>,
     sent: &AtomicUsize,
-    answer: &dyn Fn(&str, &str, usize, Vec<u8>) -> Answer,
+    answer: &Answering,
 ) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     let mut reader = BufReader::new(stream);
@@ -288,9 +290,13 @@ fn registry(hostile: impl Fn(&str) -> Option<Answer> + Send + Sync + 'static) ->
 
 /// The quickstart, applied, to be published to this server with a login.
 fn to_be_published(server: &Hostile) -> Shell {
+    to_be_published_at(&server.host)
+}
+
+fn to_be_published_at(host: &str) -> Shell {
     let shell = Shell::example("quickstart").with_demo_identity();
     let settings = shell.read("environments/prod/environment.yaml");
-    let publish = format!("publish: {{oci: '{}/team/app'}}\n", server.host);
+    let publish = format!("publish: {{oci: '{host}/team/app'}}\n");
     shell.put("environments/prod/environment.yaml", &format!("{settings}{publish}"));
     shell.ok(&["apply", "prod", "--yes"]);
     shell.with("TIELINE_REGISTRY_USERNAME", "robot").with("TIELINE_REGISTRY_PASSWORD", "registry-canary")
@@ -331,6 +337,18 @@ fn a110_a_registry_can_not_send_us_elsewhere() {
     assert_eq!(ended.code, 1, "{ended:?}");
     assert!(ended.stderr.contains("sends the login to another host, which is not followed"), "{ended:?}");
     assert_eq!(elsewhere.asked(), Vec::<String>::new());
+}
+
+/// A registry is reached by way of the operator's proxy, which sees where to and not what.
+#[test]
+fn n09_a_registry_is_asked_through_the_proxy_of_the_environment() {
+    let proxy = Hostile::start(|_, _, _| text("403 Forbidden", ""));
+    let shell = to_be_published_at("registry.example.com").with("HTTPS_PROXY", &proxy.url());
+    let ended = shell.run(&["publish", "prod", "--registry", "registry.example.com"]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    let asked = proxy.asked();
+    assert!(!asked.is_empty(), "{ended:?}");
+    assert!(asked.iter().all(|asked| asked == "CONNECT registry.example.com:443"), "{asked:?}");
 }
 
 /// Hosted registries keep blobs on another host: what they redirect to is not asked, and the rest is looked at.
