@@ -9,7 +9,7 @@ use super::{Cli, Exit, Failure, Session};
 use crate::apply::{Applied, ApplyError, Stamp};
 use crate::bundle::{Commit, Deployed, Scope};
 use crate::compile::Compiled;
-use crate::compile::desired::{desired, is_protected, place, target};
+use crate::compile::desired::{desired, place, target};
 use crate::diagnostic::word;
 use crate::model::record::Desired;
 use crate::plan::Plan;
@@ -222,7 +222,7 @@ impl Place {
 
     /// Whether the environment is protected.
     pub(super) fn is_protected(&self) -> bool {
-        is_protected(&self.session.workspace, &self.at.environment)
+        self.session.workspace.is_protected(&self.at.environment)
     }
 }
 

@@ -46,7 +46,7 @@ pub fn desired(workspace: &Workspace, catalogue: &Catalogue, compiled: &Compiled
     let all: Vec<_> = compiled.connections.iter().collect();
     let records = parallel::map(&all, |_, (id, connection)| (id.to_string(), maker.record(connection)));
     let records = records.into_iter().collect();
-    let protected = is_protected(workspace, &compiled.at.environment);
+    let protected = workspace.is_protected(&compiled.at.environment);
     Desired {
         workspace: id,
         environment: compiled.at.deployment().into(),
@@ -68,18 +68,13 @@ pub fn target(stack: &[&Layer]) -> Target {
     written.map_or_else(|| Target::Directory(DEFAULT_TARGET.into()), |target| target.value.clone())
 }
 
-/// Whether an environment is protected.
-pub fn is_protected(workspace: &Workspace, environment: &str) -> bool {
-    workspace.environments.get(environment).is_some_and(|layer| layer.settings.protected)
-}
-
 /// What of the trust block keeps an environment from being lost or sent elsewhere: `target`, `protected`, `guards`. For this
 /// much, nothing is compiled.
 pub fn protection(workspace: &Workspace, at: &At) -> Json {
     let stack = workspace.stack(at);
     json!({
         "target": target(&stack).json(),
-        "protected": is_protected(workspace, &at.environment),
+        "protected": workspace.is_protected(&at.environment),
         "guards": guards(&stack),
     })
 }

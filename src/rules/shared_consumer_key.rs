@@ -15,9 +15,6 @@ use super::{Everything, Findings};
 use crate::workspace::Workspace;
 
 pub(super) fn check(everything: &Everything<'_>, findings: &mut Findings<'_>) {
-    let protected = |environment: &str| {
-        everything.workspace.environments.get(environment).is_some_and(|layer| layer.settings.protected)
-    };
     let mut keys: BTreeMap<&str, (Option<&str>, Option<&str>)> = BTreeMap::new();
     let mut places = BTreeMap::new();
     for running in &everything.running {
@@ -25,7 +22,7 @@ pub(super) fn check(everything: &Everything<'_>, findings: &mut Findings<'_>) {
         for recipient in running.consumers.iter().flat_map(|c| &c.recipients) {
             let Some(key) = Workspace::public_key(running.stack, &recipient.value) else { continue };
             let seen = keys.entry(key).or_default();
-            if protected(environment) {
+            if everything.workspace.is_protected(environment) {
                 seen.0.get_or_insert(environment)
             } else {
                 seen.1.get_or_insert(environment)

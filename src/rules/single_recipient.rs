@@ -18,8 +18,9 @@ use crate::workspace::Workspace;
 use crate::workspace::layers::At;
 
 pub(super) fn check(everything: &Everything<'_>, findings: &mut Findings<'_>) {
-    for (name, layer) in everything.workspace.environments.iter().filter(|(_, layer)| layer.settings.protected) {
-        let stack = everything.workspace.stack(&At::plain(name));
+    let workspace = everything.workspace;
+    for (name, layer) in workspace.environments.iter().filter(|(name, _)| workspace.is_protected(name)) {
+        let stack = workspace.stack(&At::plain(name));
         if let [only] = Workspace::recipients(&stack) {
             let message = format!("`{name}` is protected, and sealed to `{}` alone", only.value);
             findings.tell(

@@ -73,6 +73,11 @@ impl Workspace {
         chain
     }
 
+    /// Whether an environment is protected: as the nearest of its chain says that says anything.
+    pub fn is_protected(&self, environment: &str) -> bool {
+        is_protected(&self.chain(environment))
+    }
+
     /// The layers that all customers share, lowest first.
     pub fn stack(&self, at: &At) -> Vec<&Layer> {
         let chain = self.chain(&at.environment);
@@ -156,6 +161,11 @@ impl Workspace {
         let lowest = chain.first().and_then(|l| l.settings.extends.as_ref());
         lowest.is_none() && !self.root.unusable && chain.iter().all(|layer| !layer.unusable)
     }
+}
+
+/// Whether a stack, lowest layer first, is that of a protected environment.
+pub fn is_protected(stack: &[&Layer]) -> bool {
+    stack.iter().rev().find_map(|layer| layer.settings.protected).unwrap_or(false)
 }
 
 impl Layer {

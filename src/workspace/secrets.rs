@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::layers::is_protected;
 use super::settings::is_name;
 use super::{Layer, Workspace};
 use crate::diagnostic::{Diagnostic, code, listed};
@@ -188,7 +189,7 @@ pub fn check_layers(workspace: &Workspace, told: &mut Vec<Diagnostic>) {
             }
         }
         check_recipients(&stack, layer, secrets, &workspace.sources, told);
-        check_scope(secrets, stack.iter().any(|l| l.settings.protected), told);
+        check_scope(secrets, is_protected(&stack), told);
     }
 }
 

@@ -43,8 +43,8 @@ pub struct Settings {
     pub publish: Option<Spanned<Box<str>>>,
     /// How much one apply may delete.
     pub guards: Guards,
-    /// Deletions and first applies need a word more.
-    pub protected: bool,
+    /// Whether deletions and first applies need a word more; `None` where it says nothing: [`super::Workspace::is_protected`].
+    pub protected: Option<bool>,
     /// Levels of built-in rules; the root's alone.
     pub rules: Vec<RuleSetting>,
     /// Rules of the workspace's own; the root's alone.
@@ -113,7 +113,7 @@ pub fn environment(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Settings {
     let Some(mut fields) = Fields::new(node, "an environment", ENVIRONMENT, diagnostics) else { return settings };
     settings.description = fields.string("description").map(|s| s.value.into());
     settings.extends = fields.string("extends").map(|s| Spanned { value: s.value.into(), span: s.span });
-    settings.protected = fields.boolean("protected").unwrap_or(false);
+    settings.protected = fields.boolean("protected");
     settings.secrets = bindings(&mut fields);
     settings.target = deployment::target(&mut fields);
     settings.publish = deployment::publish(&mut fields);

@@ -432,3 +432,63 @@ fn a109_without_a_memory_or_a_history_the_first_apply_to_a_bucket_needs_a_word()
     let ended = ended.run(&["apply", "prod", "--yes"]);
     assert!(ended.code == 4 && ended.stderr.contains("can't be read"), "{ended:?}");
 }
+
+// --- What a connection, and what an environment extends, protects ---------------------------------------------------
+
+/// The trust changes of a plan of this kind: instance, path, old and new.
+fn trusted(shell: &Shell, arguments: &[&str], kind: &str) -> Vec<String> {
+    let plan = shell.ok(&[&["plan", "prod", "--format", "json"], arguments].concat()).stdout;
+    let plan: Value = serde_json::from_str(&plan).unwrap();
+    let changes = plan["trust_changes"].as_array().unwrap().iter().filter(|change| change["kind"] == kind);
+    changes.map(|c| format!("{} {} {} {}", c["instance"], c["path"], c["old"], c["new"]).replace('"', "")).collect()
+}
+
+#[test]
+fn a109_protection_is_inherited_from_what_an_environment_extends() {
+    let shell = applied("");
+    fs::create_dir_all(shell.folder.join("environments/base")).unwrap();
+    shell.put("environments/base/environment.yaml", "protected: true\nguards: {max_delete_count: 1}\n");
+    set(&shell, &[], "extends: base\n");
+    let plan = trusted(&shell, &[], "trust");
+    assert!(plan.contains(&"null /protected false true".to_owned()), "{plan:?}");
+    shell.ok(&["apply", "prod", "--yes"]);
+    commit(&shell, "inherited");
+    // It asks for what a protected one asks for.
+    let ended = shell.run(&["apply", "prod", "--yes", "--target", "out"]);
+    assert!(ended.code == 4 && ended.stderr.contains("`prod` is protected"), "{ended:?}");
+    // The nearest layer that says it, outright or by no longer extending: either is a trust change.
+    set(&shell, &[], "protected: false\n");
+    assert!(trusted(&shell, &[], "trust").contains(&"null /protected true false".to_owned()));
+    set(&shell, &["protected", "extends"], "");
+    assert!(trusted(&shell, &[], "trust").contains(&"null /protected true false".to_owned()));
+    set(&shell, &[], "extends: base\nprotected: true\n");
+    shell.put("environments/base/environment.yaml", "protected: false\n");
+    assert!(!trusted(&shell, &[], "trust").iter().any(|line| line.contains("/protected")));
+    // Moving the target with it is refused, as where the environment says it itself.
+    set(&shell, &["protected"], "target: {path: out}\n");
+    refused(&shell, &["--initial"], "it lifts `protected` and moves the target");
+}
+
+/// Everything that asks whether an environment is protected gives one answer.
+#[test]
+fn a109_rules_and_secrets_files_know_inherited_protection() {
+    let shell = applied("");
+    fs::create_dir_all(shell.folder.join("environments/base")).unwrap();
+    let secrets = "secrets: {HUBSPOT_TOKEN: 'env:TIELINE_SECRET_A', WAREHOUSE_PASSWORD: 'env:TIELINE_SECRET_B'}\n";
+    shell.put("environments/base/environment.yaml", &format!("protected: true\nvars: {{db_host: a}}\n{secrets}"));
+    set(&shell, &[], "extends: base\n");
+    let codes = |shell: &Shell| -> Vec<String> {
+        let report: Value = serde_json::from_str(&shell.run(&["validate", "--format", "json"]).stdout).unwrap();
+        let all = report["diagnostics"].as_array().unwrap().iter();
+        all.map(|told| format!("{} {}", told["message"].as_str().unwrap(), told["code"].as_str().unwrap())).collect()
+    };
+    let told = codes(&shell);
+    assert!(
+        told.iter().any(|line| line.starts_with("`prod` is protected") && line.ends_with("single-recipient")),
+        "{told:?}"
+    );
+    set(&shell, &[], "protected: false\n");
+    assert!(
+        !codes(&shell).iter().any(|line| line.starts_with("`prod` is protected") && line.ends_with("single-recipient"))
+    );
+}
