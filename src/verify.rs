@@ -6,7 +6,7 @@ use crate::bundle::archive::Parts;
 use crate::bundle::check::{Opened, check};
 use crate::bundle::{Deployed, Head, Integrity, Scope, Sealed};
 use crate::sops::Identities;
-use crate::targets::{Target, TargetError, deployed};
+use crate::targets::{Target, TargetError, ViewFault, deployed};
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,19 @@ pub fn verify(target: &dyn Target, scope: &Scope, identities: Option<&Identities
 pub fn read(target: &dyn Target, deployed: &Deployed, identities: Option<&Identities>) -> Result<Report, Integrity> {
     let read = |_: &str, sealed: &Sealed| target.read_object(&sealed.object).map_err(|error| error.to_string());
     objects(deployed, &read, identities)
+}
+
+/// What is wrong with the readable view of a target that has one: those who read it would get something else than what is
+/// in force.
+pub fn view(target: &dyn Target, deployed: &Deployed) -> Vec<Problem> {
+    let problem = |fault: ViewFault| {
+        let message = match &fault.instance {
+            Some(_) => format!("`{}`, the readable view of it, is missing or was changed", fault.path),
+            None => format!("`{}` is in the readable view, and the manifest does not name it", fault.path),
+        };
+        Problem { instance: fault.instance, message }
+    };
+    target.view_faults(deployed).into_iter().map(problem).collect()
 }
 
 /// Checks the files of a bundle that came as such.

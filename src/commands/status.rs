@@ -96,7 +96,8 @@ fn row(session: &Rc<Session>, at: At, args: &Args, problems: &mut Vec<(Exit, Str
         row["age"] = age.map(|then| age_of(session.world.now().as_second() - then.as_second())).into();
         row["connections"] = manifest.connections.len().into();
         match verify::read(&*place.target, base, None) {
-            Ok(report) => {
+            Ok(mut report) => {
+                report.problems.extend(verify::view(&*place.target, base));
                 row["drift"] = report.problems.len().into();
                 let told = |problem: &verify::Problem| {
                     let instance = problem.instance.as_deref().unwrap_or("manifest");

@@ -17,8 +17,8 @@ use crate::verify;
 use crate::workspace::Workspace;
 use crate::world::World;
 
-/// Check what is deployed: every object's digest, header, recipients and clear values, its MAC where a key is at hand, and
-/// the manifest's signature where `--allowed-signers` says whose counts.
+/// Check what is deployed: every object's digest, header, recipients and clear values, its MAC where a key is at hand, the
+/// readable view, and the manifest's signature where `--allowed-signers` says whose counts.
 ///
 /// Exit code 5 if something is not what it should be.
 #[derive(Debug, clap::Args)]
@@ -46,7 +46,9 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let keys = (!found.identities.is_empty()).then_some(&found.identities);
     // Reading it first holds its serial and lineage against those that were seen.
     let deployed = place.in_force(ui)?;
-    let report = verify::read(&*place.target, &deployed, keys).map_err(|error| failed(&error.into()))?;
+    let mut report = verify::read(&*place.target, &deployed, keys).map_err(|error| failed(&error.into()))?;
+    let is_whole = report.problems.is_empty();
+    report.problems.extend(verify::view(&*place.target, &deployed));
     if let Some(path) = &args.allowed_signers {
         let signature = place.target.read_signature(&deployed.digest).map_err(|error| failed(&error))?;
         let bytes = place.target.read_manifest(&deployed.digest).map_err(|error| failed(&error))?;
@@ -55,8 +57,10 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     }
     let told = verdict(&report, ui);
     ui.data(&format!("{} serial {}: {told}", place.at, deployed.manifest.serial));
-    if !report.problems.is_empty() {
+    if !is_whole {
         ui.say(&format!("`tieline apply {} --reseal` seals everything anew", place.at.typed()));
+    } else if !report.problems.is_empty() {
+        ui.say(&format!("`tieline apply {}` writes the readable view again", place.at.typed()));
     }
     Ok(if report.problems.is_empty() { Exit::Done } else { Exit::Integrity })
 }

@@ -77,6 +77,11 @@ pub trait Target: Sync {
     /// An object is missing or damaged, or the view can't be written.
     fn refresh_view(&self, deployed: &Deployed) -> Result<bool, TargetError>;
 
+    /// What of the readable view is not what `deployed` says, if that still is in force and the target has such a view.
+    fn view_faults(&self, _: &Deployed) -> Vec<ViewFault> {
+        Vec::new()
+    }
+
     /// Everything that the target holds, of all environments. Files that are not ours are not in it.
     ///
     /// # Errors
@@ -88,6 +93,15 @@ pub trait Target: Sync {
     /// # Errors
     /// It can't be deleted.
     fn delete(&self, stored: &Stored) -> Result<(), TargetError>;
+}
+
+/// A file of a readable view that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewFault {
+    /// Its path in the target.
+    pub path: String,
+    /// The instance that it should show; `None` where it should not be there.
+    pub instance: Option<String>,
 }
 
 /// What a target holds.

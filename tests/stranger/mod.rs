@@ -23,3 +23,4 @@ mod remote;
 mod retarget;
 mod saved_plan;
 mod signers;
+mod view;

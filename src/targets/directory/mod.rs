@@ -10,7 +10,9 @@ use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::{Inventory, Stored, Swap, Target, TargetError, manifest_path, object_path, signature_path, stored};
+use super::{
+    Inventory, Stored, Swap, Target, TargetError, ViewFault, manifest_path, object_path, signature_path, stored,
+};
 use crate::bundle::manifest::{MAX_HEAD, MAX_MANIFEST};
 use crate::bundle::object::MAX_OBJECT;
 use crate::bundle::signature::MAX_SIGNATURE;
@@ -226,6 +228,18 @@ impl Target for Directory {
         }
         drop(lock);
         Ok(ours)
+    }
+
+    fn view_faults(&self, deployed: &Deployed) -> Vec<ViewFault> {
+        if self.faults(deployed).is_none() {
+            return Vec::new();
+        }
+        // An apply may be at it: it holds the lock for as long, where there is one to be had.
+        let _lock = self.lock();
+        match self.read_head() {
+            Ok(Some(head)) if head == deployed.head() => self.faults(deployed).told(),
+            _ => Vec::new(),
+        }
     }
 
     fn inventory(&self) -> Result<Inventory> {

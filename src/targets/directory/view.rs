@@ -6,19 +6,33 @@ use super::{Directory, Result};
 use crate::bundle::object::MAX_OBJECT;
 use crate::bundle::{Deployed, Digest, Sealed};
 use crate::parallel;
-use crate::targets::Target;
+use crate::targets::{Target, ViewFault};
 use crate::world::Kind;
 use crate::world::beneath::Walk;
 
 /// What is not as it should be in a view.
 pub(super) struct Faults {
     /// Paths whose files are missing or others, with the objects that belong there.
-    wrong: Vec<(String, Digest)>,
+    wrong: Vec<Wrong>,
     /// Files that do not belong there.
     extra: Vec<PathBuf>,
 }
 
+/// A file of a view that is missing or another.
+struct Wrong {
+    path: String,
+    instance: String,
+    object: Digest,
+}
+
 impl Faults {
+    /// Each file, to be told.
+    pub(super) fn told(self) -> Vec<ViewFault> {
+        let wrong = self.wrong.into_iter().map(|one| ViewFault { path: one.path, instance: Some(one.instance) });
+        let extra = self.extra.iter().map(|path| path.to_string_lossy().into_owned());
+        wrong.chain(extra.map(|path| ViewFault { path, instance: None })).collect()
+    }
+
     /// Whether all is as it should be.
     pub(super) fn is_none(&self) -> bool {
         self.wrong.is_empty() && self.extra.is_empty()
@@ -39,10 +53,13 @@ impl Directory {
             found.is_some_and(|bytes| Digest::of(&bytes) == sealed.object)
         };
         let connections = deployed.manifest.connections.iter();
-        let all: Vec<_> = connections.map(|(id, sealed)| (format!("{top}/connections/{id}.yaml"), sealed)).collect();
-        let right = parallel::map(&all, |_, (path, sealed)| is_right(path, sealed));
+        let path = |id: &str| format!("{top}/connections/{id}.yaml");
+        let all: Vec<_> = connections.map(|(id, sealed)| (path(id), id, sealed)).collect();
+        let right = parallel::map(&all, |_, (path, _, sealed)| is_right(path, sealed));
         let wrong = all.into_iter().zip(right).filter(|(_, right)| !right);
-        let wrong = wrong.map(|((path, sealed), _)| (path, sealed.object.clone())).collect();
+        let wrong =
+            wrong.map(|((path, id, sealed), _)| Wrong { path, instance: id.clone(), object: sealed.object.clone() });
+        let wrong = wrong.collect();
         let files = self.shown_files().files.into_iter().map(|(path, _)| path);
         let extra = files.filter(|path| !is_view_of(deployed, path, Path::new(&top))).collect();
         Faults { wrong, extra }
@@ -54,7 +71,7 @@ impl Directory {
         for path in &faults.extra {
             self.remove(path)?;
         }
-        for (path, object) in &faults.wrong {
+        for Wrong { path, object, .. } in &faults.wrong {
             let (folder, _) = path.rsplit_once('/').unwrap_or(("", path));
             let bytes = self.read_object(object)?;
             self.clear_way(folder)?;
