@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod guards;
+mod identity;
 pub mod leaves;
 pub mod moves;
 pub mod reencrypted;

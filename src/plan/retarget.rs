@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::identity::{Change, Identity, Kept, address, secrets, text, unversioned};
 use super::leaves::{Leaf, LeafAction, diff};
 use super::{Pair, Places};
-use crate::model::record::{SECRET, covers, each_secret, harmless_paths, is_secret, reference_paths, secret_paths};
+use crate::model::record::{covers, harmless_paths, is_secret, reference_paths, secret_paths};
 use crate::value::{push_segment, segments};
-use crate::workspace::stores::Address;
 
 /// A secret that arrives is compared with at most so many of the connections that have it.
 const MAX_CANDIDATES: usize = 32;
@@ -54,7 +54,7 @@ pub(super) fn retargeted(
         if !through.contains(text(new, "reference")) {
             continue;
         }
-        for mut leaf in sides.beside(old, new, &BTreeSet::new()) {
+        for mut leaf in sides.beside(old, new, &Kept::default()) {
             if !found.iter().any(|told| told.instance == instance && told.leaf.path == leaf.path) {
                 leaf.place = places(instance, &leaf.path);
                 found.push(Retarget { instance: instance.to_owned(), of: None, leaf });
@@ -62,77 +62,6 @@ pub(super) fn retargeted(
         }
     }
     found
-}
-
-/// A secret, whatever it is called here: its address in a store, or its file and name there. Not its version: a rotated
-/// one is worth as much.
-type Identity = (String, String);
-
-fn identity(source: &Value) -> Identity {
-    let (from, name) = (text(source, "from"), text(source, "name"));
-    match Address::parse(from) {
-        Ok(address) => (canonical(&address), String::new()),
-        Err(_) => (from.to_owned(), name.to_owned()),
-    }
-}
-
-/// An address without what asks for another version, or is another spelling of it.
-fn canonical(address: &Address<'_>) -> String {
-    let Address { scheme, path, .. } = address;
-    match *scheme {
-        "vault" => format!("vault://{path}#{}", address.field.unwrap_or_default()),
-        // Names in 1Password have no case.
-        "op" => format!("op://{}", path.to_lowercase()),
-        // An ARN ends in the name and six characters of AWS's own; the whole secret has each of its fields.
-        "awssm" => {
-            let name = path.rsplit_once(":secret:").map(|(_, name)| match name.rsplit_once('-') {
-                Some((name, suffix)) if suffix.len() == 6 => name,
-                _ => name,
-            });
-            format!("awssm://{}", name.unwrap_or(path))
-        }
-        _ => address.uri.to_owned(),
-    }
-}
-
-fn text<'v>(value: &'v Value, key: &str) -> &'v str {
-    value.get(key).and_then(Value::as_str).unwrap_or_default()
-}
-
-/// The secrets in what stands under a `$secret`.
-fn identities(secret: &Value) -> impl Iterator<Item = Identity> {
-    secret.get("sources").and_then(Value::as_array).into_iter().flatten().map(identity)
-}
-
-/// The secrets of a record.
-fn secrets(record: &Value) -> BTreeSet<Identity> {
-    let mut found = BTreeSet::new();
-    each_secret(record, &mut |secret| found.extend(identities(secret)));
-    found
-}
-
-/// The secrets anywhere in a value.
-fn secrets_in(value: &Value, found: &mut BTreeSet<Identity>) {
-    match value {
-        secret if is_secret(secret) => found.extend(identities(&secret[SECRET])),
-        Value::Object(map) => map.values().for_each(|value| secrets_in(value, found)),
-        Value::Array(items) => items.iter().for_each(|item| secrets_in(item, found)),
-        _ => {}
-    }
-}
-
-/// A value in which secrets have no version.
-fn unversioned(value: &Value) -> Value {
-    match value {
-        Value::Object(map) if is_secret(value) => {
-            let secret = &map[SECRET];
-            let sources: BTreeSet<Identity> = identities(secret).collect();
-            serde_json::json!({SECRET: [sources, secret.get("template"), secret.get("delivery")]})
-        }
-        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), unversioned(value))).collect(),
-        Value::Array(items) => items.iter().map(unversioned).collect(),
-        other => other.clone(),
-    }
 }
 
 /// What of a value is in clear.
@@ -155,6 +84,8 @@ fn destination(record: &Value) -> Value {
 struct Deployed<'a> {
     /// The instances that have a secret, and their records.
     users: BTreeMap<Identity, Vec<(&'a str, &'a Value)>>,
+    /// The same by the names under which other spellings of a store's address find it.
+    spelled: BTreeMap<String, Vec<(&'a str, &'a Value)>>,
     /// The settings that a secret goes with already.
     known: BTreeSet<(Identity, String)>,
 }
@@ -169,12 +100,21 @@ impl<'a> Deployed<'a> {
         };
         let wanted: BTreeSet<Identity> =
             sides.pairs.iter().filter(|pair| pair.differs()).flat_map(|p| arriving(&p)).collect();
-        let mut deployed = Self { users: BTreeMap::new(), known: BTreeSet::new() };
+        let mut deployed = Self { users: BTreeMap::new(), spelled: BTreeMap::new(), known: BTreeSet::new() };
         if wanted.is_empty() {
             return deployed;
         }
+        let spellings: BTreeSet<String> =
+            wanted.iter().filter_map(address).flat_map(|address| address.other_names()).collect();
         for (instance, record) in sides.pairs.iter().filter_map(|pair| pair.old) {
             let mut has = secrets(record);
+            let names: BTreeSet<String> = match spellings.is_empty() {
+                true => BTreeSet::new(),
+                false => has.iter().filter_map(address).flat_map(|address| address.names()).collect(),
+            };
+            for name in names.intersection(&spellings) {
+                deployed.spelled.entry(name.clone()).or_default().push((instance, record));
+            }
             has.retain(|secret| wanted.contains(secret));
             if has.is_empty() {
                 continue;
@@ -210,7 +150,7 @@ impl<'a> Sides<'a, '_> {
     ) -> Vec<(Option<String>, Leaf)> {
         let old = old.map_or(&Value::Null, |(_, old)| old);
         let (before, after) = (secrets(old), secrets(new));
-        let kept: BTreeSet<Identity> = before.intersection(&after).cloned().collect();
+        let kept = Kept::of(&before, &after);
         let mut found = Vec::new();
         if !kept.is_empty() {
             found.extend(self.beside(old, new, &kept).into_iter().map(|leaf| (None, leaf)));
@@ -234,28 +174,37 @@ impl<'a> Sides<'a, '_> {
         before: &BTreeSet<Identity>,
         after: &BTreeSet<Identity>,
         deployed: &'d Deployed<'a>,
-    ) -> Vec<(&'d str, &'d Value, BTreeSet<Identity>)> {
-        let mut found: BTreeMap<&str, (&Value, BTreeSet<Identity>)> = BTreeMap::new();
+    ) -> Vec<(&'d str, &'d Value, Kept)> {
+        let mut found: BTreeMap<&str, (&Value, Kept)> = BTreeMap::new();
         let settings = OnceCell::new();
         for secret in after.difference(before) {
-            let Some(users) = deployed.users.get(secret) else { continue };
+            let users = deployed.users.get(secret);
             let settings: &String = settings.get_or_init(|| self.settings(new));
-            if deployed.known.contains(&(secret.clone(), settings.clone())) {
+            if users.is_some() && deployed.known.contains(&(secret.clone(), settings.clone())) {
                 continue;
             }
-            let one = BTreeSet::from([secret.clone()]);
+            let spelled = if users.is_none() { spelled(secret, before, deployed) } else { Vec::new() };
+            let users = users.map_or(&spelled, |users| users);
+            let mut one = Kept::default();
+            one.add(secret.clone(), spelled.is_empty());
             let alike = |(_, user): &&(&str, &Value)| text(user, "connector") == text(new, "connector");
             let candidates = users.iter().filter(alike).chain(users.iter().filter(|user| !alike(user)));
-            let nearest = candidates.take(MAX_CANDIDATES).min_by_key(|(_, user)| self.beside(user, new, &one).len());
-            if let Some((instance, user)) = nearest {
-                found.entry(instance).or_insert_with(|| (user, BTreeSet::new())).1.insert(secret.clone());
+            let candidates = candidates.take(MAX_CANDIDATES).map(|user| (user, self.beside(user.1, new, &one).len()));
+            // One that has another secret of the same name, and sends it there, settles nothing.
+            let candidates = candidates.filter(|(_, differ)| spelled.is_empty() || *differ > 0);
+            if let Some(((instance, user), _)) = candidates.min_by_key(|(_, differ)| *differ) {
+                found
+                    .entry(instance)
+                    .or_insert_with(|| (user, Kept::default()))
+                    .1
+                    .add(secret.clone(), spelled.is_empty());
             }
         }
         found.into_iter().map(|(instance, (user, secrets))| (instance, user, secrets)).collect()
     }
 
     /// The settings that differ between two records, both with these secrets, and matter to them.
-    fn beside(&self, old: &Value, new: &Value, kept: &BTreeSet<Identity>) -> Vec<Leaf> {
+    fn beside(&self, old: &Value, new: &Value, kept: &Kept) -> Vec<Leaf> {
         let connectors = [text(old, "connector"), text(new, "connector")];
         let paths = |connector| secret_paths(self.old_trust, connector).chain(secret_paths(self.new_trust, connector));
         let sealed: Vec<&str> = connectors.into_iter().flat_map(paths).collect();
@@ -264,17 +213,15 @@ impl<'a> Sides<'a, '_> {
         leaves
     }
 
-    fn matters(&self, old: &Value, new: &Value, leaf: &Leaf, kept: &BTreeSet<Identity>) -> bool {
+    fn matters(&self, old: &Value, new: &Value, leaf: &Leaf, kept: &Kept) -> bool {
         let harmless = self.harmless(old, new, &leaf.path);
         if leaf.secret.is_none() {
             return !harmless && !self.same_connection(old, new, leaf);
         }
         let at = |record: &'_ Value| record.pointer(&leaf.path).filter(|value| !value.is_null()).cloned();
         let (was, is) = (at(old), at(new));
-        let mut here = BTreeSet::new();
-        is.iter().for_each(|value| secrets_in(value, &mut here));
-        let rotated = was.as_ref().map(unversioned) == is.as_ref().map(unversioned);
-        if !rotated && !here.is_disjoint(kept) {
+        let change = kept.change(old, was.as_ref(), is.as_ref());
+        if matches!(change, Change::Moved) {
             // It goes to wherever this field's value goes: that another value is harmless there says nothing of it.
             return true;
         }
@@ -283,7 +230,7 @@ impl<'a> Sides<'a, '_> {
         }
         // Beside another secret a new value of a sealed setting is a change that nobody sees; else it is a rotation.
         clear(was.as_ref()) != clear(is.as_ref())
-            || (leaf.path.starts_with("/config") && (!rotated || !kept.is_subset(&here)))
+            || (leaf.path.starts_with("/config") && !matches!(change, Change::Rotated { all: true }))
     }
 
     /// Whether both schemas, the deployed one and the new one, say that nothing of the kind hangs on a setting.
@@ -349,10 +296,14 @@ impl<'a> Sides<'a, '_> {
         }
         let deployed: BTreeSet<Identity> =
             self.pairs.iter().filter_map(|pair| pair.old).flat_map(|(_, record)| secrets(record)).collect();
+        // A store's secret that has come may be one of them at another address.
+        let is_in_use = |record: &&Value| {
+            let has = secrets(record);
+            !has.is_disjoint(&deployed) || (!deployed.is_empty() && has.iter().any(|secret| address(secret).is_some()))
+        };
         let by_reference: BTreeMap<&str, &'a Value> =
             records().map(|record| (text(record, "reference"), record)).collect();
-        let mut open: Vec<&'a Value> =
-            records().filter(names).filter(|record| !secrets(record).is_disjoint(&deployed)).collect();
+        let mut open: Vec<&'a Value> = records().filter(names).filter(is_in_use).collect();
         while let Some(record) = open.pop() {
             for pattern in reference_paths(self.new_trust, text(record, "connector")) {
                 let pattern: Vec<String> = segments(pattern).collect();
@@ -392,6 +343,20 @@ impl<'a> Sides<'a, '_> {
         }
         names
     }
+}
+
+/// The deployed connections that may have a secret which is at another address there; none where the connection itself had
+/// it, for then all that changes beside it is told.
+fn spelled<'a>(secret: &Identity, before: &BTreeSet<Identity>, deployed: &Deployed<'a>) -> Vec<(&'a str, &'a Value)> {
+    let Some(names) = address(secret).map(|address| address.other_names()) else { return Vec::new() };
+    if before.iter().filter_map(address).flat_map(|own| own.names()).any(|own| names.contains(&own)) {
+        return Vec::new();
+    }
+    let mut users: Vec<(&str, &Value)> =
+        names.iter().filter_map(|name| deployed.spelled.get(name)).flatten().copied().collect();
+    users.sort_by_key(|(instance, _)| *instance);
+    users.dedup_by_key(|(instance, _)| *instance);
+    users
 }
 
 #[derive(Clone, Copy)]

@@ -171,7 +171,7 @@ fn unopened(uri: &str, fault: Fault) -> Unopened {
     Unopened { path: uri.to_owned(), reason: fault.reason, help: fault.help, integrity: false }
 }
 
-/// A field of a JSON object: a text as it is, anything else as JSON.
+/// A field of a JSON object: a text as it is, a number or `true` as JSON writes it.
 fn pick_json(field: &str, found: &Secret<String>) -> Result<Secret<String>, Fault> {
     let parsed: Result<serde_json::Value, _> = serde_json::from_str(found.expose());
     let Ok(serde_json::Value::Object(mut fields)) = parsed else {
@@ -191,13 +191,22 @@ fn pick_json(field: &str, found: &Secret<String>) -> Result<Secret<String>, Faul
             );
             Err(Fault::new(format!("there is no field `{field}`"), help))
         }
-        Some(other) => Ok(Secret::new(other.to_string())),
+        Some(other @ (serde_json::Value::Number(_) | serde_json::Value::Bool(_))) => Ok(Secret::new(other.to_string())),
+        // Sealed as a text it would be what nobody meant, or all of a secret by another name.
+        Some(other) => {
+            let what = if other.is_array() { "a list" } else { "an object" };
+            wipe(other);
+            Err(Fault::new(format!("the field `{field}` is {what}"), "name a field that holds a text"))
+        }
     }
 }
 
 fn wipe(value: serde_json::Value) {
-    if let serde_json::Value::String(text) = value {
-        drop(Secret::new(text));
+    match value {
+        serde_json::Value::String(text) => drop(Secret::new(text)),
+        serde_json::Value::Array(items) => items.into_iter().for_each(wipe),
+        serde_json::Value::Object(fields) => fields.into_iter().for_each(|(_, value)| wipe(value)),
+        _ => {}
     }
 }
 

@@ -35,6 +35,12 @@ impl Provider for Vault {
         if second.status == 200 || !version.is_empty() || !matches!(second.status, 403..=405) {
             return Err(status(&second));
         }
+        if is_of_second(&path) {
+            return Err(Fault::new(
+                "nothing is there, and an engine of version 1 is not asked for what begins with `data/` or `metadata/`",
+                "leave it out: `vault://MOUNT/PATH#FIELD` is the same for both versions",
+            ));
+        }
         let first = get(world, &format!("{base}/v1/{mount}/{path}"), &token)?;
         match data(&first, &["data"]).filter(|_| first.status == 200) {
             Some(fields) => Ok(fields),
@@ -64,6 +70,12 @@ fn get(world: &dyn World, url: &str, token: &Secret<String>) -> Result<Response,
     let way = way(world, &["VAULT_CACERT"])?;
     send(&way, &Request { method: "GET", url, headers, body: b"" })
         .map_err(|reason| Fault::new(reason, "VAULT_ADDR names the server, VAULT_CACERT its certificates"))
+}
+
+/// Whether a path is one of the interface of version 2: there it is another spelling of a secret, and what is found has the
+/// fields of an envelope.
+fn is_of_second(path: &str) -> bool {
+    path.split('/').next().is_some_and(|first| matches!(first, "data" | "metadata"))
 }
 
 /// The object at a path of the answer, as JSON. A version that was deleted has none.

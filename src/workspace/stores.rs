@@ -18,6 +18,9 @@ pub const SCHEMES: [&str; 5] = ["env", "file", "vault", "awssm", "op"];
 /// Mounts that every Vault has, and that hold no secrets for others.
 const OWN_MOUNTS: [&str; 4] = ["auth", "cubbyhole", "identity", "sys"];
 
+/// How vault and item of 1Password are named.
+const OP_CLASSES: [&str; 4] = ["by names", "item by id", "vault by id", "by ids"];
+
 /// An address, taken apart. Two with the same resource are one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address<'u> {
@@ -109,6 +112,55 @@ impl<'u> Address<'u> {
         }
     }
 
+    /// Names under which it is filed: two addresses of one secret share a name here and in [`Address::other_names`], in
+    /// whatever spelling, as far as the form of addresses shows. Other secrets may share one as well.
+    pub fn names(&self) -> Vec<String> {
+        let item = self.item();
+        match self.class() {
+            Some(class) => vec![item, format!("op:{class}")],
+            None => vec![item],
+        }
+    }
+
+    /// The names under which other spellings of it may be filed.
+    pub fn other_names(&self) -> Vec<String> {
+        let others = self.class().into_iter().flat_map(|own| OP_CLASSES.into_iter().filter(move |other| *other != own));
+        std::iter::once(self.item()).chain(others.map(|class| format!("op:{class}"))).collect()
+    }
+
+    /// What it is a part of: no field, no version, no case where names may have none.
+    fn item(&self) -> String {
+        let Self { scheme, path, .. } = self;
+        let item = match *scheme {
+            // The interface of version 2 has these behind the mount, which may have several segments itself.
+            "vault" => {
+                let (mount, rest) = path.split_once('/').unwrap_or((path, ""));
+                let rest = rest.split('/').filter(|segment| !matches!(*segment, "data" | "metadata"));
+                std::iter::once(mount).chain(rest).collect::<Vec<_>>().join("/")
+            }
+            // A field may be named with or without its section, by its label or its id.
+            "op" => path.split('/').take(2).collect::<Vec<_>>().join("/").to_lowercase(),
+            // The name stands alone or in an ARN, there with six characters of AWS's own or without them.
+            "awssm" => {
+                let mut name = path.rsplit_once(":secret:").map_or(*path, |(_, name)| name);
+                while let Some((rest, _)) = name.rsplit_once('-').filter(|(_, suffix)| suffix.len() == 6) {
+                    name = rest;
+                }
+                name.to_owned()
+            }
+            _ => path.to_lowercase(),
+        };
+        format!("{scheme}:{item}")
+    }
+
+    /// How an address of 1Password names vault and item. Nobody can hold a name against an id without asking.
+    fn class(&self) -> Option<&'static str> {
+        let is_id = |segment: &str| segment.len() == 26 && segment.bytes().all(|b| b.is_ascii_alphanumeric());
+        let mut segments = self.path.split('/').filter(|_| self.scheme == "op");
+        let (vault, item) = (segments.next()?, segments.next()?);
+        Some(OP_CLASSES[usize::from(is_id(vault)) * 2 + usize::from(is_id(item))])
+    }
+
     /// The address without its field: what a store is asked for.
     pub fn resource(&self) -> &'u str {
         self.uri.split('#').next().unwrap_or(self.uri)
@@ -147,6 +199,42 @@ mod tests {
             "op://a b/item/field",
         ] {
             assert!(Address::parse(good).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn spellings_of_one_secret_share_a_name() {
+        let (id, other) = ("abcdefghijklmnopqrstuvwxy2", "zbcdefghijklmnopqrstuvwxy2");
+        let meets = |a: &str, b: &str| {
+            let (a, b) = (Address::parse(a).unwrap(), Address::parse(b).unwrap());
+            let (names, looked_up) = (a.names(), b.other_names());
+            looked_up.iter().any(|name| names.contains(name))
+        };
+        for (a, b) in [
+            ("vault://kv/prod/db#password", "vault://kv/data/prod/db#data"),
+            ("vault://kv/prod/db#password", "vault://kv/metadata/data/prod/db?version=3#x"),
+            ("vault://kv/team/db#password", "vault://kv/team/data/db#data"),
+            ("op://Prod/db/password", "op://prod/DB/login/password"),
+            ("op://prod/db/password", &format!("op://{id}/{other}/password")),
+            (&format!("op://prod/{id}/password"), &format!("op://{other}/{id}/password")),
+            ("awssm://prod/db#password", "awssm://arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/db-AbCdEf"),
+            ("awssm://prod/db-passwd", "awssm://arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/db-passwd"),
+            ("awssm://prod/db-passwd", "awssm://arn:aws:secretsmanager:eu-west-1:1:secret:prod/db-passwd-AbCdEf"),
+            ("awssm://prod/db?stage=AWSPREVIOUS", "awssm://prod/db#password"),
+            ("env:TIELINE_SECRET_A", "env:tieline_secret_a"),
+            ("file:run/db", "file:Run/DB"),
+        ] {
+            assert!(meets(a, b) && meets(b, a), "{a} {b}");
+        }
+        for (a, b) in [
+            ("vault://kv/prod/db#password", "vault://kv/prod/api#password"),
+            ("vault://kv/prod/db#password", "vault://other/prod/db#password"),
+            ("op://prod/db/password", "op://prod/api/password"),
+            (&format!("op://{id}/{id}/password"), &format!("op://{id}/{other}/password")),
+            ("awssm://prod/db", "awssm://prod/api"),
+            ("vault://kv/prod#x", "awssm://prod"),
+        ] {
+            assert!(!meets(a, b) && !meets(b, a), "{a} {b}");
         }
     }
 

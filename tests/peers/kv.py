@@ -17,6 +17,7 @@ TOKEN = "hvs.root-of-the-test"
 SECOND = {
     "prod/db": {1: {"password": "an older one"}, 2: {"password": VALUE, "user": "ana"}},
     "prod/gone": {1: None},
+    "prod/nested": {1: {"object": {"password": VALUE}, "list": [VALUE], "number": 5, "true": True}},
 }
 FIRST = {"prod/api": {"key": VALUE, "number": 5}}
 fails = {"prod/flaky": 2}
@@ -51,6 +52,9 @@ class Handler(BaseHTTPRequestHandler):
             return 200, {"data": {"data": {"password": VALUE * 1_000_000}, "metadata": {"version": 1}}}
         if path == "/v1/kv/data/prod/forbidden":
             return 403, {"errors": ["1 error occurred: permission denied", VALUE]}
+        # An engine of version 2 that is mounted at `team/kv`.
+        if path.startswith("/v1/team/kv/data/"):
+            path = path.replace("/v1/team/kv/", "/v1/kv/")
         if path.startswith("/v1/kv/data/"):
             versions = SECOND.get(path.removeprefix("/v1/kv/data/"))
             if versions is None:

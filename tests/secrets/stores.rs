@@ -77,6 +77,36 @@ fn x19_a_file_is_below_the_workspace_or_the_operators_folder_and_no_link() {
     }
 }
 
+/// Whatever the path of an address makes of it, what is sealed is a text that stands in a field.
+#[test]
+fn e06_peer_no_envelope_of_a_store_is_taken_for_a_secret() {
+    let Some(server) = Server::start("kv.py", &[VALUE]) else { return };
+    let with = |uri: &str, server: &Server| {
+        bound(uri, "env:TIELINE_SECRET_P")
+            .with("TIELINE_SECRET_P", "x")
+            .with("VAULT_ADDR", &server.address)
+            .with("VAULT_TOKEN", "hvs.root-of-the-test")
+            .with("TIELINE_SECRETS_ALLOW", "*")
+    };
+    for (uri, told) in [
+        ("vault://kv/data/prod/db#data", "an engine of version 1 is not asked for what begins with `data/`"),
+        ("vault://kv/data/prod/db#metadata", "an engine of version 1 is not asked"),
+        ("vault://kv/metadata/prod/db#data", "an engine of version 1 is not asked"),
+        ("vault://team/kv/data/prod/db#data", "the field `data` is an object (name a field that holds a text)"),
+        ("vault://kv/prod/nested#object", "the field `object` is an object"),
+        ("vault://kv/prod/nested#list", "the field `list` is a list"),
+    ] {
+        refused(&with(uri, &server), told);
+    }
+    assert!(!server.asked().iter().any(|line| line.starts_with("GET /v1/kv/data/prod/db ")));
+    let Some(server) = Server::start("kv.py", &[VALUE]) else { return };
+    for (uri, value) in [("vault://kv/prod/nested#number", "5"), ("vault://kv/prod/nested#true", "true")] {
+        let shell = with(uri, &server);
+        shell.ok(&["apply", "prod", "--yes"]);
+        assert_eq!(sealed(&shell), value);
+    }
+}
+
 #[test]
 fn x19_peer_vault_of_both_versions() {
     let Some(server) = Server::start("kv.py", &[VALUE]) else { return };

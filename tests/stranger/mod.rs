@@ -23,4 +23,5 @@ mod remote;
 mod retarget;
 mod saved_plan;
 mod signers;
+mod spellings;
 mod view;

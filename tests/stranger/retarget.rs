@@ -15,30 +15,30 @@ use crate::secrets::{commit, git};
 use crate::shell::Shell;
 use crate::support::{files, root, sealed};
 
-const SENT: &str = "credential re-targeted: a secret in use could be sent elsewhere or with less protection";
-const RECIPIENT: &str = "age1a0x6eajntke5z7mpvxzzgw9w2yr5calfjc7d2l7j77zwzuve6deq95t35s";
+pub(super) const SENT: &str = "credential re-targeted: a secret in use could be sent elsewhere or with less protection";
+pub(super) const RECIPIENT: &str = "age1a0x6eajntke5z7mpvxzzgw9w2yr5calfjc7d2l7j77zwzuve6deq95t35s";
 
 /// A workspace with an environment `prod` that binds these secrets to a store.
-fn workspace(secrets: &[&str]) -> Shell {
+pub(super) fn workspace(secrets: &[&str]) -> Shell {
     let shell = Shell::new();
     shell.put("tieline.yaml", "tieline: 1\nid: 7b0c1f6e-4a53-4a57-9d0b-1d6a3f1c2e90\n");
     for folder in ["connections", "connectors", "credentials", "environments/prod/connections"] {
         fs::create_dir_all(shell.folder.join(folder)).unwrap();
     }
     let bound = secrets.iter().fold(String::from("secrets:\n"), |mut text, name| {
-        let _ = writeln!(text, "  {name}: vault://kv/prod#{name}");
+        let _ = writeln!(text, "  {name}: vault://kv/prod/{name}#value");
         text
     });
     shell.put("environments/prod/environment.yaml", if secrets.is_empty() { "description: prod\n" } else { &bound });
     shell
 }
 
-fn plan_json(shell: &Shell) -> Value {
+pub(super) fn plan_json(shell: &Shell) -> Value {
     serde_json::from_str(&shell.ok(&["plan", "prod", "--against", "HEAD", "--format", "json"]).stdout).unwrap()
 }
 
 /// The re-targeted secrets of a plan against `HEAD`: instance and path of each.
-fn retargeted(shell: &Shell) -> Vec<(String, String)> {
+pub(super) fn retargeted(shell: &Shell) -> Vec<(String, String)> {
     let plan = plan_json(shell);
     let all = plan["trust_changes"].as_array().unwrap().iter().filter(|change| change["kind"] == "destination");
     let text = |change: &Value, key: &str| change[key].as_str().unwrap().to_owned();
@@ -46,11 +46,11 @@ fn retargeted(shell: &Shell) -> Vec<(String, String)> {
 }
 
 /// The paths alone, of a workspace in which one connection changes.
-fn paths(shell: &Shell) -> Vec<String> {
+pub(super) fn paths(shell: &Shell) -> Vec<String> {
     retargeted(shell).into_iter().map(|(_, path)| path).collect()
 }
 
-fn edit(shell: &Shell, path: &str, from: &str, to: &str) {
+pub(super) fn edit(shell: &Shell, path: &str, from: &str, to: &str) {
     let text = shell.read(path);
     assert!(text.contains(from), "{path} has no {from}");
     shell.put(path, &text.replace(from, to));
@@ -294,7 +294,7 @@ fn e06_another_connector_mode_or_variant_beside_a_secret_is_a_trust_change() {
 
 // --- Connectors of the workspace ----------------------------------------------------------------------------------
 
-const OWN: &str = r#"{
+pub(super) const OWN: &str = r#"{
   "x-tieline": {"harmless": ["/config/retries", "/config/proxy_password"]},
   "type": "object",
   "properties": {
@@ -310,14 +310,14 @@ const OWN: &str = r#"{
 }"#;
 
 /// A connection of that connector.
-fn own(config: &str, auth: &str) -> String {
+pub(super) fn own(config: &str, auth: &str) -> String {
     format!("connector: own\nconfig: {config}\nauth: {auth}\n")
 }
 
-const TOKEN: &str = "{token: '${{ secrets.TOKEN }}'}";
+pub(super) const TOKEN: &str = "{token: '${{ secrets.TOKEN }}'}";
 
 /// A workspace with the connector and one connection of it, committed.
-fn with_own(config: &str, auth: &str) -> Shell {
+pub(super) fn with_own(config: &str, auth: &str) -> Shell {
     let shell = workspace(&["TOKEN", "OTHER", "URL"]);
     shell.put("connectors/own.json", OWN);
     shell.put("connections/own.yaml", &own(config, auth));
@@ -352,8 +352,8 @@ fn a60_a102_any_change_beside_a_kept_secret_is_told_whatever_its_name() {
         told_of("{}", "{user: a, token: '${{ secrets.TOKEN }}'}", "{}", "{user: b, token: '${{ secrets.TOKEN }}'}"),
         ["/auth/user"]
     );
-    // Without a secret that stays there is nothing to send elsewhere.
-    assert!(told_of("{server: a}", TOKEN, "{server: b}", "{token: '${{ secrets.OTHER }}'}").is_empty());
+    // Another address of a store may be of the same secret; without a secret there is nothing to send elsewhere.
+    assert_eq!(told_of("{server: a}", TOKEN, "{server: b}", "{token: '${{ secrets.OTHER }}'}"), ["/config/server"]);
     assert!(told_of("{server: a}", TOKEN, "{server: b}", "{}").is_empty());
 }
 
@@ -400,7 +400,7 @@ fn e06_title_labels_owner_and_protect_are_no_trust_change_and_a_move_is_none() {
 // --- Secrets that are sealed, renamed, moved ------------------------------------------------------------------------
 
 /// The secrets file of `prod` with these names, the values of `new` sealed anew.
-fn reseal(shell: &Shell, names: &[&str], new: &[&str]) {
+pub(super) fn reseal(shell: &Shell, names: &[&str], new: &[&str]) {
     let path = "environments/prod/secrets.sops.yaml";
     let fresh = sealed(names, &[RECIPIENT]);
     if !shell.folder.join(path).exists() {
@@ -455,7 +455,7 @@ fn e06_rotation_alone_is_no_trust_change_and_a_sealed_address_that_changes_is() 
 
 #[test]
 fn e06_another_name_for_a_deployed_address_is_the_same_secret() {
-    for alias in ["vault://kv/prod#TOKEN", "vault://kv/prod?version=3#TOKEN"] {
+    for alias in ["vault://kv/prod/TOKEN#value", "vault://kv/prod/TOKEN?version=3#value"] {
         let shell = with_own("{server: a}", TOKEN);
         edit(
             &shell,
