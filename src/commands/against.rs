@@ -1,12 +1,14 @@
 //! What an environment compiles to at a Git revision: for plans that need neither a key nor a network.
 
+use super::related;
 use super::session::{Chosen, Failure, Session};
 use crate::compile::desired::{desired, place};
 use crate::compile::{Compiled, compile, compile_base};
 use crate::connectors::Catalogue;
 use crate::diagnostic::{Diagnostic, has_errors};
 use crate::model::record::Desired;
-use crate::plan::{Before, Plan};
+use crate::plan::elsewhere::Unsettled;
+use crate::plan::{Before, Places, Plan};
 use crate::reporters::human;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
@@ -109,9 +111,11 @@ pub(super) fn plan(session: &Session, sides: &Sides, at: &At, ui: &Ui) -> Result
     };
     if let Some(new) = &sides.new {
         let Some((compiled, desired)) = new.compile(compile, at, ui)? else { return Ok(None) };
-        let sources = new.read.as_ref().map(|(workspace, ..)| &workspace.sources);
-        let places = |id: &str, pointer: &str| place(&compiled, sources?, id, pointer);
-        return Ok(Some(Plan::new(&desired, before, &places)));
+        let Some((workspace, ..)) = &new.read else { return Ok(None) };
+        let places = |id: &str, pointer: &str| place(&compiled, &workspace.sources, id, pointer);
+        let mut plan = Plan::new(&desired, before, &places);
+        hold(&mut plan, &sides.old, workspace, at, (&desired, before), &places, ui)?;
+        return Ok(Some(plan));
     }
     if !session.workspace.everywhere().contains(&At { expose: None, ..at.clone() }) {
         return Ok(None);
@@ -119,7 +123,33 @@ pub(super) fn plan(session: &Session, sides: &Sides, at: &At, ui: &Ui) -> Result
     let compiled = session.compile(at, ui)?;
     let desired = desired(&session.workspace, &session.catalogue, &compiled);
     let places = |id: &str, pointer: &str| place(&compiled, &session.workspace.sources, id, pointer);
-    Ok(Some(Plan::new(&desired, before, &places)))
+    let mut plan = Plan::new(&desired, before, &places);
+    hold(&mut plan, &sides.old, &session.workspace, at, (&desired, before), &places, ui)?;
+    Ok(Some(plan))
+}
+
+/// Holds the secrets that an environment has for the first time against the environments that have them at the revision.
+fn hold(
+    plan: &mut Plan,
+    old: &Past,
+    workspace: &Workspace,
+    at: &At,
+    (desired, before): (&Desired, Before<'_>),
+    places: Places<'_>,
+    ui: &Ui,
+) -> Result<(), Failure> {
+    let mut unsettled = Unsettled::new(desired, before);
+    for other in related::scopes(workspace, at, &unsettled).iter().filter(|other| old.has(other)) {
+        if unsettled.is_empty() {
+            break;
+        }
+        let Some((_, there)) = old.compile(compile_base, other, ui)? else { continue };
+        let places_there = |_: &str, _: &str| None;
+        let before =
+            Before::Revision { name: &old.name, commit: &old.commit, desired: Some(&there), places: &places_there };
+        plan.hold(&other.to_string(), &before, &mut unsettled, places);
+    }
+    Ok(())
 }
 
 /// The environment that was asked for, on whichever side it is.

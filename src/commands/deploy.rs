@@ -74,7 +74,7 @@ pub(super) struct Place {
     /// What its head is about.
     pub(super) scope: Scope,
     /// Where the target is, as typed or as the environment says, for saved plans.
-    named: String,
+    pub(super) named: String,
     /// Where it is, for the memory of this machine.
     pub(super) address: String,
     /// The target as the environment says it, unless the operator named another.
@@ -277,6 +277,7 @@ pub(super) fn plan(place_: &Place, ui: &Ui) -> Result<Planned, Failure> {
     for former in formers.iter().filter(|former| former.is_deployed()) {
         plan.leave(former, &place_.target.describe(), &desired, &places);
     }
+    super::related::hold(&mut plan, place_, base.as_ref(), &desired, &places, ui);
     Ok(Planned { compiled, desired, base, formers, plan })
 }
 

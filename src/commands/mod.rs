@@ -28,6 +28,7 @@ mod mv;
 mod plan;
 mod publish;
 mod recipients;
+mod related;
 mod render;
 mod rollback;
 mod rule;

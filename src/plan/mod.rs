@@ -4,6 +4,7 @@
 //! connection is followed by its stable key, so that a new id is a move.
 
 pub mod access;
+pub mod elsewhere;
 pub mod guards;
 mod identity;
 pub mod leaves;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::leaves::{Leaf, diff};
+use super::guards;
+use super::leaves::{Leaf, LeafAction, diff};
 use super::retarget::{self, Retarget};
 use super::{Pair, Places};
 use crate::model::record::Desired;
@@ -23,7 +24,16 @@ pub enum TrustChange {
         /// The deployed instance whose secret comes into this one, and whose settings the old values are; `None` where the
         /// secret was in this one before.
         of: Option<String>,
+        /// The environment that has the secret deployed; `None` where it is this one.
+        environment: Option<String>,
         /// The setting that changes.
+        leaf: Leaf,
+    },
+    /// A connection whose `protect` is lifted: the next change may delete it.
+    Unprotected {
+        /// The instance.
+        instance: String,
+        /// Its `protect`.
         leaf: Leaf,
     },
 }
@@ -32,7 +42,7 @@ impl TrustChange {
     /// The leaf that differs.
     pub fn leaf(&self) -> &Leaf {
         match self {
-            Self::Block(leaf) | Self::Destination { leaf, .. } => leaf,
+            Self::Block(leaf) | Self::Destination { leaf, .. } | Self::Unprotected { leaf, .. } => leaf,
         }
     }
 }
@@ -47,8 +57,18 @@ pub(super) fn changes(
     let block = diff(old_trust, &desired.trust, &[]).into_iter().filter(|leaf| !is_newcomer(leaf, old_trust, desired));
     let block = block.map(TrustChange::Block);
     let retargeted = retarget::retargeted(pairs, old_trust, &desired.trust, places).into_iter();
-    let retargeted = retargeted.map(|Retarget { instance, of, leaf }| TrustChange::Destination { instance, of, leaf });
-    block.chain(retargeted).collect()
+    let retargeted = retargeted.map(|Retarget { instance, of, leaf }| {
+        let environment = None;
+        TrustChange::Destination { instance, of, environment, leaf }
+    });
+    let lifted = guards::unprotected(pairs).map(|instance| {
+        let path = "/protect".to_owned();
+        let (place, old_place) = (places(instance, &path), None);
+        let (old, new) = (true.into(), false.into());
+        let leaf = Leaf { path, action: LeafAction::Change, old, new, secret: None, place, old_place };
+        TrustChange::Unprotected { instance: instance.to_owned(), leaf }
+    });
+    block.chain(lifted).chain(retargeted).collect()
 }
 
 /// Connections beside whose secrets the same settings change in the same way.
@@ -57,21 +77,27 @@ pub struct Retargeted<'a> {
     pub instances: Vec<&'a str>,
     /// The deployed instance whose secret comes into them; `None` where it was there before.
     pub of: Option<&'a str>,
+    /// The environment that has the secret deployed; `None` where it is this one.
+    pub environment: Option<&'a str>,
     /// The settings. One that comes from several lines has none.
     pub leaves: Vec<Leaf>,
 }
 
+/// Whose secret it is: instance and environment, where they are others.
+type From<'a> = (Option<&'a str>, Option<&'a str>);
+
 /// The re-targeted secrets of a plan, what is the same in several connections once.
 pub fn retargeted(changes: &[TrustChange]) -> Vec<Retargeted<'_>> {
     let mut order = Vec::new();
-    let mut same: BTreeMap<String, (Vec<&str>, Option<&str>, Leaf)> = BTreeMap::new();
+    let mut same: BTreeMap<String, (Vec<&str>, From<'_>, Leaf)> = BTreeMap::new();
     for change in changes {
-        let TrustChange::Destination { instance, of, leaf } = change else { continue };
+        let TrustChange::Destination { instance, of, environment, leaf } = change else { continue };
         let note = leaf.secret.map(|note| note.text());
-        let key = serde_json::json!([leaf.path, leaf.action.word(), leaf.old, leaf.new, note, of]).to_string();
+        let key =
+            serde_json::json!([leaf.path, leaf.action.word(), leaf.old, leaf.new, note, of, environment]).to_string();
         let (instances, _, first) = same.entry(key.clone()).or_insert_with(|| {
             order.push(key);
-            (Vec::new(), of.as_deref(), leaf.clone())
+            (Vec::new(), (of.as_deref(), environment.as_deref()), leaf.clone())
         });
         instances.push(instance);
         if first.place != leaf.place {
@@ -79,10 +105,11 @@ pub fn retargeted(changes: &[TrustChange]) -> Vec<Retargeted<'_>> {
         }
     }
     let mut groups: Vec<Retargeted<'_>> = Vec::new();
-    let mut at: BTreeMap<(Vec<&str>, Option<&str>), usize> = BTreeMap::new();
-    for (instances, of, leaf) in order.iter().filter_map(|key| same.remove(key)) {
-        let group = *at.entry((instances.clone(), of)).or_insert_with(|| {
-            groups.push(Retargeted { instances, of, leaves: Vec::new() });
+    let mut at: BTreeMap<(Vec<&str>, From<'_>), usize> = BTreeMap::new();
+    for (instances, from, leaf) in order.iter().filter_map(|key| same.remove(key)) {
+        let group = *at.entry((instances.clone(), from)).or_insert_with(|| {
+            let (of, environment) = from;
+            groups.push(Retargeted { instances, of, environment, leaves: Vec::new() });
             groups.len() - 1
         });
         groups[group].leaves.push(leaf);

@@ -13,7 +13,7 @@ use super::text::visible;
 use crate::plan::leaves::Leaf;
 use crate::plan::reencrypted::Reencrypted;
 use crate::plan::relocation::Relocation;
-use crate::plan::trust::{TrustChange, retargeted};
+use crate::plan::trust::{Retargeted, TrustChange, retargeted};
 use crate::plan::{Action, Base, Change, Plan};
 use crate::value::segments;
 
@@ -136,11 +136,12 @@ pub fn changes_human(changes: &[Change], look: Look) -> Shown {
     out.text
 }
 
-/// What is said of a secret beside which settings change; `of` is the deployed instance that it comes from,
-/// as it may be printed.
-pub fn re_targeted(of: Option<&str>) -> String {
-    let secret = of.map_or_else(|| "a secret in use".to_owned(), |of| format!("a secret of {of}"));
-    format!("credential re-targeted: {secret} could be sent elsewhere or with less protection")
+/// What is said of a secret beside which settings change, with the deployed instance and the environment that it comes from
+/// as `code` prints them.
+pub fn re_targeted(group: &Retargeted<'_>, code: impl Fn(&str) -> String) -> String {
+    let secret = group.of.map_or_else(|| "a secret in use".to_owned(), |of| format!("a secret of {}", code(of)));
+    let there = group.environment.map_or_else(String::new, |name| format!(" in {}", code(name)));
+    format!("credential re-targeted: {secret}{there} could be sent elsewhere or with less protection")
 }
 
 fn connections(count: usize) -> String {
@@ -233,9 +234,15 @@ impl Out {
     }
 
     fn leaf(&mut self, leaf: &Leaf, indent: usize) {
+        self.setting("", leaf, indent);
+    }
+
+    /// A leaf, behind the name of the connection that it is of where nothing above says it.
+    fn setting(&mut self, of: &str, leaf: &Leaf, indent: usize) {
         let places = leaf.old_place.iter().chain(&leaf.place).map(|(file, line)| format!("{}:{line}", visible(file)));
         let place = places.collect::<Vec<_>>().join(" -> ");
-        let head = format!("{:indent$}{}:", "", dotted(&leaf.path));
+        let of = if of.is_empty() { String::new() } else { format!("{of}: ") };
+        let head = format!("{:indent$}{of}{}:", "", dotted(&leaf.path));
         if let Some(note) = leaf.secret {
             return self.told(&head, &[note.text().to_owned()], " ", &place);
         }
@@ -313,12 +320,14 @@ impl Out {
         }
         self.line(&self.paint(Style::Bold, "trust changes"));
         for change in changes {
-            if let TrustChange::Block(leaf) = change {
-                self.leaf(leaf, 2);
+            match change {
+                TrustChange::Block(leaf) => self.leaf(leaf, 2),
+                TrustChange::Unprotected { instance, leaf } => self.setting(&visible(instance), leaf, 2),
+                TrustChange::Destination { .. } => {}
             }
         }
         for group in retargeted(changes) {
-            let what = re_targeted(group.of.map(|of| format!("`{}`", visible(of))).as_deref());
+            let what = re_targeted(&group, |name| format!("`{}`", visible(name)));
             let told = match &group.instances[..] {
                 [instance] => format!("  {}: {what}", visible(instance)),
                 instances => format!("  {what}, in {}:", connections(instances.len())),

@@ -103,12 +103,16 @@ fn leaf(leaf: &Leaf) -> Value {
 
 fn trust(change: &TrustChange) -> Value {
     let mut value = leaf(change.leaf());
-    let (kind, instance, of) = match change {
-        TrustChange::Block(_) => ("trust", None, None),
-        TrustChange::Destination { instance, of, .. } => ("destination", Some(instance), of.as_deref()),
+    let (kind, instance, of, environment) = match change {
+        TrustChange::Block(_) => ("trust", None, None, None),
+        TrustChange::Unprotected { instance, .. } => ("protect", Some(instance), None, None),
+        TrustChange::Destination { instance, of, environment, .. } => {
+            ("destination", Some(instance), of.as_deref(), environment.as_deref())
+        }
     };
     value["kind"] = kind.into();
     value["instance"] = instance.map(String::as_str).into();
     value["compared_with"] = of.into();
+    value["compared_environment"] = environment.into();
     value
 }

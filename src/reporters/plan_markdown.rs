@@ -129,6 +129,7 @@ fn trust(text: &mut String, plan: &Plan, room: usize) {
     let groups = retargeted(&plan.trust);
     let block = plan.trust.iter().filter_map(|change| match change {
         TrustChange::Block(leaf) => Some(setting(leaf)),
+        TrustChange::Unprotected { instance, leaf } => Some(format!("{}: {}", code(instance), setting(leaf))),
         TrustChange::Destination { .. } => None,
     });
     let entries: Vec<String> = groups.iter().map(retarget).chain(block).collect();
@@ -163,7 +164,7 @@ fn trust(text: &mut String, plan: &Plan, room: usize) {
 fn retarget(group: &Retargeted<'_>) -> String {
     let instances: Vec<String> = group.instances.iter().map(|id| (*id).to_owned()).collect();
     let settings: Vec<String> = group.leaves.iter().map(setting).collect();
-    let what = re_targeted(group.of.map(code).as_deref());
+    let what = re_targeted(group, code);
     let what = what.replacen("credential re-targeted", "**credential re-targeted**", 1);
     format!("{what}: {}: {}", codes(instances.iter()), settings.join("; "))
 }

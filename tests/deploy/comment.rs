@@ -48,6 +48,7 @@ fn plan(changes: Vec<Change>) -> Plan {
         tieline::plan::trust::TrustChange::Destination {
             instance: HOSTILE.to_owned(),
             of: Some(HOSTILE.to_owned()),
+            environment: Some(HOSTILE.to_owned()),
             leaf: leaf.clone(),
         }
     });

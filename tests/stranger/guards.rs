@@ -444,6 +444,34 @@ fn trusted(shell: &Shell, arguments: &[&str], kind: &str) -> Vec<String> {
 }
 
 #[test]
+fn a109_lifting_the_protection_of_a_connection_is_a_trust_change() {
+    let shell = applied("");
+    let warehouse = shell.read("connections/warehouse.yaml");
+    shell.put("connections/warehouse.yaml", &format!("{warehouse}protect: true\n"));
+    assert!(trusted(&shell, &[], "protect").is_empty());
+    shell.ok(&["apply", "prod", "--yes"]);
+    commit(&shell, "protected");
+    let lifted = |instance: &str| {
+        for against in [&[][..], &["--against", "HEAD"]] {
+            assert_eq!(trusted(&shell, against, "protect"), [format!("{instance} /protect true false")]);
+            let plan = shell.ok(&[&["plan", "prod"], against].concat()).stdout;
+            let trust = plan.split_once("trust changes\n").unwrap().1;
+            assert!(trust.starts_with(&format!("  {instance}: protect: true -> false")), "{plan}");
+            let markdown = shell.ok(&[&["plan", "prod", "--format", "markdown"], against].concat()).stdout;
+            let (open, _) = markdown.split_once("<details>").unwrap();
+            assert!(open.contains(&format!("- `{instance}`: `protect`: `true` to `false`")), "{markdown}");
+        }
+    };
+    shell.put("connections/warehouse.yaml", &warehouse);
+    lifted("warehouse");
+    shell.put("connections/warehouse.yaml", &format!("{warehouse}protect: false\n"));
+    lifted("warehouse");
+    // In a move, by whatever else changes.
+    shell.ok(&["mv", "warehouse", "finance/warehouse"]);
+    lifted("finance/warehouse");
+}
+
+#[test]
 fn a109_protection_is_inherited_from_what_an_environment_extends() {
     let shell = applied("");
     fs::create_dir_all(shell.folder.join("environments/base")).unwrap();

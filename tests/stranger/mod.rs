@@ -17,6 +17,7 @@ mod marks;
 mod memory;
 mod merging;
 mod names;
+mod newcomers;
 mod placement;
 mod programs;
 mod remote;
