@@ -1,13 +1,16 @@
 //! Whether a file may keep its data key: whether this operator made or accepted it, or somebody whose signature counts did.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::access::Gain;
 use super::{Failure, Session};
 use crate::bundle::signature::{AllowedSigners, COMMITS};
 use crate::diagnostic::listed;
 use crate::reporters::text::visible;
 use crate::secrets::accepted::{Accepted, Location, Standing, same_entries};
-use crate::sops::{Encrypted, Format};
+use crate::secrets::recipients::{Named, Newcomer, newcomers};
+use crate::sops::{Encrypted, Format, Identities};
 use crate::ui::Ui;
 use crate::world::brought::{Brought, brought};
 use crate::world::{System, World, disk};
@@ -75,9 +78,10 @@ impl<'a> Acceptance<'a> {
 
     fn signed(&self, commit: &Brought) -> Option<String> {
         let (signers, signature) = (self.signers.as_ref()?, commit.signature.as_ref()?);
-        let time = jiff::Timestamp::from_second(commit.time).ok()?;
-        let signer = signers.verify_for(COMMITS, &signature.armored, &signature.payload, time);
-        signer.ok().map(|signer| signer.principals)
+        // The committer chooses a commit's time: who held a key that has expired would name a day on which it had not.
+        let made = jiff::Timestamp::from_second(commit.time).ok()?;
+        let at = |time| signers.verify_for(COMMITS, &signature.armored, &signature.payload, time).ok();
+        at(made).and(at(self.world.now())).map(|signer| signer.principals)
     }
 }
 
@@ -91,6 +95,26 @@ impl Judged {
     /// Whether another version of the file, of the other side of a merge, is the last that was written or accepted here.
     pub(super) fn remembers(&self, text: &str, format: Format) -> bool {
         Encrypted::parse_as(text, format).is_ok_and(|file| self.accepted.standing(&file) != Standing::Foreign)
+    }
+
+    /// Who of those that a file is to be sealed to would gain access by it. Who opens it with one of `own` has it; a file that
+    /// is new, or none, has nothing that anybody could gain.
+    pub(super) fn gains(&self, text: &str, format: Format, to: &[Named], own: &Identities) -> Vec<Gain> {
+        let Ok(file) = Encrypted::parse_as(text, format) else { return Vec::new() };
+        let listed = file.metadata().recipients.iter().map(|entry| entry.recipient.trim());
+        let mut known: BTreeSet<&str> = own.recipients().collect();
+        match self.standing {
+            Standing::Accepted | Standing::Retired => known.extend(listed),
+            // Anybody may have added to the list.
+            Standing::Foreign => known.extend(self.accepted.recipients()),
+        }
+        let gain = |new: Newcomer| Gain {
+            file: self.shown.clone(),
+            claimed: new.claimed,
+            name: new.named.name,
+            key: new.named.recipient.as_str().to_owned(),
+        };
+        newcomers(&file, to, &known).into_iter().map(gain).collect()
     }
 
     /// Whether everything is to be encrypted under a new data key.

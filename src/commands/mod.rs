@@ -1,6 +1,7 @@
 //! What people type: one file a command, its arguments and what it does.
 
 mod acceptance;
+mod access;
 mod add;
 mod against;
 mod apply;

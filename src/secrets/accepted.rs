@@ -64,6 +64,9 @@ struct Known {
     place: String,
     /// The master keys.
     entries: BTreeSet<Digest>,
+    /// Whom they belong to, as far as they are age recipients.
+    #[serde(default)]
+    recipients: BTreeSet<String>,
     /// [`Standing::Retired`].
     #[serde(default)]
     retired: bool,
@@ -93,12 +96,19 @@ impl Accepted {
         }
     }
 
+    /// The recipients of the file that was written or accepted last; none where nothing is remembered.
+    pub fn recipients(&self) -> impl Iterator<Item = &str> {
+        self.known.iter().flat_map(|known| &known.recipients).map(String::as_str)
+    }
+
     /// Remembers the data key of a file as the one to write under; `retired`: as one that somebody knows who has lost access.
     ///
     /// # Errors
     /// The text is not a sops file, there is no home, or the operating system's.
     pub fn remember(&mut self, file: &Encrypted<'_>, retired: bool) -> io::Result<()> {
-        let known = Known { place: self.location.to_string(), entries: entries(file.metadata()), retired };
+        let recipients = file.metadata().recipients.iter().map(|entry| entry.recipient.trim().to_owned()).collect();
+        let entries = entries(file.metadata());
+        let known = Known { place: self.location.to_string(), entries, recipients, retired };
         if self.known.as_ref() == Some(&known) {
             return Ok(());
         }

@@ -12,6 +12,8 @@ pub struct Foreign {
     pub values: Vec<(String, crate::secret::Secret<String>)>,
     /// The place it says it was sealed for; a file that other tools made says none.
     pub scope: Option<String>,
+    /// Whom it says it is sealed to.
+    pub recipients: Vec<String>,
 }
 
 /// Opens a foreign file; its MAC is verified.
@@ -25,9 +27,11 @@ pub fn open(
     identities: &Identities,
     name_of: &NameOf<'_>,
 ) -> Result<Foreign, Unopened> {
-    let opened = Encrypted::parse_as(text, format).and_then(|file| file.open(identities));
-    let opened = opened.map_err(|error| unopened(path, &error, name_of))?;
-    let mut foreign = Foreign { values: Vec::new(), scope: None };
+    let failed = |error| unopened(path, &error, name_of);
+    let file = Encrypted::parse_as(text, format).map_err(failed)?;
+    let opened = file.open(identities).map_err(failed)?;
+    let recipients = file.metadata().recipients.iter().map(|entry| entry.recipient.trim().to_owned()).collect();
+    let mut foreign = Foreign { values: Vec::new(), scope: None, recipients };
     let mut odd = Vec::new();
     for (name, value) in opened.into_iter().flatten() {
         match value {

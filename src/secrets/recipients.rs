@@ -1,5 +1,7 @@
 //! Who a layer's secrets are sealed to, by name.
 
+use std::collections::BTreeSet;
+
 use super::change::{Sealing, belongs, renewed};
 use super::{Unopened, foreign, scope, unopened};
 use crate::sops::{Encrypted, Identities, Map, Recipient, SopsError};
@@ -24,6 +26,22 @@ pub fn of(stack: &[&Layer]) -> Result<Vec<Named>, String> {
         key.map(|recipient| Named { name: name.to_owned(), recipient }).ok_or_else(|| name.to_owned())
     };
     Workspace::recipients(stack).iter().map(|name| one(&name.value)).collect()
+}
+
+/// A recipient of a layer who can't decrypt its file yet.
+#[derive(Clone, Debug)]
+pub struct Newcomer {
+    /// Who.
+    pub named: Named,
+    /// The file says that they can.
+    pub claimed: bool,
+}
+
+/// Those of `wanted` who are not among `known`, the recipients who could decrypt the file before.
+pub fn newcomers(file: &Encrypted<'_>, wanted: &[Named], known: &BTreeSet<&str>) -> Vec<Newcomer> {
+    let claimed = |key: &str| file.metadata().recipients.iter().any(|entry| entry.recipient.trim() == key);
+    let new = wanted.iter().filter(|named| !known.contains(named.recipient.as_str()));
+    new.map(|named| Newcomer { named: named.clone(), claimed: claimed(named.recipient.as_str()) }).collect()
 }
 
 /// The keys alone.

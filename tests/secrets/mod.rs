@@ -26,6 +26,13 @@ pub(crate) fn set(shell: &Shell, name: &str, environment: &str, value: &str) -> 
     ended
 }
 
+/// The same where others may gain access by it.
+pub(crate) fn set_with_yes(shell: &Shell, name: &str, environment: &str, value: &str) -> Ended {
+    let ended = shell.run_with(&["secret", "set", name, "-e", environment, "--yes"], value);
+    assert_eq!(ended.code, 0, "{ended:#?}");
+    ended
+}
+
 pub(crate) fn get(shell: &Shell, name: &str, environment: &str) -> String {
     shell.ok(&["secret", "get", name, "-e", environment]).stdout
 }

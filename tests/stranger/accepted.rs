@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::data_key::{Eve, ME, STAGE, ended_well, entries};
-use crate::secrets::{PROD, commit, git, quickstart, set};
+use crate::secrets::{PROD, commit, git, quickstart, set, set_with_yes};
 use crate::shell::{Shell, feed};
 
 /// Ana and ben share a workspace; each has a home of their own.
@@ -32,7 +32,7 @@ fn e02_two_operators_write_in_turn_under_the_same_data_key_once_it_is_accepted()
     }
     assert!(ben.ok(&["recipients", "accept", "-e", "prod", "--yes"]).stderr.contains("nothing to accept"));
     // A file that was not accepted gets a new one, and then it is ana who is told.
-    let ended = set(&ben, "HUBSPOT_TOKEN", "dev", "kelp");
+    let ended = set_with_yes(&ben, "HUBSPOT_TOKEN", "dev", "kelp");
     assert!(ended.stderr.contains("not made or accepted here"), "{ended:#?}");
     assert!(set(&ana, "HUBSPOT_TOKEN", "dev", "sand").stderr.contains("not made or accepted here"));
     assert!(!set(&ana, "HUBSPOT_TOKEN", "dev", "salt").stderr.contains("data key"));
@@ -68,7 +68,7 @@ fn e02_a_data_key_that_an_allowed_signer_committed_is_kept() {
     let ben = ben.with("TIELINE_ALLOWED_SIGNERS", &allowed);
     let kept = |name: &str| {
         let before = entries(&ana.read(PROD));
-        let ended = set(&ben, "HUBSPOT_TOKEN", "prod", name);
+        let ended = set_with_yes(&ben, "HUBSPOT_TOKEN", "prod", name);
         let kept = entries(&ana.read(PROD)) == before;
         assert_eq!(kept, !ended.stderr.contains("data key"), "{ended:#?}");
         kept
@@ -101,6 +101,35 @@ fn e02_a_data_key_that_an_allowed_signer_committed_is_kept() {
     assert_eq!(git(&ana, &["add", "-A"]).code, 0);
     ended_well(&git(&ana, &["commit", "-q", "--amend", "--no-edit"]));
     assert!(!kept("a merge that goes back to it"));
+}
+
+/// Who holds a key that has expired names a day on which it had not, as any committer can.
+#[test]
+fn e02_the_day_that_a_commit_names_does_not_revive_a_key_that_expired() {
+    for (validity, counts) in [("valid-before=\"20200101\"", false), ("valid-after=\"20180101\"", true)] {
+        let shell = quickstart();
+        let allowed = signers(&shell);
+        let public = fs::read_to_string(shell.home().join("ana.pub")).unwrap();
+        fs::write(&allowed, format!("left namespaces=\"git\",{validity} {public}")).unwrap();
+        let shell = shell.with("TIELINE_ALLOWED_SIGNERS", &allowed);
+        commit(&shell, "first");
+        let eve = Eve::seals(&shell, "environments/prod", "HUBSPOT_TOKEN: a\nWAREHOUSE_PASSWORD: b\n", &[]);
+        assert_eq!(git(&shell, &["add", "-A"]).code, 0);
+        let key = format!("user.signingkey={}", shell.home().join("ana").display());
+        let mut backdated = shell.command("git");
+        for (name, value) in [("NAME", "Left"), ("EMAIL", "left@example.com"), ("DATE", "2019-06-01T00:00:00Z")] {
+            backdated.env(format!("GIT_AUTHOR_{name}"), value).env(format!("GIT_COMMITTER_{name}"), value);
+        }
+        backdated.args(["-c", "gpg.format=ssh", "-c", &key, "commit", "-q", "-S", "-m", "x"]);
+        ended_well(&feed(&mut backdated, ""));
+        // Git itself finds the signature good, on that day.
+        let allow = format!("gpg.ssh.allowedSignersFile={allowed}");
+        ended_well(&git(&shell, &["-c", "gpg.format=ssh", "-c", &allow, "verify-commit", "HEAD"]));
+        let asked = shell.run(&["recipients", "accept", "-e", "prod"]).stderr;
+        assert_eq!(asked.contains("signed by left"), counts, "{asked}");
+        set(&shell, "HUBSPOT_TOKEN", "prod", "kelp");
+        assert_eq!(eve.reads(PROD).is_some(), counts, "{validity}");
+    }
 }
 
 #[test]
@@ -191,7 +220,7 @@ fn e02_a_merge_that_goes_back_to_a_branch_that_was_squashed_counts_as_one() {
     ana(&["reset", "-q", "--hard", &merge]);
     assert_eq!(entries(&shell.read(PROD)), old);
     let ben = ben.with("TIELINE_ALLOWED_SIGNERS", &allowed);
-    let ended = set(&ben, "HUBSPOT_TOKEN", "prod", "kelp");
+    let ended = set_with_yes(&ben, "HUBSPOT_TOKEN", "prod", "kelp");
     assert!(ended.stderr.contains("not made or accepted here"), "{ended:#?}");
     assert_ne!(entries(&shell.read(PROD)), old);
 }

@@ -5,7 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::secrets::{PROD, edit, identity, quickstart, set};
+use super::data_key::{ME, STAGE, entry};
+use crate::secrets::{PROD, as_other, edit, identity, quickstart, set};
 use crate::shell::{Ended, Shell, feed};
 
 /// Runs tieline under an umask that forbids nothing.
@@ -114,7 +115,7 @@ fn e17_nobody_gains_access_without_being_named() {
     let asked = shell.run(&add);
     assert_eq!((asked.code, (shell.read("tieline.yaml"), shell.read(PROD))), (64, before));
     assert!(asked.stderr.contains("`eve` would gain access too"), "{asked:#?}");
-    let ended = set(&shell, "HUBSPOT_TOKEN", "prod", "kelp");
+    let ended = shell.run_with(&["secret", "set", "HUBSPOT_TOKEN", "-e", "prod", "--yes"], "kelp");
     assert!(ended.stderr.contains(&format!("`eve` can decrypt {PROD}\n")), "{ended:#?}");
     let meant = shell.ok(&[&add[..], &["--yes"]].concat());
     assert!(meant.stderr.contains(&format!("`ben` can decrypt {PROD}\n")), "{meant:#?}");
@@ -141,5 +142,159 @@ fn e17_what_a_repository_chooses_for_a_file_is_said() {
     // The first secret of a layer makes its file.
     fs::remove_file(shell.folder.join(PROD)).unwrap();
     let ended = set(&shell, "HUBSPOT_TOKEN", "prod", "kelp");
-    assert!(ended.stderr.contains(&format!("`me` can decrypt {PROD}\n")), "{ended:#?}");
+    assert!(ended.stderr.contains(&format!("`me ({me})` can decrypt {PROD}\n")), "{ended:#?}");
+}
+
+/// Every command that writes a secrets file, on a branch that names eve: what it does without and with `--yes`.
+type Write<'w> = (&'w str, &'w dyn Fn(&Shell, &[&str]) -> Ended);
+
+fn edited(shell: &Shell, more: &[&str]) -> Ended {
+    shell.put("../editor", "#!/bin/sh\nsed -i 's/^HUBSPOT_TOKEN: .*/HUBSPOT_TOKEN: sand/' \"$1\"\n");
+    let editor = format!("sh {}", shell.folder.join("../editor").display());
+    let mut command = shell.command(env!("CARGO_BIN_EXE_tieline"));
+    feed(command.env("EDITOR", editor).args(["secret", "edit", "-e", "prod"]).args(more), "")
+}
+
+fn extracted(shell: &Shell, more: &[&str]) -> Ended {
+    fs::create_dir_all(shell.folder.join("environments/prod/credentials")).unwrap();
+    shell.put("environments/prod/credentials/warehouse-db.yaml", "auth: {password: kelp-in-clear}\n");
+    shell.run(&[&["secret", "extract"], more].concat())
+}
+
+fn with(words: &[&str], more: &[&str]) -> Vec<String> {
+    words.iter().chain(more).map(|word| (*word).to_owned()).collect()
+}
+
+fn run(shell: &Shell, words: &[&str], more: &[&str], input: &str) -> Ended {
+    let words = with(words, more);
+    shell.run_with(&words.iter().map(String::as_str).collect::<Vec<_>>(), input)
+}
+
+const WRITES: &[Write<'_>] = &[
+    ("set", &|s, more| run(s, &["secret", "set", "NEW", "-e", "prod"], more, "kelp")),
+    ("the same value", &|s, more| run(s, &["secret", "set", "HUBSPOT_TOKEN", "-e", "prod"], more, "real")),
+    ("unset", &|s, more| run(s, &["secret", "unset", "WAREHOUSE_PASSWORD", "-e", "prod", "--force"], more, "")),
+    ("rotate", &|s, more| run(s, &["secret", "rotate", "WAREHOUSE_PASSWORD", "-e", "prod"], more, "kelp")),
+    ("edit", &edited),
+    ("extract", &extracted),
+    ("adopt", &|s, more| run(s, &["secret", "adopt", "-e", "prod"], more, "")),
+    ("recipients add", &|s, more| {
+        let ben = s.run(&["keygen", "--output", "../ben.txt"]).stdout;
+        let ben = if ben.is_empty() { fs::read_to_string(s.folder.join("../ben.pub")).unwrap() } else { ben };
+        s.put("../ben.pub", &ben);
+        run(s, &["recipients", "add", "ben", ben.trim(), "-e", "prod"], more, "")
+    }),
+    ("updatekeys", &|s, more| {
+        let to = format!("{ME},{}", fs::read_to_string(s.folder.join("../eve.pub")).unwrap().trim());
+        run(s, &["sops", "updatekeys", PROD, "--age", &to], more, "")
+    }),
+];
+
+/// A workspace with a real value in prod, and eve's public key.
+fn real() -> (Shell, String) {
+    let shell = quickstart();
+    let eve = identity(&shell, "../eve.txt");
+    shell.put("../eve.pub", &eve);
+    set(&shell, "HUBSPOT_TOKEN", "prod", "real");
+    (shell, eve)
+}
+
+/// What eve reads of prod.
+fn reads(shell: &Shell) -> Option<String> {
+    let ended = as_other(shell, "../eve.txt")(&["sops", "decrypt", PROD]);
+    (ended.code == 0).then_some(ended.stdout)
+}
+
+fn named(shell: &Shell, eve: &str) {
+    edit(shell, "tieline.yaml", "recipients: [me]", "recipients: [me, eve]");
+    edit(shell, "tieline.yaml", "keys:\n", &format!("keys:\n  eve: {eve}\n"));
+}
+
+/// A branch that only edits settings: nothing that was sealed before is sealed to whom it names until somebody agreed.
+#[test]
+fn e17_no_command_seals_old_values_to_a_recipient_of_the_settings_unasked() {
+    for (name, write) in WRITES {
+        let (shell, eve) = real();
+        named(&shell, &eve);
+        let before = (shell.read(PROD), shell.read("tieline.yaml"), shell.read("environments/prod/environment.yaml"));
+        let asked = write(&shell, &[]);
+        assert_eq!(asked.code, 64, "{name}: {asked:#?}");
+        let after = (shell.read(PROD), shell.read("tieline.yaml"), shell.read("environments/prod/environment.yaml"));
+        assert_eq!(after, before, "{name}");
+        assert!(asked.stderr.contains(&eve) && asked.stderr.contains(PROD), "{name}: {asked:#?}");
+        assert!(asked.stderr.contains("`--yes`"), "{name}: {asked:#?}");
+        assert_eq!(reads(&shell), None, "{name}");
+        let meant = write(&shell, &["--yes"]);
+        assert_eq!(meant.code, 0, "{name}: {meant:#?}");
+        assert!(meant.stderr.contains(&format!("eve ({eve})")), "{name}: {meant:#?}");
+        assert!(reads(&shell).is_some(), "{name}");
+    }
+}
+
+/// The same where the file's own list names her as well: what stands there is no proof that she could decrypt it.
+#[test]
+fn e17_a_list_that_a_branch_wrote_into_a_secrets_file_is_no_consent() {
+    // `updatekeys` would change nothing: the list is as it is to be.
+    for (name, write) in WRITES.iter().filter(|(name, _)| *name != "updatekeys") {
+        let (shell, eve) = real();
+        named(&shell, &eve);
+        let text = shell.read(PROD);
+        let forged = entry(&text, ME).replace(ME, &eve);
+        shell.put(PROD, &text.replacen("    age:\n", &format!("    age:\n{forged}"), 1));
+        let before = shell.read(PROD);
+        let asked = write(&shell, &[]);
+        assert_eq!((asked.code, shell.read(PROD)), (64, before), "{name}: {asked:#?}");
+        assert!(asked.stderr.contains(&format!("eve ({eve})")), "{name}: {asked:#?}");
+        assert_eq!(reads(&shell), None, "{name}");
+    }
+}
+
+/// A name that everybody knows, with a key of eve's.
+#[test]
+fn e17_a_known_name_with_another_key_is_somebody_else() {
+    let (shell, eve) = real();
+    let settings = "environments/prod/environment.yaml";
+    let own = shell.read(settings);
+    shell.put(settings, &format!("{own}keys: {{me2: {ME}, me: {eve}}}\nrecipients: [me2, me]\n"));
+    let asked = shell.run_with(&["secret", "set", "NEW", "-e", "prod"], "kelp");
+    assert_eq!(asked.code, 64, "{asked:#?}");
+    assert!(asked.stderr.contains(&format!("`me ({eve})` would gain access to {PROD}\n")), "{asked:#?}");
+    assert_eq!(reads(&shell), None);
+    // Ben is who the operator says he is, and not who the branch says.
+    let ben = identity(&shell, "../ben.txt");
+    shell.put(settings, &format!("{own}keys: {{ben: {eve}}}\n"));
+    edit(&shell, "tieline.yaml", "keys:\n", &format!("keys:\n  ben: {ben}\n"));
+    let asked = shell.run(&["recipients", "add", "ben", &ben]);
+    assert_eq!((asked.code, reads(&shell)), (64, None), "{asked:#?}");
+    assert!(asked.stderr.contains(&format!("`ben ({eve})` would gain access to {PROD}\n")), "{asked:#?}");
+    shell.put(settings, &own);
+    shell.ok(&["recipients", "add", "ben", &ben]);
+}
+
+/// Who works with others is asked where this machine does not know them, and not again.
+#[test]
+fn e17_colleagues_are_asked_about_once() {
+    let ana = quickstart();
+    let ben = ana.again();
+    let recipient = ben.ok(&["keygen"]).stdout.trim().to_owned();
+    let added = ana.ok(&["recipients", "add", "ben", &recipient]);
+    assert!(!added.stderr.contains("gain"), "{added:#?}");
+    let put = |shell: &Shell, value: &str, more: &[&str]| {
+        run(shell, &["secret", "set", "HUBSPOT_TOKEN", "-e", "prod"], more, value)
+    };
+    let asked = put(&ben, "kelp", &[]);
+    assert_eq!(asked.code, 64, "{asked:#?}");
+    assert!(asked.stderr.contains(&format!("`me ({ME})` may gain access to {PROD}")), "{asked:#?}");
+    assert_eq!(put(&ben, "kelp", &["--yes"]).code, 0);
+    // Another data key by ben, for the same two.
+    for who in [&ana, &ben, &ana] {
+        let ended = put(who, "sand", &[]);
+        assert!(ended.code == 0 && !ended.stderr.contains("gain"), "{ended:#?}");
+        who.ok(&["sops", "rotate", "-i", PROD]);
+    }
+    // A layer's first secret has nothing old beside it.
+    fs::create_dir_all(ana.folder.join("environments/stage")).unwrap();
+    ana.put("environments/stage/environment.yaml", "extends: prod\n");
+    let first = set(&ana, "HUBSPOT_TOKEN", "stage", "kelp");
+    assert!(first.stderr.contains(&format!("`me ({ME})`, `ben ({recipient})` can decrypt {STAGE}\n")), "{first:#?}");
 }

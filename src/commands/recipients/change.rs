@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::commands::acceptance::{Acceptance, Judged, tell_access};
+use crate::commands::access::{self, Gain, agreed};
 use crate::commands::session::{Keys, Session, absent, recipient};
 use crate::commands::{Cli, Exit, Failure};
 use crate::compile;
@@ -12,7 +13,7 @@ use crate::edit::{Changes, Edited, scalar};
 use crate::providers::identities::Found;
 use crate::secrets::Unopened;
 use crate::secrets::accepted::Location;
-use crate::secrets::recipients::{Drift, Manner, Rewrap, drifted, rewrap};
+use crate::secrets::recipients::{Manner, Rewrap, drifted, rewrap};
 use crate::sops::Format;
 use crate::ui::Ui;
 use crate::workspace::{Layer, Workspace, names};
@@ -69,7 +70,10 @@ pub(super) fn add(args: &Add, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let session = Session::open(cli)?;
     let workspace = &session.workspace;
     let mut changes = Changes::new(workspace);
-    name_key(&session, args, &mut changes)?;
+    let key = name_key(&session, args, &mut changes)?;
+    if args.key.is_none() {
+        ui.say(&format!("`{}` has the public key {key}", args.name));
+    }
     let mut new = false;
     for (layer, stack) in concerned(&session, &args.manner.environment)? {
         let mut names = listed_in(&stack);
@@ -82,7 +86,7 @@ pub(super) fn add(args: &Add, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     if !new {
         ui.say(&format!("{} is a recipient of all of them already", args.name));
     }
-    make(&session, changes, &args.manner, &Wanted { name: &args.name, gains: true, rotate: false }, ui)?;
+    make(&session, changes, &args.manner, &Wanted { name: &args.name, key: Some(&key), rotate: false }, ui)?;
     if !args.manner.dry_run {
         Session::open(cli)?.keep_sopsrc(ui)?;
     }
@@ -114,7 +118,7 @@ pub(super) fn remove(args: &Remove, cli: &Cli, ui: &Ui) -> Result<Exit, Failure>
             workspace.layers().flat_map(|l| l.settings.recipients.iter().flatten()).map(|name| &*name.value).collect();
         return Err(absent("recipient", &args.name, known.into_iter()));
     }
-    let wanted = Wanted { name: &args.name, gains: false, rotate: args.rotate_data_key };
+    let wanted = Wanted { name: &args.name, key: None, rotate: args.rotate_data_key };
     let files = make(&session, changes, &args.manner, &wanted, ui)?;
     if !args.manner.dry_run {
         warn(args, workspace, &files, ui);
@@ -175,13 +179,13 @@ fn write(workspace: &Workspace, layer: &Layer, names: &[String], changes: &mut C
     }
 }
 
-/// Sees to it that the workspace knows the name's key.
-fn name_key(session: &Session, args: &Add, changes: &mut Changes<'_>) -> Result<(), Failure> {
+/// Sees to it that the workspace knows the name's key; gives it.
+fn name_key(session: &Session, args: &Add, changes: &mut Changes<'_>) -> Result<String, Failure> {
     let workspace = &session.workspace;
     let known = workspace.layers().find_map(|layer| layer.settings.keys.get(&*args.name));
     let Some(key) = &args.key else {
         return match known {
-            Some(_) => Ok(()),
+            Some(known) => Ok(known.value.trim().to_owned()),
             None => Err(Failure::usage(format!("the workspace has no key for `{}`", args.name))
                 .help(format!("`tieline recipients add {} age1…`: `tieline keygen` prints theirs", args.name))),
         };
@@ -192,7 +196,7 @@ fn name_key(session: &Session, args: &Add, changes: &mut Changes<'_>) -> Result<
             .help("letters, digits, `.`, `_`, `/`, `-` and spaces, beginning with a letter or digit"));
     }
     match known {
-        Some(known) if known.value.trim() == recipient.as_str() => Ok(()),
+        Some(known) if known.value.trim() == recipient.as_str() => Ok(recipient.as_str().to_owned()),
         Some(_) => Err(Failure::usage(format!("`{}` has another key already", args.name))
             .exit(Exit::Guard)
             .help("two keys of one person are two names: ana, ana-laptop")),
@@ -200,7 +204,7 @@ fn name_key(session: &Session, args: &Add, changes: &mut Changes<'_>) -> Result<
             let Some(file) = workspace.root.settings_file else { return Err(Failure::new("there is no tieline.yaml")) };
             let (root, _) = yaml::parse(file, workspace.sources.get(file).text());
             changes.add_to_map(file, root.as_ref(), "keys", &args.name, recipient.as_str());
-            Ok(())
+            Ok(recipient.as_str().to_owned())
         }
     }
 }
@@ -209,8 +213,8 @@ fn name_key(session: &Session, args: &Add, changes: &mut Changes<'_>) -> Result<
 struct Wanted<'w> {
     /// Who gains or loses access.
     name: &'w str,
-    /// They gain it.
-    gains: bool,
+    /// The public key of who gains it.
+    key: Option<&'w str>,
     /// New data keys for all files.
     rotate: bool,
 }
@@ -246,6 +250,15 @@ fn make(
         ui.problems(&checked.fresh, &checked.sources, session.workspace.environments.len());
         return Err(Failure::new("the workspace would not compile with this change: nothing was written"));
     }
+    let gains = files
+        .iter()
+        .zip(&judged)
+        .flat_map(|(file, judged)| judged.gains(file.text, Format::Yaml, &file.to, &found.identities));
+    let others: Vec<Gain> = gains.filter(|gain| gain.name != wanted.name || wanted.key != Some(&gain.key)).collect();
+    access::say(&others, ui);
+    if !manner.dry_run {
+        ask(&files, &others, wanted, manner.yes, ui)?;
+    }
     for path in &settings {
         ui.say(&format!("{path} changed"));
     }
@@ -258,7 +271,6 @@ fn make(
         ui.say("a dry run: nothing was written");
         return Ok(Vec::new());
     }
-    ask(&files, wanted, manner.yes, ui)?;
     disk.change(&edited.files, &edited.before)
         .map_err(|error| Failure::new(format!("can't write: {error}")).help("`git status` shows what was changed"))?;
     for ((_, text), (file, judged)) in sealed.iter().zip(files.iter().zip(&mut judged)) {
@@ -285,28 +297,21 @@ fn judge(session: &Session, files: &mut [Rewrap<'_>]) -> Result<Vec<Judged>, Fai
 }
 
 /// Asks whether others than the one who was named are meant to gain or lose access.
-fn ask(files: &[Rewrap<'_>], wanted: &Wanted<'_>, yes: bool, ui: &Ui) -> Result<(), Failure> {
-    let others = |of: fn(&Drift) -> &Vec<String>, meant: bool| -> BTreeSet<&str> {
-        let names = files.iter().flat_map(|file| of(&file.drift)).map(String::as_str);
-        names.filter(|name| !(meant && *name == wanted.name)).collect()
-    };
-    let gains = others(|drift| &drift.missing, wanted.gains);
-    let loses = others(|drift| &drift.extra, !wanted.gains);
-    if yes || (gains.is_empty() && loses.is_empty()) {
+fn ask(files: &[Rewrap<'_>], gains: &[Gain], wanted: &Wanted<'_>, yes: bool, ui: &Ui) -> Result<(), Failure> {
+    let new: BTreeSet<&str> = gains.iter().filter(|gain| !gain.claimed).map(|gain| &*gain.name).collect();
+    let loses = files.iter().flat_map(|file| &file.drift.extra).map(String::as_str);
+    let loses: BTreeSet<&str> = loses.filter(|name| wanted.key.is_some() || *name != wanted.name).collect();
+    if gains.is_empty() && loses.is_empty() {
         return Ok(());
     }
     let part = |names: BTreeSet<&str>, verb: &str| {
         (!names.is_empty()).then(|| format!("{} {verb} access", listed(names, usize::MAX)))
     };
-    let told = [part(gains, "would gain"), part(loses, "would lose")].into_iter().flatten().collect::<Vec<_>>();
-    let told = format!("{} too: the lists were changed, and the files not sealed", told.join(", "));
-    if !ui.is_interactive() {
-        return Err(Failure::usage(told).help("`--yes` means them too; `tieline recipients check` lists the files"));
+    let told = [part(new, "would gain"), part(loses, "would lose")].into_iter().flatten().collect::<Vec<_>>();
+    if !told.is_empty() {
+        ui.say(&format!("{} too: the lists were changed, and the files not sealed", told.join(", ")));
     }
-    match ui.confirm(&format!("{told}. Go on?")) {
-        true => Ok(()),
-        false => Err(Failure::new("nothing was changed")),
-    }
+    agreed("Go on?", "`--yes` means them too; `tieline recipients check` lists the files", yes, ui)
 }
 
 /// Why files were not sealed.

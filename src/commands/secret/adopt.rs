@@ -1,13 +1,16 @@
 //! `tieline secret adopt`
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::place::{Choice, Place, refused};
 use super::users::Users;
+use crate::commands::access::{self, Consent, Gain};
 use crate::commands::session::Keys;
 use crate::commands::{Cli, Exit, Failure, Session};
 use crate::diagnostic::listed;
-use crate::secrets::recipients::name_of;
+use crate::providers::identities::Found;
+use crate::secrets::recipients::{Named, name_of};
 use crate::secrets::{adopt, place};
 use crate::sops::Format;
 use crate::ui::Ui;
@@ -51,16 +54,16 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         Some(scope) => ui.say(&format!("  it was sealed for {}", place(scope))),
         None => ui.say("  it does not say what it was sealed for"),
     }
-    if !args.yes {
-        if !ui.is_interactive() {
-            return Err(Failure::usage("there is nobody to ask").help("`--yes` takes it without asking"));
-        }
-        if !ui.confirm(&format!("Take it in as the secrets of {}?", target.path)) {
-            return Err(Failure::new("nothing was changed"));
-        }
+    let gains = target.gains(&found)?;
+    access::say(&gains, ui);
+    if args.file.is_some() {
+        access::say(&to_foreign(&shown, &foreign, &target, &found)?, ui);
     }
+    let question = format!("Take it in as the secrets of {}?", target.path);
+    access::agreed(&question, "`--yes` takes it without asking", args.yes, ui)?;
+    let consent = Consent::to(gains);
     let names: Vec<String> = foreign.values.iter().map(|(name, _)| name.clone()).collect();
-    target.keep(&found, ui, |sealing| match (&args.file, sealing.text) {
+    target.keep(&found, &consent, ui, |sealing| match (&args.file, sealing.text) {
         (None, Some(text)) => adopt::in_place(sealing, text, &found.identities).map(|text| (Some(text), ())),
         _ => adopt::into(sealing, foreign, &found.identities).map(|text| (text, ())),
     })?;
@@ -76,6 +79,20 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     }
     session.keep_sopsrc(ui)?;
     Ok(Exit::Done)
+}
+
+/// Who would gain access to the values of a file from elsewhere.
+fn to_foreign(shown: &str, foreign: &adopt::Foreign, target: &Place<'_>, found: &Found) -> Result<Vec<Gain>, Failure> {
+    let known: BTreeSet<&str> =
+        found.identities.recipients().chain(foreign.recipients.iter().map(String::as_str)).collect();
+    let new = target.recipients()?.into_iter().filter(|to| !known.contains(to.recipient.as_str()));
+    let gain = |new: Named| Gain {
+        file: shown.to_owned(),
+        claimed: false,
+        name: new.name,
+        key: new.recipient.as_str().to_owned(),
+    };
+    Ok(new.map(gain).collect())
 }
 
 /// A file from elsewhere: as it is shown, its text, and what it is written in.

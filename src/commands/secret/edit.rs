@@ -1,6 +1,7 @@
 //! `tieline secret edit`
 
 use super::place::{Choice, Place, refused};
+use crate::commands::access::{Consent, Unasked};
 use crate::commands::session::Keys;
 use crate::commands::{Cli, Exit, Failure, Session};
 use crate::providers::identities::Found;
@@ -26,12 +27,15 @@ pub(super) struct Args {
     choice: Choice,
     #[command(flatten)]
     keys: Keys,
+    #[command(flatten)]
+    access: Unasked,
 }
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let session = Session::open(cli)?;
     let place = Place::of(&session, &args.choice)?;
     let found = args.keys.find(&session.world, ui)?;
+    let consent = place.consent(&found, args.access.yes, ui)?;
     let before = opened(&session, &place, &found)?;
     let editor = editor(&session.world, ui)?;
     let scratch = Scratch::new(&session.world, "secrets.yaml", &before).map_err(|error| {
@@ -64,7 +68,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             }
         }
     };
-    write(&place, &found, &old, new, ui)?;
+    write(&place, (&found, &consent), &old, new, ui)?;
     Session::open(cli)?.keep_sopsrc(ui)?;
     Ok(Exit::Done)
 }
@@ -92,7 +96,13 @@ fn opened(session: &Session, place: &Place<'_>, found: &Found) -> Result<Secret<
 }
 
 /// What is to be done to get from one to the other, applied to the file as it stands by now.
-fn write(place: &Place<'_>, found: &Found, old: &Plain, new: Plain, ui: &Ui) -> Result<(), Failure> {
+fn write(
+    place: &Place<'_>,
+    (found, consent): (&Found, &Consent),
+    old: &Plain,
+    new: Plain,
+    ui: &Ui,
+) -> Result<(), Failure> {
     let gone = old.keys().filter(|name| !new.contains_key(*name)).map(|name| (name.clone(), None));
     let mut actions: Vec<Action> = gone.collect();
     for (name, value) in new {
@@ -102,7 +112,7 @@ fn write(place: &Place<'_>, found: &Found, old: &Plain, new: Plain, ui: &Ui) -> 
         }
     }
     let names: Vec<String> = actions.iter().map(|(name, _)| name.clone()).collect();
-    let outcomes = place.keep(found, ui, |sealing| change(sealing, actions, &found.identities))?;
+    let outcomes = place.keep(found, consent, ui, |sealing| change(sealing, actions, &found.identities))?;
     for (name, outcome) in names.iter().zip(outcomes) {
         let word = match outcome {
             Outcome::Added => "added to",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::place::{Choice, Place};
+use crate::commands::access::{Unasked, consent};
 use crate::commands::session::Keys;
 use crate::commands::{Cli, Exit, Failure, Session};
 use crate::compile;
@@ -33,6 +34,8 @@ pub(super) struct Args {
     dry_run: bool,
     #[command(flatten)]
     keys: Keys,
+    #[command(flatten)]
+    access: Unasked,
 }
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
@@ -63,12 +66,14 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let keys = args.keys.find(&session.world, ui)?;
+    let gains = homes.values().map(|place| place.gains(&keys)).collect::<Result<Vec<_>, _>>()?;
+    let consent = consent(gains.concat(), args.access.yes, ui)?;
     // The sealed files first: cut off in between, nothing is lost, and the same command goes on.
     for (home, place) in &homes {
         let own = found.iter().filter(|secret| secret.homes.contains(home));
         let actions: BTreeMap<_, _> = own.map(|secret| (secret.name.clone(), &secret.value)).collect();
         let actions = actions.into_iter().map(|(name, value)| (name, Some(Secret::new(value.expose().clone()))));
-        place.keep(&keys, ui, |sealing| change(sealing, actions.collect(), &keys.identities))?;
+        place.keep(&keys, &consent, ui, |sealing| change(sealing, actions.collect(), &keys.identities))?;
     }
     let edited = rewrite(workspace, &found).finish();
     let files = session.world.files();

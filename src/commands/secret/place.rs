@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use crate::commands::acceptance::{Acceptance, tell_access};
+use uuid::Uuid;
+
+use crate::commands::acceptance::{Acceptance, Judged, tell_access};
+use crate::commands::access::{Consent, Gain, consent, with_key};
 use crate::commands::session::{Keys, absent};
 use crate::commands::{Exit, Failure, Session};
 use crate::providers::identities::Found;
 use crate::secrets::accepted::Location;
 use crate::secrets::change::Sealing;
 use crate::secrets::recipients::{self, Drift, Named, keys, name_of};
-use crate::secrets::{Unopened, scope};
+use crate::secrets::{Unopened, scope, unopened};
 use crate::sops::{Encrypted, Format};
 use crate::ui::Ui;
 use crate::workspace::Layer;
@@ -134,26 +137,58 @@ impl<'s> Place<'s> {
         }
     }
 
+    /// Who would gain access to the file by a change of it.
+    pub(super) fn gains(&self, found: &Found) -> Result<Vec<Gain>, Failure> {
+        let Some(text) = self.read()? else { return Ok(Vec::new()) };
+        let gains = self.judge(&text)?.gains(&text, Format::Yaml, &self.recipients()?, &found.identities);
+        if let Ok(file) = Encrypted::parse(&text) {
+            let listed = |key: &str| file.metadata().recipients.iter().any(|entry| entry.recipient.trim() == key);
+            if !gains.is_empty() && !found.identities.recipients().any(listed) {
+                // Who can't open the file can't give access to it: that comes first.
+                let name_of = |key: &str| name_of(&self.session.workspace, key);
+                file.open(&found.identities).map_err(|e| refused(&unopened(&self.file, &e, &name_of), found))?;
+            }
+        }
+        Ok(gains)
+    }
+
+    /// Says who would gain access to the file by a change of it, and asks.
+    pub(super) fn consent(&self, found: &Found, yes: bool, ui: &Ui) -> Result<Consent, Failure> {
+        consent(self.gains(found)?, yes, ui)
+    }
+
+    fn judge(&self, text: &str) -> Result<Judged, Failure> {
+        let root = self.session.world.root();
+        let location = Location::Layer { workspace: self.id()?, layer: self.path.clone() };
+        let acceptance = Acceptance::new(&self.session.world, root)?;
+        Ok(acceptance.judge(location, &root.join(&self.file), (text, Format::Yaml), &self.file))
+    }
+
+    fn id(&self) -> Result<Uuid, Failure> {
+        self.session.workspace.root.settings.id.ok_or_else(|| {
+            Failure::new("the workspace has no valid `id`").help("`tieline validate` tells what is wrong")
+        })
+    }
+
     /// Changes the file: `change` is given how it is to be sealed, and gives its new text, or `None` where nothing changes.
-    /// Of several at once, each sees what the one before it wrote. Says who gains or loses access by it, and if the data key
-    /// is another one.
+    /// Of several at once, each sees what the one before it wrote. Nobody gains access to what is there without `consent`.
+    /// Says who gains or loses access by it, and if the data key is another one.
     pub(in crate::commands) fn keep<T>(
         &self,
         found: &Found,
+        consent: &Consent,
         ui: &Ui,
         change: impl FnOnce(&Sealing<'_>) -> Result<(Option<String>, T), Unopened>,
     ) -> Result<T, Failure> {
-        let id = self.session.workspace.root.settings.id.ok_or_else(|| {
-            Failure::new("the workspace has no valid `id`").help("`tieline validate` tells what is wrong")
-        })?;
-        let named = self.recipients()?;
-        let (files, root) = (self.session.world.files(), self.session.world.root());
+        let (id, named, files) = (self.id()?, self.recipients()?, self.session.world.files());
         let _lock = files.lock().map_err(|error| Failure::new(format!("can't lock the workspace: {error}")))?;
         let text = self.read()?;
-        let acceptance = Acceptance::new(&self.session.world, root)?;
-        let (location, path) = (Location::Layer { workspace: id, layer: self.path.clone() }, root.join(&self.file));
-        let now = (text.as_deref().unwrap_or(""), Format::Yaml);
-        let mut judged = acceptance.judge(location, &path, now, &self.file);
+        let now = text.as_deref().unwrap_or("");
+        let mut judged = self.judge(now)?;
+        if !consent.covers(&judged.gains(now, Format::Yaml, &named, &found.identities)) {
+            return Err(Failure::new(format!("{} was changed by somebody else meanwhile", self.file))
+                .help("run the same command again"));
+        }
         let sealing = Sealing {
             text: text.as_deref(),
             path: &self.file,
@@ -173,8 +208,11 @@ impl<'s> Place<'s> {
             written.map_err(|error| Failure::new(format!("can't write {}: {error}", self.file)))?;
             let drift = match text.as_deref().map(Encrypted::parse) {
                 Some(Ok(old)) => recipients::drift(&self.session.workspace, &old, &named),
-                // A new file: nobody could decrypt it before.
-                _ => Drift { missing: named.iter().map(|named| named.name.clone()).collect(), extra: Vec::new() },
+                // A new file: nobody could decrypt it before, and nothing is in it but what was just given.
+                _ => {
+                    let named = named.iter().map(|named| with_key(&named.name, named.recipient.as_str()));
+                    Drift { missing: named.collect(), extra: Vec::new() }
+                }
             };
             tell_access(&self.file, &drift.missing, &drift.extra, ui);
             judged.written(text.as_deref(), &new, Format::Yaml, ui);

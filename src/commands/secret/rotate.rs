@@ -3,6 +3,7 @@
 use super::place::{One, Place};
 use super::users::Users;
 use super::value::{From, check_name};
+use crate::commands::access::Unasked;
 use crate::commands::{Cli, Exit, Failure, Session};
 use crate::edit::{Changes, Edited};
 use crate::secrets::change::{Outcome, change};
@@ -20,6 +21,8 @@ pub(super) struct Args {
     #[command(flatten)]
     one: One,
     #[command(flatten)]
+    access: Unasked,
+    #[command(flatten)]
     from: From,
 }
 
@@ -34,9 +37,10 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     for line in runbooks(&session.workspace, &users) {
         ui.say(&line);
     }
-    let value = args.from.read(&format!("new value of {} in {}: ", args.one.name, place.path), &session, ui)?;
     let found = args.one.keys.find(&session.world, ui)?;
-    let outcome = place.keep(&found, ui, |sealing| {
+    let consent = place.consent(&found, args.access.yes, ui)?;
+    let value = args.from.read(&format!("new value of {} in {}: ", args.one.name, place.path), &session, ui)?;
+    let outcome = place.keep(&found, &consent, ui, |sealing| {
         let (text, outcomes) = change(sealing, vec![(args.one.name.clone(), Some(value))], &found.identities)?;
         Ok((text, outcomes[0]))
     })?;

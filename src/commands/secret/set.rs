@@ -3,6 +3,7 @@
 use super::place::{One, Place};
 use super::users::Users;
 use super::value::{From, check_name};
+use crate::commands::access::Unasked;
 use crate::commands::{Cli, Exit, Failure, Session};
 use crate::secrets::change::{Outcome, change};
 use crate::ui::Ui;
@@ -18,6 +19,8 @@ pub(super) struct Args {
     #[command(flatten)]
     one: One,
     #[command(flatten)]
+    access: Unasked,
+    #[command(flatten)]
     from: From,
 }
 
@@ -26,9 +29,10 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let session = Session::open(cli)?;
     let place = Place::of(&session, &args.one.choice)?;
     place.recipients()?;
-    let value = args.from.read(&format!("value of {} in {}: ", args.one.name, place.path), &session, ui)?;
     let found = args.one.keys.find(&session.world, ui)?;
-    let outcome = place.keep(&found, ui, |sealing| {
+    let consent = place.consent(&found, args.access.yes, ui)?;
+    let value = args.from.read(&format!("value of {} in {}: ", args.one.name, place.path), &session, ui)?;
+    let outcome = place.keep(&found, &consent, ui, |sealing| {
         let (text, outcomes) = change(sealing, vec![(args.one.name.clone(), Some(value))], &found.identities)?;
         Ok((text, outcomes[0]))
     })?;

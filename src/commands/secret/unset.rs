@@ -3,6 +3,7 @@
 use super::place::{One, Place};
 use super::users::Users;
 use super::value::check_name;
+use crate::commands::access::Unasked;
 use crate::commands::{Cli, Exit, Failure, Session};
 use crate::diagnostic::listed;
 use crate::secrets::change::{Outcome, change};
@@ -13,6 +14,8 @@ use crate::ui::Ui;
 pub(super) struct Args {
     #[command(flatten)]
     one: One,
+    #[command(flatten)]
+    access: Unasked,
     /// Remove it though connections use it; a lower layer may have another value
     #[arg(long)]
     force: bool,
@@ -30,7 +33,8 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             .help("take `${{ secrets.NAME }}` out of them first, or insist with `--force`"));
     }
     let found = args.one.keys.find(&session.world, ui)?;
-    let outcome = place.keep(&found, ui, |sealing| {
+    let consent = place.consent(&found, args.access.yes, ui)?;
+    let outcome = place.keep(&found, &consent, ui, |sealing| {
         let (text, outcomes) = change(sealing, vec![(args.one.name.clone(), None)], &found.identities)?;
         Ok((text, outcomes[0]))
     })?;

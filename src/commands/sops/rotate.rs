@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         .map_err(|error| file.failure(&error, Some(&found)))?;
     // The block's list is a claim that anybody could write: whom it is sealed to now is said.
     let shown: Vec<&str> = recipients.iter().map(Recipient::as_str).collect();
-    ui.say(&format!("{} is sealed to {}", file.shown, listed(shown, 12)));
+    ui.say(&format!("{} is sealed to {}", file.shown, listed(shown, usize::MAX)));
     if args.in_place {
         file.keep(&text, &mut file.judge()?, ui)?;
     } else {

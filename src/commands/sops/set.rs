@@ -3,10 +3,10 @@
 use super::file::{Input, identities, now, random};
 use crate::commands::session::Keys;
 use crate::commands::{Cli, Exit, Failure};
-use crate::diagnostic::word;
+use crate::diagnostic::{listed, word};
 use crate::reporters::human::plural;
 use crate::secret::Secret;
-use crate::sops;
+use crate::sops::{self, Recipient};
 use crate::ui::Ui;
 
 /// A value may have this many bytes.
@@ -56,6 +56,12 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             let accept =
                 format!("`tieline recipients accept {}` keeps it, if you trust who made it", word(&file.shown));
             let recipients = file.recipients(&encrypted).map_err(|failure| failure.help(accept))?;
+            // The block's list is a claim that anybody could write: whom it is sealed to now is said.
+            ui.say(&format!(
+                "{} is sealed to {}",
+                file.shown,
+                listed(recipients.iter().map(Recipient::as_str), usize::MAX)
+            ));
             let time = now();
             let new = encrypted.with_new_key(&clear, &encrypted.settings(&recipients, &time), &mut random);
             Some(new.map_err(|error| file.failure(&error, None))?)

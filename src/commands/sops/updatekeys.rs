@@ -4,10 +4,11 @@ use std::path::Path;
 
 use super::file::{Input, To, identities, now, random, recipients};
 use crate::commands::acceptance::tell_access;
+use crate::commands::access::{self, Gain, agreed, with_key};
 use crate::commands::session::Keys;
 use crate::commands::{Cli, Exit, Failure, Session};
 use crate::diagnostic::word;
-use crate::secrets::recipients::name_of;
+use crate::secrets::recipients::{Named, name_of};
 use crate::sops::Recipient;
 use crate::ui::Ui;
 
@@ -40,25 +41,24 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     }
     let folder = file.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let session = Session::at(folder).ok();
-    let named = |key: &str| match session.as_ref().and_then(|session| name_of(&session.workspace, key)) {
-        Some(name) => format!("{name} ({key})"),
-        None => key.to_owned(),
-    };
+    let name = |key: &str| session.as_ref().and_then(|session| name_of(&session.workspace, key));
+    let named = |key: &str| with_key(&name(key).unwrap_or_else(|| key.to_owned()), key);
     let only = |these: &[&str], those: &[&str]| -> Vec<String> {
         these.iter().filter(|one| !those.contains(one)).map(|one| named(one)).collect()
     };
     let (gains, loses) = (only(&wanted_texts, &now_sealed), only(&now_sealed, &wanted_texts));
     tell_access(&file.shown, &gains, &loses, ui);
-    if !args.yes && (!gains.is_empty() || !loses.is_empty()) {
-        if !ui.is_interactive() {
-            return Err(Failure::usage("there is nobody to ask").help("`--yes` seals it to them without asking"));
-        }
-        if !ui.confirm("Seal it to them?") {
-            return Err(Failure::new("nothing was changed"));
-        }
-    }
     let found = identities(&args.keys, ui)?;
     let mut judged = file.judge()?;
+    let to =
+        |to: &Recipient| Named { name: name(to.as_str()).unwrap_or_else(|| to.to_string()), recipient: to.clone() };
+    let to: Vec<Named> = wanted.iter().map(to).collect();
+    let mut claimed = judged.gains(file.text.expose(), file.format, &to, &found.identities);
+    claimed.retain(|gain: &Gain| gain.claimed);
+    access::say(&claimed, ui);
+    if !gains.is_empty() || !loses.is_empty() || !claimed.is_empty() {
+        agreed("Seal it to them?", "`--yes` seals it to them without asking", args.yes, ui)?;
+    }
     let renew = judged.renew();
     let text = if renew {
         // The data key that a stranger may know is not handed on.
