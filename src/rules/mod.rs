@@ -267,7 +267,11 @@ impl<'a> Judge<'a> {
             Check::Texts(check) if family != Family::Consumers => {
                 clear_texts(root, &mut String::new(), &mut |node, text, pointer| {
                     let block = ["/config/", "/auth/"].iter().any(|block| pointer.starts_with(block));
-                    if !template::names_secret(text) {
+                    if template::names_secret(text) {
+                        for text in template::literals(text) {
+                            check(&Text { node, text, pointer: "" }, findings);
+                        }
+                    } else {
                         check(&Text { node, text, pointer: if block { pointer } else { "" } }, findings);
                     }
                 });

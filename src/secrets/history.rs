@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::compile::documents::{Documents, literals};
 use crate::connectors::Catalogue;
 use crate::source::Sources;
+use crate::template;
 use crate::validate::{document, dotted};
 use crate::workspace::discover::{Family, Role, classify};
 use crate::workspace::secrets;
@@ -92,8 +93,11 @@ fn in_clear(path: &str, text: &str, documents: &Documents<'_>) -> Vec<(String, u
     let (Some(root), _) = yaml::parse(file, text) else { return Vec::new() };
     let ground = documents.ground_alone(family, &root);
     let found = document::in_clear(&root, literals(family), ground.as_ref(), &|_| false);
-    let value =
-        |found: &document::InClear<'_>| !found.is_expression() && !found.node.as_str().is_some_and(str::is_empty);
+    // An expression without a secret holds nothing itself; beside one, a literal may stand in its place.
+    let value = |found: &document::InClear<'_>| {
+        let text = found.node.as_str();
+        (!found.is_expression() || text.is_some_and(template::names_secret)) && !text.is_some_and(str::is_empty)
+    };
     let place = |found: document::InClear<'_>| (dotted(&found.pointer), line(found.node.span.start));
     found.into_iter().filter(value).map(place).collect()
 }

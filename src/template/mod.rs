@@ -8,6 +8,7 @@ mod condition;
 mod engine;
 mod names;
 mod scope;
+mod secret_use;
 mod split;
 
 use std::collections::BTreeSet;
@@ -132,6 +133,38 @@ pub fn names_secret(text: &str) -> bool {
     text.contains(OPEN) && parts(text).is_ok_and(|parts| parts.iter().any(names))
 }
 
+/// Whether what comes of a scalar comes of a secret: it names one, and no expression in it could give another value.
+pub fn gives_secret(text: &str) -> bool {
+    if !names_secret(text) {
+        return false;
+    }
+    let parts = parts(text).unwrap_or_default();
+    let sound = |part: &Part<'_>| match part {
+        Part::Expression(expression, _) => {
+            names::read(expression).faults.iter().all(|fault| fault.code != code::SECRET_USE)
+        }
+        _ => true,
+    };
+    parts.iter().all(sound) && secret_use::joint(&parts, &|text| names::tokens(text)).is_none()
+}
+
+/// What stands in a scalar as it is: its texts, and those in quotes within its expressions.
+pub fn literals(text: &str) -> Vec<&str> {
+    let mut literals = Vec::new();
+    for part in parts(text).unwrap_or_default() {
+        match part {
+            Part::Text(text) => literals.push(text),
+            Part::Escape => {}
+            Part::Expression(expression, _) => {
+                let quoted = names::tokens(expression).into_iter().filter(|(token, _)| *token == names::Token::Text);
+                let texts = quoted.filter_map(|(_, range)| expression.get(range));
+                literals.extend(texts.map(|text| text.trim_matches(['\'', '"'])));
+            }
+        }
+    }
+    literals
+}
+
 /// Whether a scalar has an expression that could be evaluated.
 pub fn is_expression(text: &str) -> bool {
     let expression = |part: &Part<'_>| matches!(part, Part::Expression(..));
@@ -216,6 +249,11 @@ fn scalar(text: Box<str>, span: Span, scope: &Scope<'_>, sources: &Sources, told
         }
     }
     if !secrets.is_empty() {
+        let joint = secret_use::joint(&parts, &|text| names::tokens(text)).filter(|_| told.len() == before);
+        told.extend(
+            joint
+                .map(|joint| Diagnostic::error(joint.code, place.span_of(joint.range), joint.message).help(joint.help)),
+        );
         // Secret even if something is wrong with it: one cause, one diagnostic.
         return Node::new(span, Value::Secret(Box::new(SecretRef { template: text, names: secrets })));
     }

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::engine::FILTERS;
+use super::secret_use;
 use crate::diagnostic::nearest;
 
 /// A problem at a range of the expression's text.
@@ -41,7 +42,7 @@ impl<'a> Names<'a> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Token<'a> {
+pub(super) enum Token<'a> {
     Name(&'a str),
     Sign(&'a str),
     Text,
@@ -49,16 +50,16 @@ enum Token<'a> {
 }
 
 /// A token with its range.
-type Placed<'a> = (Token<'a>, Range<usize>);
+pub(super) type Placed<'a> = (Token<'a>, Range<usize>);
 
 /// Bytes that an expression may be long.
 const MAX_LENGTH: usize = 4 << 10;
 /// Lists and maps may nest this deep in an expression: printing one within another doubles its backslashes.
 const MAX_BRACKETS: usize = 4;
 
-const WORDS: &[&str] =
+pub(super) const WORDS: &[&str] =
     &["true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if", "else"];
-const TESTS: &[&str] = &["==", "!=", "<", ">", "<=", ">=", "and", "or", "not", "in", "is"];
+pub(super) const TESTS: &[&str] = &["==", "!=", "<", ">", "<=", ">=", "and", "or", "not", "in", "is"];
 
 /// Whether the expression is one dotted name and nothing else: most are, and there is nothing to parse.
 pub(super) fn is_path(text: &str) -> bool {
@@ -105,7 +106,8 @@ pub(super) fn read(text: &str) -> Names<'_> {
         };
     }
     if names.paths.iter().any(|p| p.segments[0].0 == "secrets") {
-        secrets_in_conditions(&tokens, &mut names.faults);
+        let known = names.faults.iter().any(|fault| fault.code == crate::diagnostic::code::SECRET_USE);
+        names.faults.extend(secret_use::fault(text, &tokens).filter(|_| !known));
     }
     names
 }
@@ -158,45 +160,6 @@ fn path<'a>(tokens: &[Placed<'a>], at: usize, names: &mut Names<'a>) -> usize {
     next
 }
 
-/// Which branch is taken, and what a comparison gives, would tell something about the secret.
-fn secrets_in_conditions(tokens: &[Placed<'_>], faults: &mut Vec<Fault>) {
-    let mut depth = 0usize;
-    let mut conditions: Vec<usize> = Vec::new();
-    for (token, range) in tokens {
-        let told = match token {
-            Token::Sign("(" | "[" | "{") => {
-                depth += 1;
-                false
-            }
-            Token::Sign(")" | "]" | "}") => {
-                depth = depth.saturating_sub(1);
-                conditions.retain(|d| *d <= depth);
-                false
-            }
-            Token::Name("if") => {
-                conditions.push(depth);
-                false
-            }
-            Token::Name("else") => {
-                conditions.pop();
-                false
-            }
-            Token::Name("secrets") => !conditions.is_empty(),
-            Token::Name(word) | Token::Sign(word) => conditions.is_empty() && TESTS.contains(word),
-            Token::Text | Token::Number => false,
-        };
-        if told {
-            faults.push(Fault {
-                code: crate::diagnostic::code::SECRET_USE,
-                range: range.clone(),
-                message: "a secret can't take part in a condition or comparison".into(),
-                help: "decide by `vars` or `env.name`, or let an environment's layer choose the secret".into(),
-            });
-            return;
-        }
-    }
-}
-
 /// The tokens, and whether there is a `*`; or what could make much out of little, since the engine counts steps and not
 /// bytes: to be refused before it reads the expression, for it computes constants on the way.
 fn growth(text: &str) -> Result<(Vec<Placed<'_>>, bool), Fault> {
@@ -244,7 +207,7 @@ pub(super) fn grows(text: &str) -> Option<Fault> {
     }
 }
 
-fn tokens(text: &str) -> Vec<Placed<'_>> {
+pub(super) fn tokens(text: &str) -> Vec<Placed<'_>> {
     let bytes = text.as_bytes();
     let mut tokens = Vec::new();
     let mut at = 0;

@@ -149,7 +149,11 @@ impl InClear<'_> {
             ));
         }
         if self.is_expression() {
-            let message = format!("`{field}` is a secret, and this expression names none");
+            let text = self.node.as_str().unwrap_or_default();
+            let message = match template::names_secret(text) {
+                false => format!("`{field}` is a secret, and this expression names none"),
+                true => format!("`{field}` is a secret, and this can give a value that stands here in clear"),
+            };
             return Diagnostic::error(code::PLAINTEXT_SECRET, self.node.span, message).help(format!(
                 "`tieline secret set {name} -e ENV`, and write ${{{{ secrets.{name} }}}} here; no variable can hold a secret"
             ));
@@ -261,7 +265,7 @@ impl<'n> Walk<'_, 'n> {
                 }
             }
             Value::List(items) => items.iter().for_each(|item| self.all(item, item.span, reason)),
-            Value::String(text) if template::names_secret(text) => {}
+            Value::String(text) if template::gives_secret(text) => {}
             _ => {
                 let pointer = self.pointer.clone();
                 self.found.push(InClear { node, key, pointer, reason, quiet: self.quiet, removed: self.removed });

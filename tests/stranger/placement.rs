@@ -397,3 +397,110 @@ fn a106_the_older_side_of_a_plan_may_hold_what_the_newer_one_removes() {
     assert!(ended.stdout.contains("auth.value") && ended.stdout.contains("credentials/old.yaml:1"), "{ended:#?}");
     assert!(!format!("{ended:?}").contains(VALUE), "{ended:#?}");
 }
+
+/// What gives a clear value, or may, though it names a secret.
+const BESIDE: &[&str] = &[
+    "${{ 'VALUE' if true else secrets.S }}",
+    "${{ secrets.S if false else 'VALUE' }}",
+    "${{ (secrets.S if env.name == 'x' else ('VALUE')) | trim }}",
+    "${{ secrets.S if false else (secrets.S if false else 'VALUE') }}",
+    "${{ vars.plain if true else secrets.S }}",
+    "${{ ['VALUE', secrets.S][0] }}",
+    "${{ ['VALUE', secrets.S] | join('') }}",
+    "${{ ('VALUE', secrets.S)[0] }}",
+    "${{ ('VALUE', secrets.S) | join(' ') }}",
+    "${{ {'a': 'VALUE', 'b': secrets.S}['a'] }}",
+    "${{ {'a': 'VALUE', 'b': secrets.S}.a }}",
+    "${{ {'a': 'VALUE'}.a ~ secrets.S }}",
+    "${{ 'VALUE' | default(secrets.S) }}",
+    "${{ secrets.S | default('VALUE') }}",
+    "${{ 'VALUE' | replace(secrets.S, '') }}",
+    "${{ vars.plain | replace(secrets.S, '') }}",
+    "${{ vars[secrets.S] }}",
+    "${{ 'VALUE ' ~ (secrets.S | trim)[:0] }}",
+    "${{ (secrets.S | int) - (secrets.S | int) ~ 'VALUE' }}",
+    "${{ 'VALUEasitis' ~ secrets.S }}",
+    "${{ secrets.S + 'asitisVALUE' }}",
+    "VALUEasitis${{ secrets.S }}",
+    "${{ secrets.S }}asitisVALUE",
+    "${{ secrets.S | trim }}asitisVALUE",
+    "${{ secrets.S }}${{ 'asitisVALUE' }}",
+    "${{ 'VALUEasitis' }}${{ secrets.S }}",
+];
+
+/// What joins clear texts to a secret, or chooses between secrets.
+const HONEST: &[&str] = &[
+    "Bearer ${{ secrets.S }}",
+    "reader:${{ secrets.S }}",
+    "${{ vars.plain }}:${{ secrets.S }}",
+    "${{ (vars.plain ~ ':' ~ secrets.S) | b64encode }}",
+    "Basic ${{ ('reader:' ~ (secrets.S | trim)) | b64encode }}",
+    "postgres://reader:${{ secrets.S | urlencode }}@db.acme.example/main",
+    "${{ secrets.S if env.name == 'dev' else secrets.T }}",
+    "${{ secrets.S if env.name in ['dev', 'test'] else secrets.T }}",
+    "${{ ('Bearer ' ~ secrets.S) if vars.map['m'] == 'x' else ('Token ' ~ secrets.T) }}",
+    "${{ ('live_' if env.name == 'prod' else 'test_') ~ secrets.S }}",
+    "${{ vars.map.m ~ '-' ~ vars.map['m'] ~ '-' ~ secrets.S }}",
+    "${{ secrets.S | replace('\\n', '') | upper }}",
+    "{\"type\": \"service_account\", \"key\": \"${{ secrets.S }}\"}",
+    "v2${{ secrets.S }}",
+    "$${{ x }}${{ secrets.S }}",
+];
+
+fn beside(expression: &str) -> Folder {
+    let folder = Folder::empty().with("tieline.yaml", HEAD).with("connectors/lab.json", LAB);
+    let bound = "vars:\n  plain: otter-hunter-2\n  map: {m: x}\nsecrets: {S: 'vault://kv/s#p', T: 'vault://kv/t#p'}\n";
+    folder.put("environments/prod/environment.yaml", bound);
+    let quoted = expression.replace("VALUE", VALUE).replace('\'', "''");
+    let login = format!("auth:\n  mode: password\n  username: u\n  password: '{quoted}'\n");
+    folder.put("connections/on.yaml", format!("connector: lab\n{login}"));
+    folder.put("connections/off.yaml", format!("connector: lab\nenabled: false\n{login}"));
+    folder.put("credentials/unlinked.yaml", format!("connectors: [lab]\n{login}"));
+    folder
+}
+
+/// A mention of a secret doesn't make a value one.
+#[test]
+fn a106_no_clear_value_hides_beside_the_name_of_a_secret() {
+    for expression in BESIDE {
+        let folder = beside(expression);
+        let told = folder.told();
+        for file in ["connections/on.yaml", "connections/off.yaml", "credentials/unlinked.yaml"] {
+            let code = told.iter().find(|told| told.file == file).map(|told| &*told.code);
+            assert!(matches!(code, Some("secret-use" | "plaintext-secret")), "{file}: {expression}: {told:?}");
+        }
+        let run = folder.validate();
+        let shown = run.stdout + &run.stderr;
+        assert!(!shown.contains(VALUE), "{expression}\n{shown}");
+    }
+    for expression in HONEST {
+        let told = beside(expression).told();
+        let errors: Vec<&Told> = told.iter().filter(|told| told.code.contains("secret-")).collect();
+        assert!(errors.is_empty(), "{expression}: {errors:?}");
+    }
+}
+
+/// A token of a known form in the text around a secret.
+#[test]
+fn a106_a_text_around_a_secret_is_looked_at_as_any_other() {
+    let token = format!("ghp_{}", "0123456789abcdefghijklmnopqrstuvwxyz");
+    let told = beside(&format!("{token} ${{{{ secrets.S }}}}")).told();
+    assert!(told.iter().any(|told| told.code == "secret-shaped-value"), "{told:?}");
+    let told = beside(&format!("${{{{ '{token} ' ~ secrets.S }}}}")).told();
+    assert!(told.iter().any(|told| told.code == "secret-shaped-value"), "{told:?}");
+}
+
+#[test]
+fn a106_history_knows_a_value_beside_the_name_of_a_secret() {
+    let shell = quickstart();
+    let clean = shell.read("connections/hubspot.yaml");
+    let plain =
+        clean.replace("${{ secrets.HUBSPOT_TOKEN }}", "${{ 'otter-hunter-2' if true else secrets.HUBSPOT_TOKEN }}");
+    assert_ne!(clean, plain);
+    shell.put("connections/hubspot.yaml", &plain);
+    commit(&shell, "in clear");
+    shell.put("connections/hubspot.yaml", &clean);
+    commit(&shell, "mended");
+    let found = shell.run(&["audit", "--history"]);
+    assert!(found.stdout.contains("connections/hubspot.yaml"), "{found:#?}");
+}
