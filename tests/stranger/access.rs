@@ -247,6 +247,18 @@ fn e17_a_list_that_a_branch_wrote_into_a_secrets_file_is_no_consent() {
         assert!(asked.stderr.contains(&format!("eve ({eve})")), "{name}: {asked:#?}");
         assert_eq!(reads(&shell), None, "{name}");
     }
+    // No settings are needed where the list decides by itself.
+    for words in [&["sops", "set", PROD, "[\"HUBSPOT_TOKEN\"]"][..], &["sops", "rotate", "-i", PROD]] {
+        let (shell, eve) = real();
+        let text = shell.read(PROD);
+        let forged = entry(&text, ME).replace(ME, &eve);
+        shell.put(PROD, &text.replacen("    age:\n", &format!("    age:\n{forged}"), 1));
+        let before = shell.read(PROD);
+        let asked = run(&shell, words, &[], "\"sand\"");
+        assert_eq!((asked.code, shell.read(PROD)), (64, before), "{words:?}: {asked:#?}");
+        assert!(asked.stderr.contains(&eve), "{words:?}: {asked:#?}");
+        assert_eq!(run(&shell, words, &["--yes"], "\"sand\"").code, 0, "{words:?}");
+    }
 }
 
 /// A name that everybody knows, with a key of eve's.

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::commands::acceptance::{Acceptance, Judged, location};
+use crate::commands::access::{Unasked, consent};
 use crate::commands::session::{Keys, recipient, typed};
 use crate::commands::{Cli, Exit, Failure};
 use crate::providers::identities::Found;
 use crate::secret::Secret;
+use crate::secrets::recipients::Named;
 use crate::secrets::{nameless, unopened};
 use crate::sops::config::{Creation, creation};
 use crate::sops::{Encrypted, ErrorKind, Format, Recipient, SopsError, Type, WrappedKey};
@@ -125,6 +127,25 @@ impl Read {
         let world = System::new(".");
         let acceptance = Acceptance::new(&world, &path)?;
         Ok(acceptance.judge(location(&self.path), &path, (self.text.expose(), self.format), &self.shown))
+    }
+
+    /// Asks about recipients of the file's own list whom nobody here wrote or accepted, where it is known who that was. Else
+    /// the list is all that there is to go by, as for sops.
+    pub(super) fn consent(
+        &self,
+        judged: &Judged,
+        to: &[Recipient],
+        found: &Found,
+        asked: &Unasked,
+        ui: &Ui,
+    ) -> Result<(), Failure> {
+        if judged.accepted.recipients().next().is_none() {
+            return Ok(());
+        }
+        let named = |to: &Recipient| Named { name: to.as_str().to_owned(), recipient: to.clone() };
+        let to: Vec<Named> = to.iter().map(named).collect();
+        let gains = judged.gains(self.text.expose(), self.format, &to, &found.identities);
+        consent(gains, asked.yes, ui).map(drop)
     }
 
     /// Puts an encrypted text in the file's place, and remembers its data key.

@@ -1,6 +1,7 @@
 //! `tieline sops rotate`
 
 use super::file::{Input, identities, now, random};
+use crate::commands::access::Unasked;
 use crate::commands::session::{Keys, recipient};
 use crate::commands::{Cli, Exit, Failure};
 use crate::diagnostic::listed;
@@ -23,17 +24,23 @@ pub(super) struct Args {
     /// Write it in the file's place
     #[arg(short, long)]
     in_place: bool,
+    #[command(flatten)]
+    access: Unasked,
 }
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let file = args.input.read(cli)?;
     let encrypted = file.encrypted()?;
     let mut recipients: Vec<Recipient> = file.recipients(&encrypted)?;
+    let mut judged = file.judge()?;
     recipients.retain(|recipient| !args.rm_age.iter().any(|gone| gone.trim() == recipient.as_str()));
+    // Whom `--add-age` names is meant.
+    let listed_there = recipients.clone();
     for added in &args.add_age {
         recipients.push(recipient(added)?);
     }
     let found = identities(&args.keys, ui)?;
+    file.consent(&judged, &listed_there, &found, &args.access, ui)?;
     let text = encrypted
         .rotate(&found.identities, &recipients, &now(), &mut random)
         .map_err(|error| file.failure(&error, Some(&found)))?;
@@ -41,7 +48,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let shown: Vec<&str> = recipients.iter().map(Recipient::as_str).collect();
     ui.say(&format!("{} is sealed to {}", file.shown, listed(shown, usize::MAX)));
     if args.in_place {
-        file.keep(&text, &mut file.judge()?, ui)?;
+        file.keep(&text, &mut judged, ui)?;
     } else {
         ui.bytes(text.as_bytes());
     }

@@ -1,6 +1,7 @@
 //! `tieline sops set`
 
 use super::file::{Input, identities, now, random};
+use crate::commands::access::Unasked;
 use crate::commands::session::Keys;
 use crate::commands::{Cli, Exit, Failure};
 use crate::diagnostic::{listed, word};
@@ -27,6 +28,8 @@ pub(super) struct Args {
     /// Take stdin as a text, not as JSON
     #[arg(long)]
     text: bool,
+    #[command(flatten)]
+    access: Unasked,
 }
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
@@ -56,6 +59,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             let accept =
                 format!("`tieline recipients accept {}` keeps it, if you trust who made it", word(&file.shown));
             let recipients = file.recipients(&encrypted).map_err(|failure| failure.help(accept))?;
+            file.consent(&judged, &recipients, &found, &args.access, ui)?;
             // The block's list is a claim that anybody could write: whom it is sealed to now is said.
             ui.say(&format!(
                 "{} is sealed to {}",
