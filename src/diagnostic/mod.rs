@@ -1,6 +1,7 @@
 //! A problem and everything that is to be said about it. Knows no stage of the pipeline; rendering stands in
 //! [`crate::reporters`].
 
+mod logins;
 mod near;
 mod sounds;
 
@@ -8,6 +9,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::span::{FileId, Span};
+pub use logins::{MASK, logins, without_logins};
 pub use near::{listed, nearest, word};
 pub use sounds::{HARMLESS_ENDINGS, SECRET_WORDS, WHOLE_SECRET_WORDS, sounds_secret};
 
@@ -173,6 +175,12 @@ pub fn merge(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
         }
     }
     for diagnostic in &mut merged {
+        // What a message quotes may be an address.
+        for text in std::iter::once(&mut diagnostic.message).chain(&mut diagnostic.help) {
+            if let std::borrow::Cow::Owned(shown) = without_logins(text) {
+                *text = shown;
+            }
+        }
         // What is wrong in an environment is wrong in it with any profile too.
         let all = diagnostic.environments.clone();
         let plain = |name: &str| name.split_once('+').is_some_and(|(plain, _)| all.iter().any(|e| **e == *plain));

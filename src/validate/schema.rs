@@ -330,6 +330,11 @@ impl Translation<'_, '_> {
                 let help = note.map_or(help.clone(), |note| format!("{help} ({})", first_lower(note)));
                 let connector = self.against.connector.id();
                 match pointer {
+                    // A value that is far from any mode may be a login that was typed there.
+                    "/auth/mode" if !help.starts_with("did") && !self.modes().contains(&format!("`{written}`")) => {
+                        self.against.sources.mask(node.span);
+                        (format!("`{field}` is not a mode of `{connector}`"), Some(help))
+                    }
                     "/auth/mode" | "/config/variant" if !written.is_empty() && written.len() < 24 => {
                         let what = if pointer == "/auth/mode" { "mode" } else { "variant" };
                         let all = listed(names(), 12);

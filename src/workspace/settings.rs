@@ -277,6 +277,15 @@ fn delivery(node: &Node, told: &mut Vec<Diagnostic>) -> bool {
     delivery.value == "reference"
 }
 
+fn mask_all(node: &Node, sources: &Sources) {
+    match &node.value {
+        Value::Null => {}
+        Value::Map(map) => map.iter().for_each(|entry| mask_all(&entry.value, sources)),
+        Value::List(items) => items.iter().for_each(|item| mask_all(item, sources)),
+        _ => sources.mask(node.span),
+    }
+}
+
 /// Forbids showing what should never have been written here: a private key under `keys`, a value under `secrets`.
 pub fn mask(node: &Node, sources: &Sources) {
     let entries = |key: &str| node.get(key).and_then(Node::as_map).into_iter().flat_map(Map::iter);
@@ -292,6 +301,11 @@ pub fn mask(node: &Node, sources: &Sources) {
             from.is_some_and(|uri| uri.contains("://") || uri.starts_with("env:") || uri.starts_with("file:"));
         if entry.value.value != Value::Null && !address {
             sources.mask(entry.value.span);
+        }
+        // Beside an address, somebody may have written the value as well.
+        let known = |key: &str| matches!(key, "from" | "delivery");
+        for unknown in entry.value.as_map().into_iter().flat_map(Map::iter).filter(|entry| !known(&entry.key)) {
+            mask_all(&unknown.value, sources);
         }
     }
 }

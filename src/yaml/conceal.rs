@@ -11,7 +11,8 @@ mod words;
 use std::ops::Range;
 
 use super::parse;
-use crate::diagnostic::{nearest, sounds_secret};
+pub use crate::diagnostic::MASK;
+use crate::diagnostic::{logins, nearest, sounds_secret};
 use crate::source::{Source, Sources};
 use crate::span::{FileId, Span};
 use crate::value::{Entry, Map, Node, Value};
@@ -80,12 +81,18 @@ pub fn of(source: &Source) -> Vec<Range<usize>> {
     let masked = source.masked().into_iter().map(|range| range.start as usize..range.end as usize);
     let mut ranges = without(by_names(source).to_vec(), &merged(source.cleared()));
     ranges.extend(masked);
+    // Clear as a value may be, the login in it is not.
+    hide_logins(source.text(), &mut ranges);
     merged(ranges)
 }
 
 /// Whether a part of what stands at `span` may be a secret, for all that names say: no message quotes it.
 pub fn conceals(sources: &Sources, span: Span) -> bool {
     overlaps(by_names(sources.get(span.file)), &span.range())
+}
+
+fn hide_logins(text: &str, found: &mut Vec<Range<usize>>) {
+    logins(text).into_iter().for_each(|range| literals(text, range, found));
 }
 
 fn overlaps(ranges: &[Range<usize>], range: &Range<usize>) -> bool {
@@ -126,6 +133,7 @@ pub(super) fn conceals_unread(found: &[Range<usize>], range: &Range<usize>) -> b
 pub(super) fn unread(text: &str) -> Vec<Range<usize>> {
     let mut found = words::behind_secret_names(text);
     found.extend(lines::of(text));
+    hide_logins(text, &mut found);
     merged(found)
 }
 
@@ -140,9 +148,6 @@ pub fn shown(source: &Source) -> String {
     }
     shown + &text[at..]
 }
-
-/// What stands where a value may not be shown: always as long.
-pub const MASK: &str = "********";
 
 fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
     ranges.retain(|range| !range.is_empty());

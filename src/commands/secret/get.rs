@@ -2,6 +2,7 @@
 
 use super::place::{One, Place, refused};
 use crate::commands::{Cli, Exit, Failure, Session};
+use crate::diagnostic::without_logins;
 use crate::providers::Opened;
 use crate::ui::Ui;
 
@@ -21,8 +22,12 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let layer = match place.source(&args.one.name) {
         Some((layer, None)) => layer,
         Some((_, Some(uri))) if !uri.is_empty() => {
-            return Err(Failure::usage(format!("`{}` is not sealed here: it is bound to {uri}", args.one.name))
-                .help("ask the store itself; only `tieline apply` does so, to seal it"));
+            return Err(Failure::usage(format!(
+                "`{}` is not sealed here: it is bound to {}",
+                args.one.name,
+                without_logins(uri)
+            ))
+            .help("ask the store itself; only `tieline apply` does so, to seal it"));
         }
         _ => return Err(place.missing(&args.one.name)),
     };

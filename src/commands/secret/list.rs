@@ -9,6 +9,7 @@ use crate::commands::format::Listing;
 use crate::commands::session::{Chosen, Session};
 use crate::commands::{Cli, Exit, Failure};
 use crate::compile;
+use crate::diagnostic::without_logins;
 use crate::model::connection::Connection;
 use crate::reporters::json::pretty;
 use crate::reporters::table;
@@ -153,7 +154,7 @@ fn names<'w>(stack: &[&'w Layer]) -> BTreeMap<String, (String, &'w Layer)> {
         names.extend(sealed.map(|name| (name.to_string(), (layer.file("secrets.sops.yaml"), *layer))));
         for (name, binding) in &layer.settings.secrets {
             match &binding.uri {
-                Some(uri) => names.insert(name.to_string(), (uri.to_string(), *layer)),
+                Some(uri) => names.insert(name.to_string(), (without_logins(uri).into_owned(), *layer)),
                 None => names.remove(&**name),
             };
         }
