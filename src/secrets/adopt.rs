@@ -3,7 +3,7 @@
 use super::change::{Action, Sealing, change, renewed};
 use super::{NameOf, Unopened, unopened};
 use crate::sops::{Encrypted, Format, Identities, Value};
-use crate::workspace::secrets::SCOPE;
+use crate::workspace::secrets::{SCOPE, visible};
 use crate::workspace::settings::is_name;
 
 /// A foreign file, opened.
@@ -37,7 +37,7 @@ pub fn open(
         match value {
             Value::Str(value) if name == SCOPE => foreign.scope = Some(value.expose().clone()),
             Value::Str(value) if is_name(&name) && !value.expose().is_empty() => foreign.values.push((name, value)),
-            value => odd.push(format!("`{}` {}", name.escape_default(), what_is_odd(&name, &value))),
+            value => odd.push(format!("`{}` {}", visible(&name), what_is_odd(&name, &value))),
         }
     }
     if odd.is_empty() {

@@ -10,7 +10,7 @@ use super::change::{Sealing, renewed};
 use super::{NameOf, Unopened, foreign, random, unopened};
 use crate::secret::Secret;
 use crate::sops::{Encrypted, Identities, Map, Recipient, SopsError, Value};
-use crate::workspace::secrets::{SCOPE, UNMERGED};
+use crate::workspace::secrets::{SCOPE, UNMERGED, visible};
 
 /// The three texts.
 pub struct Sides<'t> {
@@ -198,7 +198,7 @@ fn for_nobody(path: &str) -> Unopened {
 fn left_in_clear(path: &str, name: &str) -> Unopened {
     Unopened {
         path: path.to_owned(),
-        reason: format!("the rule in its `sops` block would leave `{}` in clear", name.escape_default()),
+        reason: format!("the rule in its `sops` block would leave `{}` in clear", visible(name)),
         help: "merge it by hand: `sops decrypt` both sides".into(),
         integrity: false,
     }
@@ -245,10 +245,7 @@ fn values(data: Vec<Map>, path: &str) -> Result<Values, Unopened> {
         let Value::Str(value) = value else {
             return Err(Unopened {
                 path: path.to_owned(),
-                reason: format!(
-                    "`{}` is no string at the top: only flat files of strings are merged",
-                    name.escape_default()
-                ),
+                reason: format!("`{}` is no string at the top: only flat files of strings are merged", visible(&name)),
                 help: "merge it by hand: `sops decrypt` both sides".into(),
                 integrity: false,
             });

@@ -69,7 +69,7 @@ impl Clear {
         if path.first() == Some(&Step::Key("sops")) {
             return Err(ErrorKind::ReservedKey.into());
         }
-        let place = || super::walk::Path(path.to_vec()).to_string();
+        let place = || super::walk::Path(path.to_vec()).whole();
         let root = self.documents.first_mut().map(|document| &mut document.root);
         let put = root.and_then(|root| put_in(root, path, owned(&entry.value)));
         put.ok_or_else(|| SopsError::new(ErrorKind::NoSuchMap).with_path(place()))

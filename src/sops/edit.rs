@@ -219,7 +219,7 @@ impl Edit<'_> {
 
 fn failed(kind: ErrorKind, path: &[&str]) -> SopsError {
     let steps = path.iter().map(|key| super::walk::Step::Key(key)).collect();
-    SopsError::new(kind).with_path(super::walk::Path(steps).to_string())
+    SopsError::new(kind).with_path(super::walk::Path(steps).whole())
 }
 
 fn apply(data: &mut Map, action: &Action) {

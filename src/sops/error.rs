@@ -1,6 +1,7 @@
 //! What can be wrong with a sops file, as a type: the caller explains, this module only names the cause.
 //!
-//! No error holds plaintext: keys of maps may appear (sops leaves them in clear), values never do.
+//! No error holds plaintext: the key at the top may appear (sops leaves it in clear), values never do, nor keys below, which
+//! may be values that lost their quotes.
 
 use std::fmt;
 use std::ops::Range;

@@ -3,7 +3,7 @@
 //! Takes the trees of all documents and the rule, calls back for each leaf, gives the data that the calls returned.
 //! Opening a file and listing it without a key are the same walk.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::ops::Range;
 
 use super::document::{Comment, Document, Kind, Map, Node, Scalar};
@@ -27,26 +27,50 @@ pub enum Step<'t> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Path<'t>(pub Vec<Step<'t>>);
 
-impl fmt::Display for Path<'_> {
-    /// `a.b[2]`; keys of other characters than letters, digits, `_`, `-` and `/` are quoted and escaped.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Path<'_> {
+    /// All of it, for who typed it: `a.b[2]`; keys of other characters than letters, digits, `_`, `-` and `/` are quoted and
+    /// escaped.
+    pub(super) fn whole(&self) -> String {
+        let mut text = String::new();
         for (index, step) in self.0.iter().enumerate() {
-            let simple = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/');
-            match step {
-                Step::Index(index) => write!(f, "[{index}]")?,
-                Step::Key(key) => {
-                    if index > 0 {
-                        f.write_char('.')?;
-                    }
-                    if !key.is_empty() && key.chars().all(simple) {
-                        f.write_str(key)?;
-                    } else {
-                        write!(f, "{key:?}")?;
-                    }
-                }
+            if index > 0 && matches!(step, Step::Key(_)) {
+                text.push('.');
             }
+            text.push_str(&step.to_string());
         }
-        Ok(())
+        text
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    /// The first step, and `.…` where there are more: what stands below a name may be a value that lost its quotes, as
+    /// `hunter2` in `A: {hunter2}`; and so may what follows it, as in `A=hunter2`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, below)) = self.0.split_first() else { return Ok(()) };
+        let key = match first {
+            Step::Key(key) => *key,
+            Step::Index(_) => "",
+        };
+        match key.find(|c: char| !is_simple(c) && c != '.') {
+            Some(end) => write!(f, "{}…", &key[..end])?,
+            None => first.fmt(f)?,
+        }
+        if below.is_empty() { Ok(()) } else { f.write_str(".…") }
+    }
+}
+
+/// Whether a character needs no quotes in a path.
+fn is_simple(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/')
+}
+
+impl fmt::Display for Step<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index(index) => write!(f, "[{index}]"),
+            Self::Key(key) if !key.is_empty() && key.chars().all(is_simple) => f.write_str(key),
+            Self::Key(key) => write!(f, "{key:?}"),
+        }
     }
 }
 

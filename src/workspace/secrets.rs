@@ -92,7 +92,12 @@ fn take(leaf: &Leaf<'_>, secrets: &mut SecretsFile, told: &mut Vec<Diagnostic>) 
     let span = Span::new(file, leaf.key_range.clone().unwrap_or_else(|| leaf.range.clone()));
     let mut error = |code, message: String, help: &str| told.push(Diagnostic::error(code, span, message).help(help));
     let [Step::Key(name)] = leaf.path.0.as_slice() else {
-        let message = format!("`{}` is nested: the file is one flat map of names to strings", leaf.path);
+        // What stands below it may be a value that lost its quotes: `A: {hunter2}`.
+        let first = match leaf.path.0.first() {
+            Some(Step::Key(name)) => visible(name),
+            _ => leaf.path.to_string(),
+        };
+        let message = format!("`{first}` is nested: the file is one flat map of names to strings");
         error(code::INVALID_SECRETS_FILE, message, "one name a value: DB_PASSWORD, DB_TOKEN");
         return;
     };
@@ -134,8 +139,12 @@ fn take(leaf: &Leaf<'_>, secrets: &mut SecretsFile, told: &mut Vec<Diagnostic>) 
     secrets.names.insert((*name).into(), Sealed { span, version: None });
 }
 
-fn visible(name: &str) -> String {
-    name.chars().take(64).flat_map(char::escape_default).collect()
+/// A key that can't be a name, up to where a value may begin that was typed into it: `DB_PASSWORD=hunter2`.
+pub fn visible(name: &str) -> String {
+    let end = name.find(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '-' | '.')).unwrap_or(name.len());
+    let (head, rest) = name.split_at(end);
+    let shown: String = head.chars().take(64).flat_map(char::escape_default).collect();
+    if rest.is_empty() { shown } else { shown + "…" }
 }
 
 fn unreadable(error: &SopsError, text: &str, secrets: &mut SecretsFile, told: &mut Vec<Diagnostic>) {
@@ -148,7 +157,10 @@ fn unreadable(error: &SopsError, text: &str, secrets: &mut SecretsFile, told: &m
         let mut first = None;
         for entry in entries {
             first = first.or(Some(entry.key_span));
-            secrets.names.insert(entry.key.clone(), Sealed { span: entry.key_span, version: None });
+            // What is no name may be a value that was written in its place.
+            if is_name(&entry.key) {
+                secrets.names.insert(entry.key.clone(), Sealed { span: entry.key_span, version: None });
+            }
         }
         secrets.readable = true;
         told.push(

@@ -11,6 +11,8 @@ use tieline::source::Sources;
 use tieline::workspace::Workspace;
 use tieline::world::System;
 
+use super::data_key::ME;
+use crate::secrets::{PROD, commit, quickstart};
 use crate::support::Folder;
 
 /// What is typed where a secret belongs: a text, and what readers of YAML take for something else.
@@ -455,5 +457,102 @@ fn e11_explain_has_one_row_for_a_secret_whatever_is_written_there() {
         // A slip in the name is answered with no key below it.
         let near = folder.run(&["explain", "dev", "api", &format!("{shown}.Hunter")]);
         assert!(near.code == 64 && !near.stderr.contains("Hunter2"), "{}", near.stderr);
+    }
+}
+
+/// `{hunter2}` again, in a secrets file: only names at its top are quoted.
+#[test]
+fn e11_a_key_below_a_name_of_a_secrets_file_is_in_no_message() {
+    for lines in [
+        "A: {Hunter2}\n",
+        "A: {Hunter2: x}\n",
+        "A: {b: {Hunter2: x}}\n",
+        "A: [{Hunter2: x}]\n",
+        "A: [{Hunter2: 'ENC[AES256_GCM,data:x,type:str]'}]\n",
+        "\"A=Hunter2\": x\n",
+        "A=Hunter2: x\n",
+        "A: {\"b Hunter2\": {x: 012}}\n",
+    ] {
+        let shell = quickstart();
+        shell.put("../foreign.yaml", lines);
+        shell.ok(&["sops", "encrypt", "-i", "../foreign.yaml", "--age", ME]);
+        commit(&shell, "first");
+        for sealed in [true, false] {
+            let text = if sealed { format!("{lines}{}", shell.read(PROD)) } else { lines.to_owned() };
+            shell.put(PROD, &text);
+            let mut said = String::new();
+            let commands: &[&[&str]] = &[
+                &["validate"],
+                &["validate", "--format", "json"],
+                &["validate", "--format", "concise"],
+                &["validate", "--format", "github"],
+                &["plan", "prod", "--against", "HEAD"],
+                &["secret", "get", "A", "-e", "prod"],
+                &["secret", "set", "NEW", "-e", "prod"],
+                &["secret", "unset", "A", "-e", "prod"],
+                &["secret", "list", "-e", "prod"],
+                &["secret", "adopt", "-e", "prod", "--yes"],
+                &["secret", "adopt", "../foreign.yaml", "-e", "prod", "--yes"],
+                &["sops", "rotate", "-i", PROD],
+                &["sops", "updatekeys", "--yes", PROD],
+                &["recipients", "accept", "-e", "prod"],
+                &["recipients", "check"],
+                &["audit"],
+                &["apply", "prod", "--yes"],
+                &["merge-driver", PROD, PROD, PROD, PROD],
+            ];
+            for words in commands {
+                let ended = shell.run_with(words, "kelp");
+                let _ = write!(said, "{words:?} {}{}", ended.stdout, ended.stderr);
+                shell.put(PROD, &text);
+            }
+            assert!(!said.contains("Hunter2"), "{lines}\n{said}");
+            assert!(said.contains("`A"), "{lines}\n{said}");
+        }
+    }
+}
+
+/// A login in an address, and a value beside one: in settings too, where nothing is secret by its name.
+#[test]
+fn e11_no_snippet_shows_the_login_in_an_address() {
+    let login = "Hq7zkwmxvtj";
+    let environment = "environments/dev/environment.yaml";
+    let cases: &[(&str, &str)] = &[
+        (environment, "target: 's3://k:V@b/p'\n"),
+        (environment, "target: {kind: object-store, url: 's3://k:V@b/p', x: y}\n"),
+        (environment, "target: 's3://bucket/p?secret=V'\n"),
+        (environment, "publish: {registry: 'https://u:V@h'}\n"),
+        (environment, "publish: 'oci://u:V@h/x'\n"),
+        (environment, "runbook: 'https://u:V@h'\n"),
+        (environment, "vars: {a: 'postgres://u:V@h/d', 'a b': [}\n"),
+        (environment, "secrets: {X: 'vault://u:V@h/p#f'}\n"),
+        (environment, "secrets: {X: {from: 'vault://u:V@h/p#f', x: y}}\n"),
+        (environment, "secrets: {X: {from: 'env:TIELINE_SECRET_X', default: V}}\n"),
+        (environment, "secrets: {X: {from: 'vault://a/b#c', delivery: resolve, value: V}}\n"),
+        (environment, "secrets: {X: {from: 'vault://a/b#c', value: {a: [V]}}}\n"),
+        (environment, "description: see https://u:V@h/wiki\nnonsense: 1\n"),
+        ("consumers/x.yaml", "kind: flow\nuses: [finance]\nenv: {A: 'postgres://u:V@h/d', nonsense: [}\n"),
+        ("consumers/x.yaml", "kind: flow\nuses: [finance]\nnv: {A: 'postgres://u:V@h/d'}\n"),
+        ("credentials/x.yaml", "connectors: [http]\nrunbook: 'https://u:V@h'\nauth: {mode: none}\nx: 1\n"),
+        (
+            "connections/x.yaml",
+            "connector: http\nconfig: {base_url: 'https://u:p/V@h', nonsense: 1}\nauth: {mode: none}\n",
+        ),
+        ("connections/x.yaml", "connector: http\nconfig: {base_url: 'https://V@h', nonsense: 1}\nauth: {mode: none}\n"),
+        ("connections/x.yaml", "connector: http\nconfig: {base_url: 'https://h.example'}\nauth: {mode: V}\n"),
+    ];
+    for (path, text) in cases {
+        let folder = base().with(path, text.replace('V', login));
+        for format in ["human", "json", "concise", "github"] {
+            let run = folder.run(&["validate", "--format", format]);
+            assert_eq!(run.code, 1, "{text}{}{}", run.stdout, run.stderr);
+            assert!(!run.stdout.contains(login) && !run.stderr.contains(login), "{format}: {text}{}", run.stdout);
+        }
+    }
+    // What is near a mode is shown, and so is an address without a login.
+    let text = "connector: http\nconfig: {base_url: 'https://h.example:8080/a@b', nonsense: 1}\nauth: {mode: bearr}\n";
+    let run = base().with("connections/x.yaml", text).validate();
+    for shown in ["`auth.mode: bearr` is not a mode of `http`", "'https://h.example:8080/a@b'"] {
+        assert!(run.stderr.contains(shown) || run.stdout.contains(shown), "{shown}: {}{}", run.stdout, run.stderr);
     }
 }
