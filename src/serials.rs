@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::bundle::{Deployed, Digest, Scope};
+use crate::plan::guards::GUARDS;
 use crate::world::World;
 use crate::world::state::StateFile;
 
@@ -127,6 +128,13 @@ impl<'a> Held<'a> {
     }
 }
 
+/// What a trust block says of guards, without what else somebody may have written there: the memory has a bound.
+fn known_guards(block: &Value) -> Value {
+    let Some(block) = block.as_object() else { return Value::Null };
+    let known = |(name, value): &(&String, &Value)| GUARDS.contains(&name.as_str()) && value.is_number();
+    block.iter().filter(known).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 impl Seen {
     /// Reads the memory of an environment. What can't be read counts as none.
     pub fn read(world: &dyn World, scope: &Scope) -> Self {
@@ -193,7 +201,8 @@ impl Seen {
             *self = now;
             let mut bytes = serde_json::to_vec_pretty(&*self).ok().filter(|_| changed)?;
             bytes.push(b'\n');
-            Some(bytes)
+            // What is too large is not read again: then the old stays.
+            (bytes.len() <= MAX_BYTES).then_some(bytes)
         });
     }
 
@@ -215,8 +224,8 @@ impl Seen {
                 target: target.clone(),
                 seen: now,
                 connections: held.connections,
-                protected: part("protected"),
-                guards: part("guards"),
+                protected: part("protected").as_bool().into(),
+                guards: known_guards(&part("guards")),
             });
         }
         *self != before

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::bundle::check::check as check_object;
 use crate::bundle::object::{Reveal, carries_over, is_volatile, seal};
 use crate::bundle::signature::{AllowedSigners, Sign};
-use crate::bundle::{Commit, Deployed, Digest, FORMAT, Head, Manifest, Scope, Sealed, is_record_of};
+use crate::bundle::{Commit, Deployed, Digest, FORMAT, Head, Manifest, SERIALS, Scope, Sealed, is_record_of};
 use crate::model::record::Desired;
 use crate::plan::guards::{keep, refusals};
 use crate::targets::{Target, TargetError};
@@ -321,6 +321,10 @@ fn check(
     }
     if let Some(id) = desired.records.iter().find(|(id, record)| !is_record_of(id, record)) {
         return Err(ApplyError::Failed(format!("`{}` is no id of a connection, or not that of its record", id.0)));
+    }
+    if let Some(base) = base.filter(|base| !SERIALS.contains(&next_serial(Some(base)))) {
+        let why = format!("no serial can follow {}, which is in force", base.manifest.serial);
+        return Err(ApplyError::Integrity(why));
     }
     let refusals = refusals(desired, base, options.allow_delete);
     if refusals.is_empty() { Ok(()) } else { Err(ApplyError::Refused(refusals)) }

@@ -7,8 +7,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::spelling::{Compare, Parts, read, written};
 use super::{Digest, FORMAT, Integrity, Scope, is_record_of};
@@ -19,7 +21,7 @@ pub const MAX_MANIFEST: usize = 256 << 20;
 /// A head may have this many bytes (64 KiB).
 pub const MAX_HEAD: usize = 64 << 10;
 /// Serials: what every reader of JSON keeps, and far from where the next one would not be higher.
-const SERIALS: std::ops::Range<u64> = 1..1 << 53;
+pub const SERIALS: std::ops::Range<u64> = 1..1 << 53;
 
 /// One deployed state of one environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -169,6 +171,12 @@ impl Manifest {
         }?;
         if !SERIALS.contains(&manifest.serial) {
             return Err(bad(&format!("its serial is {}", manifest.serial)));
+        }
+        if Uuid::try_parse(&manifest.lineage).is_err() {
+            return Err(bad("its lineage is not a UUID"));
+        }
+        if manifest.time.parse::<Timestamp>().is_err() {
+            return Err(bad("its time is not one"));
         }
         for (id, sealed) in &manifest.connections {
             if !is_record_of(id, &sealed.record) {

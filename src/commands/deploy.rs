@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use super::formers::Reach;
 use super::session::Chosen;
 use super::{Cli, Exit, Failure, Session};
 use crate::apply::{Applied, ApplyError, Stamp};
@@ -107,6 +106,15 @@ pub(super) enum Destination {
 }
 
 impl Destination {
+    /// That of an environment; with what the workspace says, unless the operator names another.
+    fn of(session: &Session, at: &At, elsewhere: &Elsewhere) -> Result<(Self, Option<serde_json::Value>), Failure> {
+        if let Some(typed) = &elsewhere.target {
+            return Ok((Self::typed(typed, session)?, None));
+        }
+        let own = target(&session.workspace.stack(at));
+        Ok((Self::own(own.clone()), Some(own.json())))
+    }
+
     /// One that the operator names.
     fn typed(typed: &str, session: &Session) -> Result<Self, Failure> {
         if !typed.contains("://") {
@@ -185,13 +193,7 @@ impl Place {
     /// The target of an environment that is known.
     pub(super) fn of(session: Rc<Session>, at: At, elsewhere: &Elsewhere) -> Result<Self, Failure> {
         let scope = scope(&session, &at);
-        let (destination, own) = match &elsewhere.target {
-            Some(typed) => (Destination::typed(typed, &session)?, None),
-            None => {
-                let own = target(&session.workspace.stack(&at));
-                (Destination::own(own.clone()), Some(own.json()))
-            }
-        };
+        let (destination, own) = Destination::of(&session, &at, elsewhere)?;
         let pins = Pins {
             min_serial: elsewhere.min_serial,
             lineages: elsewhere.lineage.iter().map(uuid::Uuid::to_string).collect(),
@@ -208,6 +210,11 @@ impl Place {
             pins,
             is_wary: false,
         })
+    }
+
+    /// Where an environment is deployed, which is not opened.
+    pub(super) fn address_of(session: &Session, at: &At, elsewhere: &Elsewhere) -> Result<String, Failure> {
+        Ok(Destination::of(session, at, elsewhere)?.0.address(session))
     }
 
     /// The environment as it is typed.
@@ -268,7 +275,7 @@ pub(super) fn plan(place_: &Place, ui: &Ui) -> Result<Planned, Failure> {
     let mut plan = Plan::new(&desired, base.as_ref(), &places);
     if base.is_none() {
         place_.pinned()?;
-        formers = place_.formers(Reach::History);
+        formers = place_.all_formers();
         let lost = place_
             .lost()
             .map(|lost| Refusal { instance: None, reason: format!("{lost}; `--initial` begins a new history") });

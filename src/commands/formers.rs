@@ -25,22 +25,48 @@ struct Candidate {
     history: Option<(String, Option<Digest>)>,
 }
 
+impl Candidate {
+    /// Whether it is the same environment at the same target.
+    fn is_same(&self, other: &Self) -> bool {
+        self.scope == other.scope && self.protection["target"] == other.protection["target"]
+    }
+}
+
 /// Commits that are looked at behind the first parent.
 const MAX_COMMITS: usize = 1000;
 /// Targets of those commits that are looked at.
-const MAX_TARGETS: usize = 16;
+const MAX_TARGETS: usize = 64;
 
-/// How far back Git is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
-    /// To the first parent: where something is deployed at the new target, everything before may have been settled long ago.
-    Parent,
-    /// To the last target at which something is deployed: a branch of two commits hides it from who looks at one.
-    History,
+/// The other targets that an environment had, by memory, `HEAD` and its first parent. `own` is the one that the workspace
+/// names now.
+pub(super) fn find(place: &Place, own: &Value, seen: Option<&Own>) -> Vec<Former> {
+    candidates(place, own, seen).into_iter().filter_map(|candidate| former(place, candidate)).collect()
 }
 
-/// The other targets that an environment had. `own` is the one that the workspace names now.
-pub(super) fn find(place: &Place, own: &Value, seen: Option<&Own>, reach: Reach) -> Vec<Former> {
+/// All targets that commits before the first parent named and at which something is deployed. A branch of two commits would
+/// hide the target from who looks at one, and one of three would put a made-up target between.
+pub(super) fn earlier(place: &Place, own: &Value) -> Vec<Former> {
+    let parts = |revision: &Revision| ["tieline.yaml", "environments"].map(|path| revision.object(path));
+    let mut known = candidates(place, own, None);
+    let recent = known.len();
+    let Ok(mut at) = Revision::open(place.session.world.root(), "HEAD^1") else { return Vec::new() };
+    for _ in 0..MAX_COMMITS {
+        let Some(before) = at.before().filter(|_| known.len() - recent < MAX_TARGETS) else { break };
+        if parts(&before) != parts(&at)
+            && let Some(candidate) = settings_of(place, &before)
+            && candidate.protection["target"] != *own
+            && !known.iter().any(|other| other.is_same(&candidate))
+        {
+            known.push(candidate);
+        }
+        at = before;
+    }
+    // Where nothing can be read, an operator has given the target up or does not allow it any more.
+    let deployed = |former: &Former| former.deployed.is_some();
+    known.drain(recent..).filter_map(|candidate| former(place, candidate)).filter(deployed).collect()
+}
+
+fn candidates(place: &Place, own: &Value, seen: Option<&Own>) -> Vec<Candidate> {
     let mut candidates: Vec<Candidate> = Vec::new();
     if let Some(seen) = seen {
         let trust = serde_json::json!({"target": seen.target, "protected": seen.protected, "guards": seen.guards});
@@ -48,47 +74,13 @@ pub(super) fn find(place: &Place, own: &Value, seen: Option<&Own>, reach: Reach)
         let history = Some((seen.seen.lineage.clone(), Some(seen.seen.manifest.clone())));
         candidates.push(Candidate { scope: place.scope.clone(), protection: trust, known, history });
     }
-    let committed = ["HEAD", "HEAD^1"].into_iter().filter_map(|revision| settings(place, revision));
-    for candidate in committed {
-        let same = |other: &Candidate| {
-            other.scope == candidate.scope && other.protection["target"] == candidate.protection["target"]
-        };
-        if !candidates.iter().any(same) {
+    for candidate in ["HEAD", "HEAD^1"].into_iter().filter_map(|revision| settings(place, revision)) {
+        if !candidates.iter().any(|other| other.is_same(&candidate)) {
             candidates.push(candidate);
         }
     }
     candidates.retain(|candidate| candidate.protection["target"] != *own);
-    let mut known: Vec<Value> = candidates.iter().map(|candidate| candidate.protection["target"].clone()).collect();
-    let mut formers: Vec<Former> = candidates.into_iter().filter_map(|candidate| former(place, candidate)).collect();
-    if reach == Reach::History && !formers.iter().any(Former::is_deployed) {
-        known.push(own.clone());
-        formers.extend(older(place, known));
-    }
-    formers
-}
-
-/// The last target at which something is deployed, or may be, of those that commits before the first parent named.
-fn older(place: &Place, mut known: Vec<Value>) -> Option<Former> {
-    let parts = |revision: &Revision| ["tieline.yaml", "environments"].map(|path| revision.object(path));
-    let mut at = Revision::open(place.session.world.root(), "HEAD^1").ok()?;
-    let most = known.len() + MAX_TARGETS;
-    for _ in 0..MAX_COMMITS {
-        let before = at.before()?;
-        if parts(&before) != parts(&at)
-            && let Some(candidate) = settings_of(place, &before)
-            && !known.contains(&candidate.protection["target"])
-        {
-            known.push(candidate.protection["target"].clone());
-            if let Some(former) = former(place, candidate).filter(Former::is_deployed) {
-                return Some(former);
-            }
-            if known.len() == most {
-                return None;
-            }
-        }
-        at = before;
-    }
-    None
+    candidates
 }
 
 /// Whether the clone knows what was before its last commit; one of depth 1, as CI systems make them, doesn't.

@@ -41,12 +41,10 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     // is gone pointed to, of this environment and of every other in the same target.
     place.in_force(ui)?;
     for at in place.session.workspace.everywhere() {
-        let other = Place::of(
-            Rc::clone(&place.session),
-            at,
-            &Elsewhere { target: args.elsewhere.target.clone(), ..Elsewhere::default() },
-        )?;
-        if other.address == place.address && other.at != place.at {
+        // Another target may be one that this operator can't reach, or does not allow.
+        let elsewhere = Elsewhere { target: args.elsewhere.target.clone(), ..Elsewhere::default() };
+        if at != place.at && Place::address_of(&place.session, &at, &elsewhere)? == place.address {
+            let other = Place::of(Rc::clone(&place.session), at, &elsewhere)?;
             let found = other.deployed(ui)?;
             if let Some(lost) = other.lost().filter(|_| found.is_none()) {
                 return Err(Failure::new(lost).exit(Exit::Integrity).help(other.start_again()));

@@ -4,7 +4,6 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::deploy::{Place, failed};
-use super::formers::Reach;
 use super::{Exit, Failure};
 use crate::apply::Applied;
 use crate::bundle::{Deployed, Manifest};
@@ -12,7 +11,7 @@ use crate::model::record::Desired;
 use crate::plan::guards::is_protected_block;
 use crate::plan::relocation::Former;
 use crate::serials::{Glimpse, Held, Seen, Spot, Standing};
-use crate::targets::{Descent, deployed, descent, is_before};
+use crate::targets::{Descent, deployed, descent, is_earlier};
 use crate::ui::Ui;
 use crate::world::World;
 
@@ -70,7 +69,7 @@ impl Place {
         if let Some(lost) = self.lost() {
             return Err(Failure::new(lost).exit(Exit::Integrity).help(self.start_again()));
         }
-        let former = self.formers(Reach::History).into_iter().find(Former::is_deployed);
+        let former = self.all_formers().into_iter().find(Former::is_deployed);
         let former =
             former.map_or_else(String::new, |former| format!("; `{}` was deployed at {}", self.at, former.describe()));
         Err(Failure::new(format!("nothing deployed at {} yet{former}", self.target.describe())))
@@ -130,8 +129,20 @@ impl Place {
     }
 
     /// What the workspace had at other targets, by memory and by Git; nothing where the operator named the target.
-    pub(super) fn formers(&self, reach: Reach) -> Vec<Former> {
-        self.own.as_ref().map_or_else(Vec::new, |own| super::formers::find(self, own, self.seen().own(), reach))
+    pub(super) fn formers(&self) -> Vec<Former> {
+        self.own.as_ref().map_or_else(Vec::new, |own| super::formers::find(self, own, self.seen().own()))
+    }
+
+    /// The same, and where memory knows of none, by all of the history that the clone has.
+    pub(super) fn all_formers(&self) -> Vec<Former> {
+        let mut formers = self.formers();
+        formers.extend(self.earlier(&self.seen()));
+        formers
+    }
+
+    fn earlier(&self, seen: &Seen) -> Vec<Former> {
+        let own = self.own.as_ref().filter(|_| seen.own().is_none());
+        own.map_or_else(Vec::new, |own| super::formers::earlier(self, own))
     }
 
     /// Holds what is deployed against everything that is known, and remembers it. Gives what was at the targets before,
@@ -141,10 +152,12 @@ impl Place {
         let held = Held::of(found);
         let standing = seen.standing(self.spot(), &held.glimpse);
         self.as_it_was_seen(found, &standing)?;
-        let formers = if seen.is_settled(self.spot()) { Vec::new() } else { self.formers(Reach::Parent) };
+        let formers = if seen.is_settled(self.spot()) { Vec::new() } else { self.formers() };
         let is_new_here = matches!(standing, Standing::Moved | Standing::First | Standing::Other { .. });
         if is_new_here {
             self.continues(found, &formers)?;
+            // What moved long ago and is held to be right here is no move any more.
+            self.continues(found, &self.earlier(seen))?;
         }
         if standing == Standing::First && !self.is_pinned(found) {
             self.first_seen(&found.manifest, ui);
@@ -218,7 +231,7 @@ impl Place {
             Standing::Replaced => {
                 (format!("and another serial {serial} was seen here before: it was put in its place"), meant)
             }
-            Standing::Newer(seen) if is_before(time, &seen.time) => {
+            Standing::Newer(seen) if is_earlier(time, &seen.time) => {
                 let Glimpse { serial, time: then, .. } = seen;
                 (format!("and says that it was made at {time}, before serial {serial} of {then}"), meant)
             }
@@ -247,8 +260,7 @@ impl Place {
         let Manifest { lineage, serial, .. } = &found.manifest;
         let is_pinned = self.is_pinned(found);
         let held = |former: &&Former| self.goes_on(found, former) || (is_pinned && !former.is_of(lineage));
-        let (held, strange): (Vec<&Former>, Vec<&Former>) = formers.iter().partition(held);
-        let Some(former) = strange.iter().find(|former| former.is_deployed() || held.is_empty()) else {
+        let Some(former) = formers.iter().filter(|former| former.is_deployed()).find(|former| !held(former)) else {
             return Ok(());
         };
         let here = self.target.describe();
@@ -283,11 +295,9 @@ impl Place {
         if !self.is_told(is_protected_block(&manifest.trust)) {
             return;
         }
-        let before = self.formers(Reach::History).into_iter().find(Former::is_deployed);
-        let git = match before {
-            Some(former) => format!(", and the workspace sent it to {} before", former.describe()),
-            None if self.own.is_none() || super::formers::is_history_there(self) => String::new(),
-            None => ", and this clone has no earlier commit that says where it was".to_owned(),
+        let git = match self.own.is_none() || super::formers::is_history_there(self) {
+            true => "",
+            false => ", and this clone has no earlier commit that says where it was",
         };
         ui.say(&format!(
             "warning: no earlier deployment of `{}` at {here} was seen on this machine{git}: trusting lineage {lineage} \

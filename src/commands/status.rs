@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use super::deploy::{Elsewhere, Place, failed, short};
 use super::format::Listing;
-use super::formers::Reach;
 use super::{Cli, Exit, Failure, Session};
 use crate::compile::compile;
 use crate::compile::desired::desired;
@@ -82,7 +81,7 @@ fn row(session: &Rc<Session>, at: At, args: &Args, problems: &mut Vec<(Exit, Str
             row["drift"] = "its head is gone".into();
             problems.push((Exit::Integrity, format!("{name}: {lost}")));
         }
-        for former in place.formers(Reach::History).iter().filter(|former| former.is_deployed()) {
+        for former in place.all_formers().iter().filter(|former| former.is_deployed()) {
             let here = place.target.describe();
             ui.say(&visible(&format!("{name}: was deployed at {}; it goes to {here} now", former.describe())));
         }

@@ -11,7 +11,7 @@ use crate::model::record::texts;
 use crate::reporters::human::plural;
 use crate::reporters::text::visible;
 use crate::sops::Encrypted;
-use crate::targets::{is_before, manifest};
+use crate::targets::{is_earlier, manifest};
 use crate::ui::Ui;
 use crate::verify;
 use crate::workspace::Workspace;
@@ -71,7 +71,7 @@ fn not_backdated(place: &Place, deployed: &Deployed) -> Result<(), Failure> {
     let Some(digest) = &deployed.manifest.previous else { return Ok(()) };
     let Ok(before) = manifest(&*place.target, &place.scope, digest) else { return Ok(()) };
     let (now, then) = (&deployed.manifest, &before.manifest);
-    if !is_before(&now.time, &then.time) {
+    if !is_earlier(&now.time, &then.time) {
         return Ok(());
     }
     let told = format!(

@@ -140,6 +140,9 @@ fn exceeded(deleted: usize, deployed: usize, trust: &Value) -> Option<String> {
     }
 }
 
+/// The guards that a trust block can name: numbers.
+pub const GUARDS: [&str; 2] = ["max_delete_percent", "max_delete_count"];
+
 fn limit(trust: &Value, name: &str) -> Option<f64> {
     trust.get("guards")?.get(name)?.as_f64()
 }

@@ -223,7 +223,7 @@ pub fn deployed(target: &dyn Target, scope: &Scope) -> Result<Option<Deployed>, 
     Ok(Some(deployed))
 }
 
-/// Reads the manifest before one: of the same history, with a lower serial. `None` where it is the first.
+/// Reads the manifest before one: of the same history, with the serial before. `None` where it is the first.
 ///
 /// # Errors
 /// As [`manifest`]; or it belongs to another history.
@@ -231,22 +231,27 @@ pub fn previous(target: &dyn Target, deployed: &Deployed) -> Result<Option<Deplo
     let Some(digest) = &deployed.manifest.previous else { return Ok(None) };
     let older = manifest(target, &deployed.manifest.scope(), digest)?;
     let (now, then) = (&deployed.manifest, &older.manifest);
-    if then.serial >= now.serial || then.lineage != now.lineage {
-        let why = format!("the history is damaged: serial {} does not follow what it says it follows", now.serial);
-        return Err(TargetError::Integrity(why));
-    }
-    if is_before(&now.time, &then.time) {
+    if is_earlier(&now.time, &then.time) {
         let why = format!(
             "the history is damaged: serial {} says that it was made at {}, before serial {} of {}",
             now.serial, now.time, then.serial, then.time
         );
         return Err(TargetError::Integrity(why));
     }
+    if !is_before(then, now) {
+        let why = format!("the history is damaged: serial {} does not follow what it says it follows", now.serial);
+        return Err(TargetError::Integrity(why));
+    }
     Ok(Some(older))
 }
 
+/// Whether a manifest can be the one before another: of its lineage, with the serial before, and made no later.
+fn is_before(then: &Manifest, now: &Manifest) -> bool {
+    then.lineage == now.lineage && then.serial.checked_add(1) == Some(now.serial) && !is_earlier(&now.time, &then.time)
+}
+
 /// Whether a manifest's time lies before another's; so does what is not a time.
-pub fn is_before(time: &str, other: &str) -> bool {
+pub fn is_earlier(time: &str, other: &str) -> bool {
     time.parse::<Timestamp>().ok() < other.parse::<Timestamp>().ok()
 }
 
@@ -272,16 +277,18 @@ pub fn descent(target: &dyn Target, now: &Deployed, digest: &Digest, serial: u64
     let mut at = None;
     for _ in 0..MAX_STEPS {
         let now = at.as_ref().unwrap_or(now);
-        if now.digest == *digest || now.manifest.previous.as_ref() == Some(digest) {
+        if now.manifest.serial == serial && now.digest == *digest {
             return Ok(Descent::Follows);
         }
         // Serials rise by one.
         if now.manifest.serial <= serial.saturating_add(1) {
-            return Ok(Descent::Strays);
+            let follows = now.manifest.serial > serial && now.manifest.previous.as_ref() == Some(digest);
+            return Ok(if follows { Descent::Follows } else { Descent::Strays });
         }
-        at = match previous(target, now) {
-            Ok(Some(before)) => Some(before),
-            Ok(None) => return Ok(Descent::Strays),
+        let Some(previous) = &now.manifest.previous else { return Ok(Descent::Strays) };
+        at = match manifest(target, &now.manifest.scope(), previous) {
+            Ok(before) if !is_before(&before.manifest, &now.manifest) => return Ok(Descent::Strays),
+            Ok(before) => Some(before),
             Err(TargetError::Integrity(_)) => return Ok(Descent::Unknown),
             Err(error) => return Err(error),
         };

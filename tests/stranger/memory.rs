@@ -215,23 +215,140 @@ fn e13_two_commits_hide_no_target_that_an_environment_had() {
     }
 }
 
+/// What somebody would have deployed in a folder of the workspace, with the lineage that everybody can read.
+fn made_up_target(shell: &Shell, path: &str, manifest: &Manifest) {
+    let out = shell.folder.join(path);
+    copy(&shell.folder.join("dist"), &out);
+    forge(&out, &made_up(manifest));
+}
+
+/// A forged head at the new target hides the old one no more than an empty one does, however many commits lie between.
 #[test]
-fn e13_a_target_that_moved_long_ago_is_named_where_the_lineage_is_new() {
+fn e13_nor_does_a_made_up_head_at_the_new_target() {
+    for other_id in [false, true] {
+        let shell = applied("protected: true\n");
+        let seen = in_force(&shell.folder.join("dist"));
+        let mut forged = seen.clone();
+        if other_id {
+            let id = "11111111-dce2-4a90-ae69-ae44cb0c8e84";
+            let text = shell.read("tieline.yaml");
+            let at = text.find("id: ").unwrap() + 4;
+            shell.put("tieline.yaml", &format!("{}{id}{}", &text[..at], &text[at + 36..]));
+            id.clone_into(&mut forged.workspace);
+        }
+        set(&shell, &["protected"], "target: {path: between}\n");
+        made_up_target(&shell, "between", &forged);
+        commit(&shell, "a pull request");
+        set(&shell, &["target"], "target: {path: deploy}\n");
+        let between = in_force(&shell.folder.join("between"));
+        let previous = Some(Digest::of(&between.bytes().unwrap()));
+        made_up_target(&shell, "deploy", &Manifest { serial: between.serial + 1, previous, ..between });
+        commit(&shell, "another commit of it");
+        shell.put("NOTES.md", "1\n");
+        commit(&shell, "and another");
+        let lineage = ["--lineage", &seen.lineage];
+        for shell in [ci(&shell), operator(&shell)] {
+            for command in [
+                &["plan", "prod"][..],
+                &["plan", "prod", "--min-serial", "1"],
+                &["apply", "prod", "--yes"],
+                &["verify", "prod"],
+                &["status"],
+            ] {
+                for more in [&[][..], &lineage] {
+                    if command == ["status"] && other_id {
+                        continue;
+                    }
+                    let ended = shell.run(&[command, more].concat());
+                    assert_eq!(ended.code, 5, "{command:?} {more:?} {other_id}: {ended:?}");
+                    assert!(ended.stderr.contains("and sends it to"), "{ended:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn e13_a_move_of_long_ago_is_held_to_be_right_where_its_lineage_is_pinned_or_the_old_one_is_gone() {
     let shell = applied("protected: true\n");
     set(&shell, &[], "target: {path: out}\n");
     commit(&shell, "moved");
-    shell.put("NOTES.md", "1\n");
-    commit(&shell, "later");
-    // Somebody's own run.
-    let attacker = Shell::example("quickstart").with_demo_identity();
-    attacker.ok(&["apply", "prod", "--yes"]);
-    copy(&attacker.folder.join("dist"), &shell.folder.join("out"));
-    let told = ci(&shell).ok(&["plan", "prod"]).stderr;
-    assert!(
-        told.contains("and the workspace sent it to") && told.contains("(serial 1, 8 connections) before"),
-        "{told}"
-    );
-    assert!(told.contains("pins it"), "{told}");
+    let moved = shell.ok(&["apply", "prod", "--yes", "--initial"]);
+    assert!(moved.stderr.contains("a history begins"), "{moved:?}");
+    for n in 0..2 {
+        shell.put("NOTES.md", &format!("{n}\n"));
+        commit(&shell, "later");
+    }
+    let lineage = in_force(&shell.folder.join("out")).lineage;
+    let told = ci(&shell).run(&["plan", "prod"]);
+    assert!(told.code == 5 && told.stderr.contains(&format!("`--lineage {lineage}` accepts it")), "{told:?}");
+    for fresh in [shell.ok(&["plan", "prod"]), ci(&shell).ok(&["plan", "prod", "--lineage", &lineage])] {
+        assert!(!fresh.stdout.contains("this plan deploys to"), "{fresh:?}");
+    }
+    let accepted = ci(&shell);
+    accepted.ok(&["verify", "prod", "--lineage", &lineage]);
+    accepted.ok(&["plan", "prod"]);
+    fs::remove_dir_all(shell.folder.join("dist")).unwrap();
+    let fresh = ci(&shell).ok(&["plan", "prod"]);
+    assert!(fresh.stderr.contains("pins it") && !fresh.stdout.contains("this plan deploys to"), "{fresh:?}");
+}
+
+/// The default target of a new workspace, where nothing was ever deployed, is no other history.
+#[test]
+fn e13_a_target_that_was_never_used_is_not_held_against_the_next() {
+    let shell = Shell::example("quickstart").with_demo_identity();
+    shell.put(".gitignore", "dist\nout\n*.txt\n");
+    commit(&shell, "begun");
+    set(&shell, &[], "target: {path: out}\n");
+    commit(&shell, "a target of our own");
+    shell.ok(&["apply", "prod", "--yes"]);
+    for command in [&["plan", "prod"][..], &["verify", "prod"], &["status"], &["history", "prod"]] {
+        ci(&shell).ok(command);
+    }
+}
+
+/// Whoever writes a target chooses what its manifest says: none of it fills the memory, which would be lost.
+#[test]
+fn e07_no_manifest_makes_the_memory_too_large_to_be_read() {
+    let shell = with_serial(2);
+    let dist = shell.folder.join("dist");
+    let old = in_force(&dist);
+    let mut large = old.clone();
+    large.trust["guards"] = serde_json::json!({"x": "a".repeat(1_200_000), "max_delete_count": 3});
+    large.trust["protected"] = "a".repeat(1_200_000).into();
+    forge(&dist, &Manifest { serial: 3, previous: Some(in_force_digest(&dist)), ..large });
+    shell.run(&["status"]);
+    forge(&dist, &old);
+    let ended = shell.run(&["plan", "prod"]);
+    assert!(ended.code == 5 && ended.stderr.contains("serial 3 was seen here before"), "{ended:?}");
+}
+
+/// A serial that no other can follow would be the last.
+#[test]
+fn e07_serials_rise_by_one() {
+    let shell = with_serial(1);
+    let dist = shell.folder.join("dist");
+    let last = (1 << 53) - 1;
+    let previous = Some(in_force_digest(&dist));
+    forge(&dist, &Manifest { serial: last, previous, ..made_up(&in_force(&dist)) });
+    refused(&shell, "which does not follow the serial 1 that was seen here before");
+    // Nor on a machine without a memory does anything follow it.
+    title(&shell, "Another");
+    let before = tree(&dist);
+    let ended = ci(&shell).run(&["apply", "prod", "--yes"]);
+    assert!(ended.code == 5 && ended.stderr.contains("no serial can follow 9007199254740991"), "{ended:?}");
+    assert!(before == tree(&dist));
+    let history = ci(&shell).run(&["history", "prod"]);
+    assert!(history.code == 5 && history.stderr.contains("does not follow what it says it follows"), "{history:?}");
+}
+
+/// What another environment's target is, and whether this operator may use it, is no matter of `gc`.
+#[test]
+fn e16_gc_opens_no_target_but_its_own() {
+    let shell = with_serial(2);
+    shell.put("environments/dev/environment.yaml", "target: {url: 's3://bucket-of-dev'}\n");
+    let shell = shell.with("TIELINE_TARGETS_ALLOW", "dist");
+    shell.ok(&["gc", "prod", "--yes"]);
 }
 
 /// Two keys, and lists of signers: of the first alone, of both, and of both where the second has expired.

@@ -61,12 +61,7 @@ impl Hostile {
 type Answering = dyn Fn(&str, &str, usize, Vec<u8>) -> Answer;
 
 /// Answers one request; `None` where the connection is over.
-fn serve(
-    stream: &TcpStream,
-    asked: &Mutex<Vec<String>>,
-    sent: &AtomicUsize,
-    answer: &Answering,
-) -> Option<()> {
+fn serve(stream: &TcpStream, asked: &Mutex<Vec<String>>, sent: &AtomicUsize, answer: &Answering) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
