@@ -17,7 +17,7 @@ fn workspace(connection: &str, settings: &str) -> Folder {
 
 fn http(rest: &str) -> String {
     format!(
-        "connector: http\nconfig:\n  base_url: https://api.acme.example\n  headers:\n    X-Token: {TOKEN}{rest}\nauth: {{mode: none}}\n"
+        "connector: http\nconfig:\n  base_url: https://api.acme.example\n  headers:\n    X-Trace: {TOKEN}{rest}\nauth: {{mode: none}}\n"
     )
 }
 
@@ -38,7 +38,7 @@ fn z15_a_level_decides_what_a_rule_weighs() {
 fn an_excuse_stands_on_its_line_or_alone_above_it_and_has_a_reason() {
     assert_eq!(workspace(&http("   # tieline: allow secret-shaped-value of a test account"), "").codes(), [""; 0]);
     let above =
-        http("").replace("    X-Token", "    # tieline: allow secret-shaped-value of a test account\n    X-Token");
+        http("").replace("    X-Trace", "    # tieline: allow secret-shaped-value of a test account\n    X-Trace");
     assert_eq!(workspace(&above, "").codes(), [""; 0]);
     let elsewhere = format!("# tieline: allow secret-shaped-value too far away\n{}", http(""));
     assert_eq!(workspace(&elsewhere, "").codes(), ["unused-excuse", "secret-shaped-value"]);

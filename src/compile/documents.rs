@@ -15,7 +15,7 @@ use crate::parallel;
 use crate::rules::levels::Levels;
 use crate::rules::{Judge, Rule};
 use crate::span::{FileId, Span};
-use crate::validate::document::{Ground, InClear, Reason, in_clear};
+use crate::validate::document::{Ground, InClear, Reason, in_clear, in_plain};
 use crate::value::Node;
 use crate::workspace::discover::Family;
 use crate::workspace::layers::At;
@@ -220,7 +220,9 @@ pub fn check(
     });
     let judge = Judge::new(levels, &workspace.sources);
     let mut news = Vec::new();
-    for found in found.into_iter().flatten() {
+    let layers = workspace.layers().filter(|layer| wanted(layer));
+    let variables = layers.flat_map(|layer| in_plain(&layer.settings.vars, "vars"));
+    for found in found.into_iter().flatten().chain(variables) {
         found.mask(&workspace.sources);
         if !found.quiet && !told.has(&found) {
             match found.told() {

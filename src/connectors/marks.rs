@@ -334,6 +334,7 @@ fn writes(value: &Value, places: &Places, secret: bool) -> bool {
 
 fn describe(map: &Map<String, Value>, places: &mut Places) {
     places.secret |= is_marked(map);
+    places.clear |= map.get("writeOnly") == Some(&Value::Bool(false));
     places.deprecated |= map.get("deprecated") == Some(&Value::Bool(true));
     places.global |= map.get("x-scope").and_then(Value::as_str) == Some("global");
     if let Some(key) = map.get("x-merge-key").and_then(Value::as_str) {

@@ -13,6 +13,8 @@ pub struct Places {
     pub secret: bool,
     /// It is the same for all customers: `x-scope: global`, here or above.
     pub global: bool,
+    /// The schema says that it is clear, whatever its name: `writeOnly: false`.
+    pub clear: bool,
     /// It is not to be used any more: `deprecated`.
     pub deprecated: bool,
     /// A list of maps here merges by this key: `x-merge-key`.
@@ -54,6 +56,7 @@ impl Places {
         Self {
             secret: self.secret || other.secret,
             global: self.global && other.global,
+            clear: self.clear && other.clear,
             deprecated: self.deprecated && other.deprecated,
             merge_key: self.merge_key.clone().filter(|key| other.merge_key.as_ref() == Some(key)),
             connection: self.connection.clone().filter(|accepted| other.connection.as_ref() == Some(accepted)),
@@ -65,6 +68,11 @@ impl Places {
     /// The place of a key or index below this one, if the schema knows it.
     pub fn below(&self, segment: &str) -> Option<&Places> {
         self.children.get(segment).or(self.any.as_deref())
+    }
+
+    /// Whether the schema has a key by its name, and not only as any other.
+    pub fn names(&self, key: &str) -> bool {
+        self.children.contains_key(key)
     }
 
     /// Whether a secret stands at a JSON Pointer below this place, or above it.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::span::{FileId, Span};
 pub use logins::{MASK, logins, without_logins};
 pub use near::{listed, nearest, word};
-pub use sounds::{HARMLESS_ENDINGS, SECRET_WORDS, WHOLE_SECRET_WORDS, sounds_secret};
+pub use sounds::{HARMLESS_ENDINGS, SECRET_WORDS, WHOLE_SECRET_WORDS, sounds_about_secret, sounds_secret};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -82,9 +82,18 @@ pub fn sounds_secret(key: &str) -> bool {
     };
     let pair = |pair: &[String]| {
         let fused = pair.concat();
-        SECRET_WORDS.iter().any(|secret| fused == *secret)
+        SECRET_WORDS.iter().chain(WHOLE_SECRET_WORDS).any(|secret| fused == *secret)
     };
     words.iter().any(says) || words.windows(2).any(pair)
+}
+
+/// What says who logs in, and how, where a name above says login or secret.
+const WHO: &[&str] = &["account", "enabled", "grant", "principal", "realm", "scheme", "tenant", "user", "username"];
+
+/// Whether a key below a login, or below a name that says secret, is about the secret, and not a part of it.
+pub fn sounds_about_secret(key: &str) -> bool {
+    let words = words(key);
+    words.last().is_none_or(|last| HARMLESS_ENDINGS.contains(&&**last) || WHO.contains(&&**last))
 }
 
 /// `db.apiKey_2` as `db`, `api`, `key`: in lower case, without numbers at the end.
@@ -130,6 +139,7 @@ mod tests {
             "dbpassword",
             "Password1",
             "apiKey",
+            "api_keys",
             "APIKey",
             "X-Api-Key",
             "x_api_key",

@@ -15,26 +15,32 @@
 //! uses: [{slot: api, connection: billing-api}]
 //! ```
 
-use super::shapes::shape;
+use std::collections::BTreeMap;
+
+use super::shapes::{login, shape};
 use super::{Findings, clear_texts};
-use crate::diagnostic::sounds_secret;
-use crate::value::{Node, segments};
+use crate::span::Span;
+use crate::template::OPEN;
+use crate::validate::document::in_plain;
+use crate::value::Node;
 
 pub(super) fn check(id: &str, document: &Node, findings: &mut Findings<'_>) {
     let Some(settings) = document.get("settings") else { return };
-    clear_texts(settings, &mut String::new(), &mut |node, text, pointer| {
-        let key = segments(pointer).last().unwrap_or_default();
-        let what = match shape(text) {
-            _ if text.contains("secrets.") && text.contains("${{") => "a secret".to_owned(),
-            Some(shape) => shape.to_owned(),
-            None if sounds_secret(&key) && !text.is_empty() => "a credential".to_owned(),
-            None => return,
-        };
-        findings.sources.mask(node.span);
+    let mut found: BTreeMap<Span, &str> = BTreeMap::new();
+    for named in settings.as_map().into_iter().flat_map(|map| in_plain(map, "settings")) {
+        found.insert(named.node.span, "a credential");
+    }
+    clear_texts(settings, &mut String::new(), &mut |node, text, _| {
+        let names_secret = text.contains("secrets.") && text.contains(OPEN);
+        let what = if names_secret { Some("a secret") } else { shape(text).or_else(|| login(text)) };
+        found.extend(what.map(|what| (node.span, what)));
+    });
+    for (span, what) in found {
+        findings.sources.mask(span);
         findings.tell(
-            node.span,
+            span,
             format!("{what} in the settings of `{id}`, not in a connection"),
             format!("`tieline add CONNECTOR ID --for {id}` makes a connection for it"),
         );
-    });
+    }
 }

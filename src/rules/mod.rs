@@ -94,7 +94,7 @@ pub struct Text<'n> {
     pub node: &'n Node,
     /// The text.
     pub text: &'n str,
-    /// Its JSON Pointer in `{config, auth}`; empty in what people read.
+    /// Its JSON Pointer in its document; empty in what people read.
     pub pointer: &'n str,
 }
 
@@ -234,10 +234,14 @@ impl<'a> Judge<'a> {
             Check::Connection(check) => check(subject, findings),
             Check::Texts(check) => {
                 let connection = subject.connection;
-                let texts = [&connection.title, &connection.description, &connection.labels].into_iter().flatten();
-                for node in texts {
+                for node in [&connection.title, &connection.description].into_iter().flatten() {
                     clear_texts(node, &mut String::new(), &mut |node, text, _| {
                         check(&Text { node, text, pointer: "" }, findings);
+                    });
+                }
+                if let Some(labels) = &connection.labels {
+                    clear_texts(labels, &mut "/labels".to_owned(), &mut |node, text, pointer| {
+                        check(&Text { node, text, pointer }, findings);
                     });
                 }
                 clear_texts(&connection.instance, &mut String::new(), &mut |node, text, pointer| {
@@ -253,8 +257,10 @@ impl<'a> Judge<'a> {
         self.each(told, |check, findings| {
             if let Check::Texts(check) = check {
                 for entry in vars.iter() {
-                    clear_texts(&entry.value, &mut String::new(), &mut |node, text, _| {
-                        check(&Text { node, text, pointer: "" }, findings);
+                    let mut pointer = "/vars".to_owned();
+                    crate::value::push_segment(&mut pointer, &entry.key);
+                    clear_texts(&entry.value, &mut pointer, &mut |node, text, pointer| {
+                        check(&Text { node, text, pointer }, findings);
                     });
                 }
             }
@@ -266,10 +272,10 @@ impl<'a> Judge<'a> {
         self.each(told, |check, findings| match check {
             Check::Texts(check) if family != Family::Consumers => {
                 clear_texts(root, &mut String::new(), &mut |node, text, pointer| {
-                    let block = ["/config/", "/auth/"].iter().any(|block| pointer.starts_with(block));
+                    let block = ["/config/", "/auth/", "/labels/"].iter().any(|block| pointer.starts_with(block));
                     if template::names_secret(text) {
                         for text in template::literals(text) {
-                            check(&Text { node, text, pointer: "" }, findings);
+                            check(&Text { node, text, pointer: if block { pointer } else { "" } }, findings);
                         }
                     } else {
                         check(&Text { node, text, pointer: if block { pointer } else { "" } }, findings);

@@ -4,7 +4,7 @@
 //! and records, and stay in Git's history.
 //!
 //! ```yaml
-//! config: {headers: {X-Token: ghp_0123456789abcdefghijklmnopqrstuvwxyz}}
+//! config: {headers: {X-Trace: ghp_0123456789abcdefghijklmnopqrstuvwxyz}}
 //! ```
 //!
 //! Instead, put it into a field that is secret, behind `${{ secrets.NAME }}`. If it is no secret, say why on its line:

@@ -69,6 +69,34 @@ pub fn shape(text: &str) -> Option<&'static str> {
     is_random(text).then_some("a random text, as keys are,")
 }
 
+fn login_forms() -> &'static [(Regex, &'static str)] {
+    static FORMS: OnceLock<Vec<(Regex, &'static str)>> = OnceLock::new();
+    FORMS.get_or_init(|| {
+        let forms = [
+            (r"(?i)^[a-z][a-z0-9+.-]*://[^/@\s?#:]*:[^/@\s?#]+@", "a user and password"),
+            // On the web a user without a password is a token; elsewhere it is a user.
+            (r"(?i)^(?:[a-z0-9.-]+\+)?(?:https?|wss?)://[^/@\s?#:{}]+@", "a user or token"),
+            (r"(?i)[?&;](?:sig|signature|access_token|token|api_?key|key|secret|password|pwd|x-amz-signature)=[^&;\s]{6,}", "a token"),
+            (r"(?i)\b(?:password|pwd|accountkey|sharedaccesskey|sharedaccesssignature|secret)\s*=\s*[^;\s]{3,}", "a password"),
+        ];
+        forms.into_iter().filter_map(|(form, what)| Some((Regex::new(form).ok()?, what))).collect()
+    })
+}
+
+/// What credential a text has in it, if it is a URL or connection string.
+pub fn login(text: &str) -> Option<&'static str> {
+    // Every form has one of these.
+    if !(text.contains('=') || text.contains("://")) {
+        return None;
+    }
+    let found = login_forms().iter().find(|(form, _)| form.is_match(text)).map(|(_, what)| *what);
+    found.or_else(|| {
+        let (_, rest) = text.split_once("://")?;
+        let (user, _) = rest.split(['/', '?', '#']).next()?.rsplit_once('@')?;
+        shape(user)
+    })
+}
+
 /// Letters of both cases and digits in one word, without an order.
 fn is_random(text: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'_' | b'-');

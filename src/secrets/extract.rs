@@ -105,6 +105,9 @@ fn movable(standing: &Standing<'_>, all: &[Found<'_>], value: &Found<'_>) -> Res
     if value.removed {
         return Err("write the list without it, as `$replace: [ … ]`, and rotate it".into());
     }
+    if value.stuck {
+        return Err("no secret can stand here: write it as ${{ secrets.NAME }} in a field of `auth`".into());
+    }
     if value.node.as_str().is_some_and(str::is_empty) {
         return Err("it is empty: delete the line, or write ${{ secrets.NAME }}".into());
     }

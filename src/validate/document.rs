@@ -9,11 +9,11 @@ use super::placement::plaintext;
 use super::{dotted, mask_literals, suggested};
 use crate::connectors::Connector;
 use crate::connectors::sensitive::Places;
-use crate::diagnostic::{Diagnostic, code, sounds_secret};
+use crate::diagnostic::{Diagnostic, code, sounds_about_secret, sounds_secret};
 use crate::source::Sources;
 use crate::span::Span;
 use crate::template;
-use crate::value::{Node, Value, push_segment};
+use crate::value::{Map, Node, Value, push_segment};
 
 /// What decides in a document: the secret places of a connector, or of several.
 #[derive(Clone)]
@@ -63,7 +63,7 @@ impl Ground {
     /// The places of a block, if it decides there.
     fn block(&self, block: &str) -> Option<Pair<'_>> {
         let decides = block == "auth" || (block == "config" && !self.login);
-        Pair { chosen: Some(&self.chosen), any: Some(&self.any) }.below(block).filter(|_| decides)
+        Pair { chosen: Some(&self.chosen), any: Some(&self.any), free: false }.below(block).filter(|_| decides)
     }
 
     /// Whether what stands at a pointer is the same for all customers.
@@ -77,7 +77,7 @@ impl Ground {
 pub enum Reason {
     /// A schema marks its field.
     Marked,
-    /// No schema knows the field, and its name says so.
+    /// No schema knows the field, or only as one of any name, and its name says so.
     Named,
 }
 
@@ -96,6 +96,8 @@ pub struct InClear<'n> {
     pub quiet: bool,
     /// It stands in a `$remove`: what it removes is a secret.
     pub removed: bool,
+    /// No secret can stand in its place.
+    pub stuck: bool,
 }
 
 /// Finds what stands in clear in a document, in the order of its text; a value that aliases repeat once for each. `literals`
@@ -107,20 +109,34 @@ pub fn in_clear<'n>(
     ground: Option<&Ground>,
     told: &dyn Fn(Span) -> bool,
 ) -> Vec<InClear<'n>> {
-    let mut walk = Walk { told, pointer: String::new(), quiet: false, removed: false, found: Vec::new() };
+    let mut walk = Walk::new(told);
     match &root.value {
         Value::Map(map) => {
-            for entry in map.iter().filter(|entry| !literals.contains(&&*entry.key)) {
+            for entry in map.iter().filter(|entry| !literals.contains(&&*entry.key) || &*entry.key == LABELS) {
                 let here = ground.and_then(|ground| ground.block(&entry.key));
+                walk.plain = &*entry.key == LABELS;
                 walk.entry(&entry.key, entry.key_span, &entry.value, here, false);
             }
         }
         _ => walk.visit(root, Key { text: "", span: root.span }, None, false),
     }
-    let mut found = walk.found;
-    found.sort_by_key(|f| (f.node.span, f.reason, f.key));
-    found
+    walk.found()
 }
+
+/// Likewise in a map that no schema knows and in which no secret can stand: the variables of a layer, the settings of a
+/// consumer. `name` is how it is called in its file. Names decide, and below `auth` all that is not about the secret.
+pub fn in_plain<'n>(map: &'n Map, name: &str) -> Vec<InClear<'n>> {
+    let mut walk = Walk::new(&|_| false);
+    walk.plain = true;
+    push_segment(&mut walk.pointer, name);
+    for entry in map.iter() {
+        walk.entry(&entry.key, entry.key_span, &entry.value, None, false);
+    }
+    walk.found()
+}
+
+/// The one key without settings whose own keys are anybody's.
+const LABELS: &str = "labels";
 
 impl InClear<'_> {
     /// Forbids showing the value.
@@ -142,9 +158,10 @@ impl InClear<'_> {
         let (field, name) = (dotted(&self.pointer), suggested(&self.pointer));
         if self.reason == Reason::Named {
             let message = format!("the name of `{field}` says secret, and its value stands here in clear");
+            let instead = if self.stuck { "in a field of `auth`, for no secret can stand here" } else { "here" };
             return Diagnostic::error("secret-named-value", self.node.span, message).help(format!(
                 "if it was ever committed, rotate it. Then `tieline secret set {name} -e ENV` and write \
-                 ${{{{ secrets.{name} }}}} here; if it is not a secret, say why on its line: `# tieline: allow \
+                 ${{{{ secrets.{name} }}}} {instead}; if it is not a secret, say why on its line: `# tieline: allow \
                  secret-named-value REASON`"
             ));
         }
@@ -167,6 +184,8 @@ impl InClear<'_> {
 struct Pair<'p> {
     chosen: Option<&'p Places>,
     any: Option<&'p Places>,
+    /// They know it as one of any name: a header, a driver's parameter.
+    free: bool,
 }
 
 impl<'p> Pair<'p> {
@@ -179,7 +198,18 @@ impl<'p> Pair<'p> {
         let step = |places: &'p Places| if places.secret { Some(places) } else { places.below(key) };
         let below = |places: Option<&'p Places>| places.and_then(step);
         let (chosen, any) = (below(self.chosen), below(self.any));
-        (chosen.is_some() || any.is_some()).then_some(Self { chosen, any })
+        let free = ![self.chosen, self.any].into_iter().flatten().any(|places| places.names(key));
+        (chosen.is_some() || any.is_some()).then_some(Self { chosen, any, free })
+    }
+
+    /// The items of a list, which has the name.
+    fn items(self) -> Option<Self> {
+        self.below("*").map(|items| Self { free: self.free, ..items })
+    }
+
+    /// Whether the name decides: no mark does, and nobody chose the name.
+    fn is_open(self) -> bool {
+        self.free && !self.chosen.or(self.any).is_some_and(|places| places.clear)
     }
 }
 
@@ -195,10 +225,25 @@ struct Walk<'w, 'n> {
     pointer: String,
     quiet: bool,
     removed: bool,
+    /// No schema knows anything of it, and no secret can stand in it.
+    plain: bool,
+    /// Where the pointer is at the first name above that says secret or login: what stands below may be a value itself.
+    within: Option<usize>,
     found: Vec<InClear<'n>>,
 }
 
-impl<'n> Walk<'_, 'n> {
+impl<'w, 'n> Walk<'w, 'n> {
+    fn new(told: &'w dyn Fn(Span) -> bool) -> Self {
+        let pointer = String::new();
+        Self { told, pointer, quiet: false, removed: false, plain: false, within: None, found: Vec::new() }
+    }
+
+    /// In the order of the text.
+    fn found(mut self) -> Vec<InClear<'n>> {
+        self.found.sort_by_key(|f| (f.node.span, f.reason, f.key));
+        self.found
+    }
+
     fn entry(&mut self, key: &'n str, span: Span, node: &'n Node, here: Option<Pair<'_>>, literal: bool) {
         let (length, quiet) = (self.pointer.len(), self.quiet);
         push_segment(&mut self.pointer, key);
@@ -211,8 +256,14 @@ impl<'n> Walk<'_, 'n> {
     /// Visits a value; below a `$replace`, keys are `literal`.
     fn visit(&mut self, node: &'n Node, key: Key<'n>, here: Option<Pair<'_>>, literal: bool) {
         if here.is_some_and(|pair| pair.secret()) {
-            self.all(node, key.span, Reason::Marked);
+            self.all(node, key.span, Reason::Marked, false);
             return;
+        }
+        let is_open = here.is_none_or(Pair::is_open);
+        let stuck = self.plain || here.is_some();
+        let within = self.within;
+        if self.within.is_none() && is_open && (says_secret(key.text) || (self.plain && key.text == "auth")) {
+            self.within = Some(self.pointer.len());
         }
         match &node.value {
             Value::Map(map) => {
@@ -230,7 +281,7 @@ impl<'n> Walk<'_, 'n> {
             }
             Value::List(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    let below = here.and_then(|pair| pair.below("*"));
+                    let below = here.and_then(Pair::items);
                     let length = self.pointer.len();
                     push_segment(&mut self.pointer, &index.to_string());
                     self.visit(item, Key { span: item.span, ..key }, below, literal);
@@ -240,10 +291,13 @@ impl<'n> Walk<'_, 'n> {
             // A switch is not a secret, and an empty text is none yet.
             Value::Bool(_) => {}
             Value::String(text) if text.is_empty() => {}
-            _ if self.is_login(key, here) => self.all(node, key.span, Reason::Named),
-            _ if here.is_none() && says_secret(key.text) => self.all(node, key.span, Reason::Named),
+            _ if self.is_login(key, here) => self.all(node, key.span, Reason::Named, false),
+            _ if is_open && (says_secret(key.text) || (within.is_some() && is_part(key.text, node))) => {
+                self.all(node, key.span, Reason::Named, stuck);
+            }
             _ => {}
         }
+        self.within = within;
     }
 
     /// Whether a value stands where the fields of a login should.
@@ -253,25 +307,39 @@ impl<'n> Walk<'_, 'n> {
     }
 
     /// Everything in a secret place must come from a secret.
-    fn all(&mut self, node: &'n Node, key: Span, reason: Reason) {
+    fn all(&mut self, node: &'n Node, key: Span, reason: Reason, stuck: bool) {
         match &node.value {
             Value::Null | Value::Secret(_) => {}
             Value::Map(map) => {
                 for entry in map.iter() {
                     let removed = self.removed;
                     self.removed |= &*entry.key == "$remove";
-                    self.all(&entry.value, entry.key_span, reason);
+                    self.all(&entry.value, entry.key_span, reason, stuck);
                     self.removed = removed;
                 }
             }
-            Value::List(items) => items.iter().for_each(|item| self.all(item, item.span, reason)),
+            Value::List(items) => items.iter().for_each(|item| self.all(item, item.span, reason, stuck)),
             Value::String(text) if template::gives_secret(text) => {}
             _ => {
-                let pointer = self.pointer.clone();
-                self.found.push(InClear { node, key, pointer, reason, quiet: self.quiet, removed: self.removed });
+                let named = self.within.filter(|_| reason == Reason::Named).unwrap_or(self.pointer.len());
+                let pointer = self.pointer[..named].to_owned();
+                self.found.push(InClear {
+                    node,
+                    key,
+                    pointer,
+                    reason,
+                    quiet: self.quiet,
+                    removed: self.removed,
+                    stuck,
+                });
             }
         }
     }
+}
+
+/// Whether a value below a name that says secret or login is a part of it. What stands at `auth` itself says how to log in.
+fn is_part(key: &str, node: &Node) -> bool {
+    key != "auth" && !sounds_about_secret(key) && !node.as_str().is_some_and(template::is_expression)
 }
 
 fn is_directive(key: &str) -> bool {

@@ -352,6 +352,95 @@ fn a106_a_login_in_a_url_and_a_token_in_settings_are_told_of_in_every_file() {
     }
 }
 
+/// Where no schema has a field by its name, the name decides: in every layer, whoever takes it.
+#[test]
+fn a106_plaintext_in_maps_of_any_names_is_told_of_in_every_layer_and_never_shown() {
+    let free = |key: &str| {
+        format!(
+            "connector: http\nconfig:\n  base_url: https://api.acme.example\n  headers: {{{key}: {VALUE}}}\nauth: {{mode: none}}\n"
+        )
+    };
+    let replaced = format!(
+        "connector: http\nconfig:\n  base_url: https://api.acme.example\n  headers: {{$replace: {{Cookie: {VALUE}}}}}\nauth: {{mode: none}}\n"
+    );
+    let label = format!(
+        "connector: http\nlabels: {{$replace: {{token: {VALUE}}}}}\nconfig: {{base_url: https://api.acme.example}}\nauth: {{mode: none}}\n"
+    );
+    let vars = format!("vars: {{a: {{db_password: {VALUE}}}}}\n");
+    let secret = "secrets: {FINANCE_PASSWORD: 'vault://kv/prod/finance#password'}\n";
+    let customer = format!("connections: []\n{vars}");
+    let profile = format!("{secret}{vars}");
+    let root = std::fs::read_to_string(crate::support::root().join("fixtures/base/tieline.yaml")).unwrap() + &vars;
+    let cases = [
+        ("connections/api.yaml", free("Authorization")),
+        ("connections/api.yaml", free("X-Api-Key")),
+        ("environments/prod/connections/api.yaml", replaced),
+        ("connections/api.yaml", label),
+        ("connections/api.yaml", free("Cookie").replace("connector", "enabled: false\nconnector")),
+        (
+            "customers/globex/connections/api.yaml",
+            free("Proxy-Authorization").replace("connector", "scope: organization\nconnector"),
+        ),
+        ("tieline.yaml", root),
+        ("customers/globex/customer.yaml", customer),
+        ("environments/prod/profiles/night/profile.yaml", profile.clone()),
+        ("customers/globex/profiles/night/profile.yaml", profile),
+        ("customers/globex/environments/prod/environment.yaml", vars),
+    ];
+    for (path, text) in cases {
+        let folder = Folder::base().with("customers/globex/customer.yaml", "connections: []\n");
+        folder.put(path, &text);
+        let line = text.lines().position(|line| line.contains(VALUE)).unwrap() as u64 + 1;
+        let wanted = Told { file: path.into(), line, code: "secret-named-value".into() };
+        assert_eq!(folder.told().iter().filter(|told| **told == wanted).count(), 1, "{text}\n{:#?}", folder.told());
+        for arguments in [
+            &["validate"][..],
+            &["validate", "--format", "concise"],
+            &["validate", "--format", "github"],
+            &["secret", "extract", "--dry-run"],
+        ] {
+            let run = folder.run(arguments);
+            assert!(
+                run.code == 1 && !format!("{}{}", run.stdout, run.stderr).contains(VALUE),
+                "{arguments:?} {}{}",
+                run.stdout,
+                run.stderr
+            );
+        }
+    }
+}
+
+/// What a schema says is clear stays so, and what has the name of another thing.
+#[test]
+fn a106_a_name_that_is_about_a_secret_or_that_a_schema_calls_clear_is_none() {
+    let schema = r#"{"type": "object", "properties": {"auth": {"type": "object"}, "config": {"type": "object", "properties": {
+        "clear": {"type": "object", "additionalProperties": {"type": "string", "writeOnly": false}},
+        "open": {"type": "object", "additionalProperties": {"type": "object", "properties": {"note": {"type": "string"}}}}}}}}"#;
+    let folder = Folder::base().with("connectors/lab.json", schema);
+    let codes = |config: &str| {
+        folder.put("connections/lab.yaml", format!("connector: lab\nconfig: {config}\n"));
+        folder.codes()
+    };
+    assert_eq!(codes("{clear: {page_token: next}, open: {token: {note: a}, password: {type: b}}}"), [""; 0]);
+    assert_eq!(codes("{open: {a: {password: b}}}"), ["secret-named-value"]);
+    let settings = std::fs::read_to_string(crate::support::root().join("fixtures/base/tieline.yaml")).unwrap();
+    for clear in [
+        "token_url: 'https://a/token'",
+        "cookie: {name: a, path: b}",
+        "auth: basic",
+        "auth: {mode: basic, username: a, token_url: 'https://a'}",
+        "use_token: true",
+        "password: ''",
+        "git: 'ssh://git@git.acme.example/a'",
+        "mail: 'mailto:a@acme.example'",
+        "at: 'https://acme.example/@me?to=a@acme.example'",
+    ] {
+        folder.put("tieline.yaml", format!("{settings}vars: {{{clear}}}\n"));
+        folder.put("connections/lab.yaml", "connector: lab\n");
+        assert_eq!(folder.codes(), [""; 0], "{clear}");
+    }
+}
+
 /// A warning within a value, or one that is excused, hides no plaintext.
 #[test]
 fn a106_what_is_only_a_warning_hides_nothing() {
