@@ -43,22 +43,15 @@ pub fn find(folder: &std::path::Path, catalogue: &Catalogue) -> Result<Vec<Commi
         wanted.entry(&version.blob).or_insert(version);
     }
     let blobs: Vec<&str> = wanted.keys().copied().collect();
-    let mut found = BTreeSet::new();
     let mut seen: BTreeSet<(String, String, String)> = BTreeSet::new();
-    let mut each = |blob: &str, text: &str| {
-        let Some(version) = wanted.get(blob) else { return };
-        for (field, line) in in_clear(&version.path, text, &documents) {
-            found.insert((
-                version.time,
-                version.path.clone(),
-                line,
-                field,
-                version.commit.clone(),
-                version.author.clone(),
-            ));
-        }
+    let each = |blob: &str, text: &str| {
+        let version = wanted.get(blob)?;
+        let found = in_clear(&version.path, text, &documents).into_iter();
+        let (path, commit, author) = (&version.path, &version.commit, &version.author);
+        let told = |(field, line)| (version.time, path.clone(), line, field, commit.clone(), author.clone());
+        Some(found.map(told).collect::<Vec<_>>())
     };
-    git::contents(folder, &blobs, &mut each)?;
+    let found: BTreeSet<_> = git::contents(folder, &blobs, each)?.into_iter().flatten().flatten().collect();
     let mut committed = Vec::new();
     for (time, file, line, field, commit, author) in found {
         // The same field of the same file, commit by commit, is told once for each commit that changed the file.

@@ -11,6 +11,7 @@ use gix::objs::tree::EntryKind;
 use super::Repository;
 use super::read::{self, Lack};
 use super::tree::{Comparison, Entry, MAX_AGAIN, find, of_workspace};
+use crate::parallel;
 use crate::world::disk;
 
 /// A history may have this many commits.
@@ -18,6 +19,9 @@ const MAX_COMMITS: usize = 5_000_000;
 
 /// A version may have this many bytes; a larger one is passed over.
 const MAX_VERSION: u64 = 4 << 20;
+
+/// So many objects are read through one handle, whose caches they share.
+const PIECE: usize = 64;
 
 /// A version of a file, and the commit that brought it.
 #[derive(Clone, Debug)]
@@ -152,24 +156,30 @@ fn brought(
     Ok(found)
 }
 
-/// Hands the text of each object to `each`; what is not text, or larger than 4 MiB, is passed over.
+/// Hands the text of each object to `each`, on all cores, and gives what comes of it; what is not text, or larger than 4 MiB, is
+/// passed over.
 ///
 /// # Errors
 /// There is no repository, or this clone lacks an object, in words that say which.
-pub fn contents(folder: &Path, blobs: &[&str], each: &mut dyn FnMut(&str, &str)) -> Result<(), String> {
+pub fn contents<T: Send>(
+    folder: &Path,
+    blobs: &[&str],
+    each: impl Fn(&str, &str) -> T + Sync,
+) -> Result<Vec<T>, String> {
     let repository = Repository::around(folder)?;
-    let local = repository.local();
-    for blob in blobs {
-        let Ok(id) = ObjectId::from_hex(blob.as_bytes()) else { continue };
-        match read::object(&local, id, Kind::Blob, MAX_VERSION) {
-            Ok(bytes) => {
-                if let Ok(text) = String::from_utf8(bytes) {
-                    each(blob, &text);
-                }
+    let pieces: Vec<&[&str]> = blobs.chunks(PIECE).collect();
+    let read = parallel::map(&pieces, |_, piece| {
+        let local = repository.local();
+        let mut read = Vec::with_capacity(piece.len());
+        for blob in *piece {
+            let Ok(id) = ObjectId::from_hex(blob.as_bytes()) else { continue };
+            match read::object(&local, id, Kind::Blob, MAX_VERSION) {
+                Ok(bytes) => read.extend(String::from_utf8(bytes).ok().map(|text| each(blob, &text))),
+                Err(Lack::Unusable(_)) => {}
+                Err(lack) => return Err(lack.to_string()),
             }
-            Err(Lack::Unusable(_)) => {}
-            Err(lack) => return Err(lack.to_string()),
         }
-    }
-    Ok(())
+        Ok(read)
+    });
+    Ok(read.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
