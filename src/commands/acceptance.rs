@@ -105,8 +105,11 @@ impl Judged {
         let mut known: BTreeSet<&str> = own.recipients().collect();
         match self.standing {
             Standing::Accepted | Standing::Retired => known.extend(listed),
-            // Anybody may have added to the list.
-            Standing::Foreign => known.extend(self.accepted.recipients()),
+            // Anybody may have added to the list; and who is not on it may have been removed by somebody else.
+            Standing::Foreign => {
+                let remembered: BTreeSet<&str> = self.accepted.recipients().collect();
+                known.extend(listed.filter(|key| remembered.contains(key)));
+            }
         }
         let gain = |new: Newcomer| Gain {
             file: self.shown.clone(),

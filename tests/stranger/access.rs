@@ -261,6 +261,20 @@ fn e17_a_list_that_a_branch_wrote_into_a_secrets_file_is_no_consent() {
     }
 }
 
+/// Ana removed eve, and ben's machine has not heard of it but in the file.
+#[test]
+fn e17_who_was_removed_elsewhere_comes_back_only_with_consent() {
+    let (shell, eve) = real();
+    shell.ok(&["recipients", "add", "eve", &eve]);
+    let ana = shell.again().with_demo_identity();
+    ana.ok(&["recipients", "remove", "eve", "--rotate-data-key", "--yes"]);
+    assert_eq!(reads(&shell), None);
+    edit(&shell, "tieline.yaml", "recipients: [me]", "recipients: [me, eve]");
+    let asked = shell.run_with(&["secret", "set", "NEW", "-e", "prod"], "kelp");
+    assert_eq!((asked.code, reads(&shell)), (64, None), "{asked:#?}");
+    assert!(asked.stderr.contains(&format!("`eve ({eve})` would gain access to {PROD}\n")), "{asked:#?}");
+}
+
 /// A name that everybody knows, with a key of eve's.
 #[test]
 fn e17_a_known_name_with_another_key_is_somebody_else() {
