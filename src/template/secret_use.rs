@@ -155,13 +155,45 @@ fn one_sided(level: &Level, tokens: &[Placed<'_>]) -> Option<Fault> {
 
 /// Whether a quoted text and a secret are joined to one word.
 fn is_joined(text: &str, tokens: &[Placed<'_>], at: usize) -> bool {
-    let token = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map(|(token, _)| *token);
-    let joins = |token: Option<Token<'_>>| matches!(token, Some(Token::Sign("~" | "+")));
-    let secret = |token: Option<Token<'_>>| token == Some(Token::Name("secrets"));
-    let before = joins(token(at.checked_sub(1))) && secret(token(at.checked_sub(4)));
-    let behind = joins(token(at.checked_add(1))) && secret(token(at.checked_add(2)));
+    let joins = |placed: Option<&Placed<'_>>| matches!(placed, Some((Token::Sign("~" | "+"), _)));
+    let (left, right) = (&tokens[..at], &tokens[at + 1..]);
+    let before = joins(left.last()) && ends_in_secret(&left[..left.len() - 1]);
+    let behind = joins(right.first()) && begins_with_secret(&right[1..]);
     let literal = unquoted(text.get(tokens[at].1.clone()).unwrap_or(""));
     (before && begins(literal) >= PART) || (behind && ends(literal) >= PART)
+}
+
+fn begins_with_secret(tokens: &[Placed<'_>]) -> bool {
+    let first = tokens.iter().find(|(token, _)| *token != Token::Sign("("));
+    first.is_some_and(|(token, _)| *token == Token::Name("secrets"))
+}
+
+/// Whether the last term, filters and brackets around it off, names a secret.
+fn ends_in_secret(mut tokens: &[Placed<'_>]) -> bool {
+    loop {
+        match tokens {
+            [rest @ .., (Token::Sign("|"), _), (Token::Name(_), _)] => tokens = rest,
+            [.., (Token::Name("secrets"), _), (Token::Sign("."), _), (Token::Name(_), _)] => return true,
+            [rest @ .., (Token::Sign(")"), _)] => {
+                let mut depth = 1;
+                let open = rest.iter().rposition(|(token, _)| {
+                    match token {
+                        Token::Sign(")") => depth += 1,
+                        Token::Sign("(") => depth -= 1,
+                        _ => {}
+                    }
+                    depth == 0
+                });
+                let Some(open) = open else { return false };
+                match &rest[..open] {
+                    // What a filter is given.
+                    [before @ .., (Token::Sign("|"), _), (Token::Name(_), _)] => tokens = before,
+                    _ => tokens = &rest[open + 1..],
+                }
+            }
+            _ => return false,
+        }
+    }
 }
 
 fn unquoted(text: &str) -> &str {
@@ -220,16 +252,11 @@ struct Edges {
 
 impl Edges {
     fn of(text: &str, range: Range<usize>, tokens: &[Placed<'_>]) -> Self {
-        let is = |at: Option<usize>, name: Token<'_>| at.and_then(|at| tokens.get(at)).is_some_and(|t| t.0 == name);
-        let joins = tokens.iter().any(|(token, _)| matches!(token, Token::Sign("~" | "+")));
-        let first = is(Some(0), Token::Name("secrets"));
-        // `secrets.NAME | filter` ends with what comes of the secret.
-        let last = is(tokens.len().checked_sub(3), Token::Name("secrets")) || (first && !joins);
         let quoted = |placed: Option<&Placed<'_>>, count: fn(&str) -> usize| match placed {
             Some((Token::Text, range)) => count(unquoted(text.get(range.clone()).unwrap_or(""))),
             _ => 0,
         };
         let letters = [quoted(tokens.first(), begins), quoted(tokens.last(), ends)];
-        Self { range, secret: [first, last], letters }
+        Self { range, secret: [begins_with_secret(tokens), ends_in_secret(tokens)], letters }
     }
 }
