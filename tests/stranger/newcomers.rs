@@ -88,6 +88,15 @@ fn e06_a_new_environment_is_held_against_what_it_extends() {
     assert!(ended.stderr.is_empty(), "{ended:?}");
     let ended = shell.ok(&["plan", "nightly"]);
     assert!(ended.stderr.is_empty(), "canary settles it: {ended:?}");
+    // What can't be read keeps nobody from a first apply, and is said.
+    fs::remove_dir_all(shell.folder.join("environments/canary")).unwrap();
+    fs::remove_dir_all(shell.folder.join("environments/nightly")).unwrap();
+    put(&shell, "environments/other/environment.yaml", "extends: prod\n");
+    let ended = shell.ok(&["plan", "other"]);
+    assert!(
+        ended.stderr.contains("`other` may have secrets of `prod`, and where they go there is not known"),
+        "{ended:?}"
+    );
 }
 
 #[test]

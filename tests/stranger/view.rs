@@ -54,3 +54,34 @@ fn e07_a_readable_view_that_was_changed_is_found_and_written_again() {
         assert_eq!(fs::read_to_string(outside).unwrap(), text);
     }
 }
+
+/// What it showed before is not what is in force either.
+#[test]
+fn e07_an_older_view_that_is_put_back_is_found() {
+    let shell = applied();
+    let old = shell.read(VIEW);
+    let settings = shell.read("environments/prod/environment.yaml");
+    shell.put("environments/prod/environment.yaml", &settings.replace("warehouse.example.com", "new.example.com"));
+    shell.ok(&["apply", "prod", "--yes"]);
+    assert!(shell.read(VIEW).contains("new.example.com"));
+    shell.put(VIEW, &old);
+    found(&shell, "warehouse: `environments/prod/current/connections/warehouse.yaml`, the readable view of it");
+}
+
+/// The head is swapped before the view is written: who looks between the two is told of nothing.
+#[test]
+fn e07_a_view_that_an_apply_is_about_to_write_is_no_problem() {
+    let shell = applied();
+    for n in 0..40 {
+        let text = format!("connector: http\nconfig: {{base_url: 'https://c{n}.example.com'}}\nauth: {{mode: none}}\n");
+        shell.put(&format!("connections/c{n}.yaml"), &text);
+    }
+    shell.ok(&["apply", "prod", "--yes"]);
+    std::thread::scope(|scope| {
+        let applies = scope.spawn(|| (0..4).for_each(|_| _ = shell.ok(&["apply", "prod", "--yes", "--reseal"])));
+        while !applies.is_finished() {
+            let verify = shell.run(&["verify", "prod"]);
+            assert!(verify.code == 0, "{verify:?}");
+        }
+    });
+}

@@ -9,6 +9,7 @@ mod view;
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{
     Inventory, Stored, Swap, Target, TargetError, ViewFault, manifest_path, object_path, signature_path, stored,
@@ -30,6 +31,10 @@ pub struct Directory {
     /// `environments/ENV[+PROFILE]`.
     environment: String,
 }
+
+/// How often, and how long, a view is waited for that shows what was in force before.
+const WAITS: usize = 20;
+const WAIT: Duration = Duration::from_millis(50);
 
 type Result<T> = std::result::Result<T, TargetError>;
 
@@ -231,13 +236,20 @@ impl Target for Directory {
     }
 
     fn view_faults(&self, deployed: &Deployed) -> Vec<ViewFault> {
-        if self.faults(deployed).is_none() {
-            return Vec::new();
+        let mut faults = self.faults(deployed);
+        if !faults.is_none() {
+            faults = self.settled_faults(deployed);
         }
-        // An apply may be at it: it holds the lock for as long, where there is one to be had.
-        let _lock = self.lock();
+        for _ in 0..WAITS {
+            if faults.is_none() || !self.shows_previous(&faults, deployed) {
+                break;
+            }
+            // An apply writes the view after the head, or died between the two.
+            std::thread::sleep(WAIT);
+            faults = self.settled_faults(deployed);
+        }
         match self.read_head() {
-            Ok(Some(head)) if head == deployed.head() => self.faults(deployed).told(),
+            Ok(Some(head)) if head == deployed.head() => faults.told(),
             _ => Vec::new(),
         }
     }

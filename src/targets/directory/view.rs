@@ -6,7 +6,7 @@ use super::{Directory, Result};
 use crate::bundle::object::MAX_OBJECT;
 use crate::bundle::{Deployed, Digest, Sealed};
 use crate::parallel;
-use crate::targets::{Target, ViewFault};
+use crate::targets::{Target, ViewFault, previous};
 use crate::world::Kind;
 use crate::world::beneath::Walk;
 
@@ -65,6 +65,26 @@ impl Directory {
         Faults { wrong, extra }
     }
 
+    /// The same while nobody writes the view, where the lock is to be had: not in a target that can only be read.
+    pub(super) fn settled_faults(&self, deployed: &Deployed) -> Faults {
+        let _lock = self.lock();
+        self.faults(deployed)
+    }
+
+    /// Whether all that is wrong in the view is as the manifest before says: then an apply may be at it.
+    pub(super) fn shows_previous(&self, faults: &Faults, deployed: &Deployed) -> bool {
+        let previous = previous(self, deployed).ok().flatten();
+        let object = |id: &str| previous.as_ref()?.manifest.connections.get(id).map(|sealed| &sealed.object);
+        let shown = |path: &str| self.read(path, MAX_OBJECT).unwrap_or(None).map(|bytes| Digest::of(&bytes));
+        let top = self.view();
+        let is_old = |path: &str| {
+            let id = id_of(Path::new(path), Path::new(&top));
+            shown(path).as_ref() == id.as_deref().and_then(object)
+        };
+        faults.wrong.iter().all(|wrong| is_old(&wrong.path))
+            && faults.extra.iter().all(|path| is_old(&path.to_string_lossy()))
+    }
+
     /// Puts the view right.
     pub(super) fn repair(&self, faults: &Faults) -> Result<()> {
         // First, for one may stand where a folder belongs.
@@ -105,7 +125,11 @@ impl Directory {
 }
 
 fn is_view_of(deployed: &Deployed, path: &Path, top: &Path) -> bool {
+    id_of(path, top).is_some_and(|id| deployed.manifest.connections.contains_key(&id))
+}
+
+/// The instance that a file of the view below `top` is of.
+fn id_of(path: &Path, top: &Path) -> Option<String> {
     let below = path.strip_prefix(top.join("connections")).ok().and_then(Path::to_str);
-    let id = below.and_then(|below| below.strip_suffix(".yaml")).map(|id| id.replace('\\', "/"));
-    id.is_some_and(|id| deployed.manifest.connections.contains_key(&id))
+    Some(below?.strip_suffix(".yaml")?.replace('\\', "/"))
 }
