@@ -1,10 +1,10 @@
 //! Which secrets a record has, as far as anybody can tell who opens none.
 //!
-//! The same address, or the same file and name there, is the same secret. Two addresses may be of one secret all the same:
+//! The same address, the same file and name there, or the same sealed text in another file, is the same secret. Two addresses may be of one secret all the same:
 //! a store has several spellings for it, names and ids, copies. So what was a secret here and is one of a store now counts
 //! as kept, and one that arrives is looked up by every spelling that its form shows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -44,15 +44,36 @@ pub(super) fn text<'v>(value: &'v Value, key: &str) -> &'v str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The secrets in what stands under a `$secret`.
-fn identities(secret: &Value) -> impl Iterator<Item = Identity> {
-    secret.get("sources").and_then(Value::as_array).into_iter().flatten().map(identity)
+/// Where what is sealed under a digest stands does not matter: a file can be moved, or copied into another layer.
+const SEALED: &str = "sealed as";
+
+/// The same by what is sealed, for a secret in a file.
+fn sealed(source: &Value) -> Option<Identity> {
+    let version = source.get("version")?.as_str()?;
+    // What a file seals, it seals under its name there.
+    Some((SEALED.to_owned(), format!("{} {version}", text(source, "name"))))
 }
 
-/// The secrets of a record.
+fn sources(secret: &Value) -> impl Iterator<Item = &Value> {
+    secret.get("sources").and_then(Value::as_array).into_iter().flatten()
+}
+
+/// The secrets in what stands under a `$secret`, each by all that it is known by.
+fn identities(secret: &Value) -> impl Iterator<Item = Identity> {
+    sources(secret).flat_map(|source| std::iter::once(identity(source)).chain(sealed(source)))
+}
+
+/// The secrets of a record, each by all that it is known by.
 pub(super) fn secrets(record: &Value) -> BTreeSet<Identity> {
     let mut found = BTreeSet::new();
     each_secret(record, &mut |secret| found.extend(identities(secret)));
+    found
+}
+
+/// The secrets of a record by where they are, with what is sealed there.
+pub(super) fn places(record: &Value) -> BTreeMap<Identity, Option<Identity>> {
+    let mut found = BTreeMap::new();
+    each_secret(record, &mut |secret| found.extend(sources(secret).map(|source| (identity(source), sealed(source)))));
     found
 }
 
@@ -76,7 +97,7 @@ pub(super) fn unversioned(value: &Value) -> Value {
     match value {
         Value::Object(map) if is_secret(value) => {
             let secret = &map[SECRET];
-            let sources: BTreeSet<Identity> = identities(secret).collect();
+            let sources: BTreeSet<Identity> = sources(secret).map(identity).collect();
             serde_json::json!({SECRET: [sources, secret.get("template"), secret.get("delivery")]})
         }
         Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), unversioned(value))).collect(),
@@ -141,6 +162,13 @@ impl Kept {
         let (Some(old_secret), Some(new_secret)) = (secret(was), secret(is)) else { return false };
         let alike = ["template", "delivery"].into_iter().all(|key| old_secret.get(key) == new_secret.get(key));
         let there = secrets_in(was);
+        // The same by what is sealed, and by the addresses of the rest: only the file moved.
+        let lasting = |secrets: &BTreeSet<Identity>| -> BTreeSet<Identity> {
+            secrets.iter().filter(|secret| secret.0 == SEALED || address(secret).is_some()).cloned().collect()
+        };
+        if alike && lasting(&there) == lasting(here) && here.iter().any(|secret| secret.0 == SEALED) {
+            return true;
+        }
         let others = secrets(old);
         let others: Vec<String> =
             others.difference(&there).filter_map(address).flat_map(|address| address.names()).collect();

@@ -147,3 +147,32 @@ fn e06_what_a_secret_at_another_address_goes_through_is_held_to_the_same() {
     shell.put("connections/front.yaml", &http("https://evil.example"));
     assert_eq!(told(&shell), ["front /config/base_url"]);
 }
+
+/// A file that says nowhere where it belongs can be moved with its values: what is sealed in it is the same.
+#[test]
+fn e06_a_sealed_value_in_another_file_is_the_same_secret() {
+    let shell = workspace(&[]);
+    let settings =
+        format!("tieline: 1\nid: 7b0c1f6e-4a53-4a57-9d0b-1d6a3f1c2e90\nkeys: {{me: {RECIPIENT}}}\nrecipients: [me]\n");
+    shell.put("tieline.yaml", &settings);
+    shell.put("connectors/own.json", OWN);
+    reseal(&shell, &["TOKEN"], &[]);
+    shell.put("connections/own.yaml", &own("{server: a}", TOKEN));
+    commit(&shell, "one");
+    std::fs::create_dir_all(shell.folder.join("environments/base")).unwrap();
+    shell.put("environments/base/environment.yaml", "description: base\n");
+    shell.put("environments/prod/environment.yaml", "extends: base\n");
+    let file = shell.read("environments/prod/secrets.sops.yaml");
+    std::fs::remove_file(shell.folder.join("environments/prod/secrets.sops.yaml")).unwrap();
+    shell.put("environments/base/secrets.sops.yaml", &file);
+    assert_eq!(paths(&shell), [""; 0]);
+    shell.put("connections/own.yaml", &own("{server: evil}", TOKEN));
+    assert_eq!(paths(&shell), ["/config/server"]);
+    // Copied into a profile, it is the environment's secret there.
+    commit(&shell, "two");
+    std::fs::create_dir_all(shell.folder.join("environments/prod/profiles/fast/connections")).unwrap();
+    shell.put("environments/prod/profiles/fast/secrets.sops.yaml", &file);
+    shell.put("environments/prod/profiles/fast/connections/own.yaml", "config: {server: worse}\n");
+    let text = shell.ok(&["plan", "prod", "--profile", "fast", "--against", "HEAD"]).stdout;
+    assert!(text.contains("a secret in use in `prod` could be sent elsewhere"), "{text}");
+}
