@@ -67,7 +67,7 @@ impl Registry {
     }
 
     /// Publishes a bundle under its environment's tag. `is_ours` says of the digest of a manifest whether the environment
-    /// ever had it. With `check`, nothing is sent: only whether the tag points to this bundle is looked at.
+    /// ever had it; `replace` is the digest of an artifact that may be covered whatever it is. With `check`, nothing is sent: only whether the tag points to this bundle is looked at.
     ///
     /// # Errors
     /// [`PublishError`]; the tag points where it did then, or the error says otherwise.
@@ -76,11 +76,12 @@ impl Registry {
         deployed: &Deployed,
         archive: Vec<u8>,
         is_ours: &dyn Fn(&Digest) -> Result<bool, String>,
+        replace: Option<&Digest>,
         check: bool,
     ) -> Result<Published, PublishError> {
         let artifact = artifact(deployed, archive).map_err(PublishError::Failed)?;
-        // A tag has no `+`.
-        let tag = deployed.manifest.scope().name().replace('+', "_");
+        // A tag has neither `+` nor `@`. Where two names give one tag, its annotations tell them apart.
+        let tag = deployed.manifest.scope().name().replace('+', "_").replace('@', "--");
         let shown = format!("{}/{}:{tag}", self.host, self.name);
         let told = |what: &str, why: String| PublishError::Failed(format!("cannot {what} {shown}: {why}"));
         let repository =
@@ -91,8 +92,8 @@ impl Registry {
             read_back(&repository, &artifact, &tag, &shown)?;
             return Ok(Published { tag: shown, digest, changed: false });
         }
-        if let Some(found) = &found {
-            moved(deployed, &annotations(found), is_ours, &shown)?;
+        if let Some(found) = found.as_ref().filter(|found| replace != Some(&Digest::of(found))) {
+            moved(deployed, found, is_ours, &shown)?;
         }
         if check {
             let now = found.map_or_else(|| "nothing".to_owned(), |found| Digest::of(&found).as_str().to_owned());
@@ -141,15 +142,17 @@ fn annotations(manifest: &[u8]) -> BTreeMap<String, String> {
 /// Refuses to cover what somebody else put under the tag.
 fn moved(
     deployed: &Deployed,
-    annotations: &BTreeMap<String, String>,
+    found: &[u8],
     is_ours: &dyn Fn(&Digest) -> Result<bool, String>,
     shown: &str,
 ) -> Result<(), PublishError> {
     let refuse = |why: &str| {
         Err(PublishError::Integrity(format!(
-            "{shown} {why}: somebody else moved the tag; look at it, and delete it there"
+            "{shown} {why}: look at who moved the tag, or whether `gc --keep` took that serial; `--replace {}` covers it",
+            Digest::of(found).as_str()
         )))
     };
+    let annotations = annotations(found);
     let Some(manifest) = annotations.get(MANIFEST).and_then(|text| text.parse::<Digest>().ok()) else {
         return refuse("points to something that tieline did not publish");
     };

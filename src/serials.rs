@@ -51,6 +51,9 @@ pub struct Glimpse {
     pub manifest: Digest,
     /// The time that the manifest says.
     pub time: String,
+    /// Whether it was applied here, or its signature checked.
+    #[serde(default)]
+    pub vouched: bool,
 }
 
 /// What stood at the workspace's own target.
@@ -121,7 +124,7 @@ impl<'a> Held<'a> {
         let Deployed { digest, manifest } = deployed;
         let (lineage, time) = (manifest.lineage.clone(), manifest.time.clone());
         Self {
-            glimpse: Glimpse { lineage, serial: manifest.serial, manifest: digest.clone(), time },
+            glimpse: Glimpse { lineage, serial: manifest.serial, manifest: digest.clone(), time, vouched: false },
             connections: manifest.connections.len(),
             trust: &manifest.trust,
         }
@@ -216,6 +219,9 @@ impl Seen {
         if self.targets.len() == MAX_TARGETS && !self.targets.contains_key(spot.address) {
             return false;
         }
+        let is_same = |seen: &&Glimpse| seen.manifest == now.manifest;
+        let vouched = now.vouched || self.targets.get(spot.address).filter(is_same).is_some_and(|seen| seen.vouched);
+        let now = Glimpse { vouched, ..now };
         self.targets.insert(spot.address.to_owned(), now.clone());
         if let Some(target) = spot.own {
             let part = |name: &str| held.trust.get(name).cloned().unwrap_or_default();

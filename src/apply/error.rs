@@ -51,7 +51,7 @@ impl From<TargetError> for ApplyError {
     fn from(error: TargetError) -> Self {
         match error {
             TargetError::Failed(why) => Self::Failed(why),
-            TargetError::Integrity(why) => Self::Integrity(why),
+            TargetError::Integrity(why) | TargetError::Missing(why) => Self::Integrity(why),
         }
     }
 }
@@ -73,10 +73,7 @@ impl fmt::Display for ApplyError {
         match self {
             Self::Failed(why) | Self::Integrity(why) => f.write_str(why),
             Self::Unsigned { serial, why } => {
-                write!(
-                    f,
-                    "serial {serial}, which is in force, has no signature that counts now: {why}; nothing was changed"
-                )
+                write!(f, "serial {serial}, which is in force, has no signature that counts now: {why}")
             }
             Self::Stale { expected, found } => {
                 let (expected, found) = (told(expected), told(found));

@@ -10,7 +10,7 @@ mod force;
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rayon::prelude::*;
 use uuid::Uuid;
 
@@ -42,6 +42,8 @@ pub struct Options<'o> {
     pub allow_delete: Option<usize>,
     /// Seal every connection anew, whether it changed or not.
     pub reseal: bool,
+    /// Build on the base whoever signed it: the operator says so, or applied it or checked its signature before.
+    pub trust_base: bool,
     /// Sign the manifest. Then nothing is carried over from one that none of `signers` signed.
     pub signer: Option<&'o dyn Sign>,
     /// Whose signature counts.
@@ -162,7 +164,9 @@ pub fn roll_back(
         let why = format!("serial {} says one desired digest and holds another", old.manifest.serial);
         return Err(ApplyError::Integrity(why));
     }
-    vouched(target, base, stamp.time, options)?;
+    if options.signers.is_some() {
+        vouched(target, base, stamp.time, options)?;
+    }
     if let (Some(signer), Err(why)) = (options.signer, signed(target, old, stamp.time, options)?) {
         let key = signer.public_key().fingerprint(ssh_key::HashAlg::Sha256);
         return Err(ApplyError::Integrity(format!(
@@ -226,9 +230,13 @@ fn is_same(base: &Deployed, desired: &Desired, digest: &Digest) -> bool {
         && manifest.connections.iter().all(|(id, sealed)| desired.records.get(id) == Some(&sealed.record))
 }
 
-/// The time of a manifest that follows `base`: not before that one's, whose clock may be ahead of ours.
+/// How far the clock of who applied may be ahead of ours.
+pub const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(1);
+
+/// The time of a manifest that follows `base`: not before that one's, whose clock may be a little ahead of ours.
 fn following(time: Timestamp, base: Option<&Deployed>) -> String {
-    let before = base.and_then(|base| base.manifest.time.parse().ok());
+    let before = base.and_then(|base| base.manifest.time.parse::<Timestamp>().ok());
+    let before = before.filter(|before| before.duration_since(time) <= MAX_AHEAD);
     time.max(before.unwrap_or(time)).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
@@ -259,10 +267,13 @@ fn signed(
     Ok(signers.verify(&signature, &deployed.manifest.bytes()?, now).map(drop))
 }
 
-/// Holds the base against the signatures that count, where the operator says whose do: guards, `protect` and everything that
-/// the plan told are measured against it.
-fn vouched(target: &dyn Target, base: &Deployed, now: Timestamp, options: &Options<'_>) -> Result<(), ApplyError> {
-    if options.signers.is_none() || options.reseal {
+/// Holds what is in force against the signatures that count now: guards, `protect` and everything that a plan tells are
+/// measured against it.
+///
+/// # Errors
+/// [`ApplyError::Unsigned`], or the target can't be read.
+pub fn vouched(target: &dyn Target, base: &Deployed, now: Timestamp, options: &Options<'_>) -> Result<(), ApplyError> {
+    if options.trust_base {
         return Ok(());
     }
     let serial = base.manifest.serial;
@@ -280,10 +291,13 @@ pub fn why_anew(
     options: &Options<'_>,
 ) -> Result<Option<String>, ApplyError> {
     let Some(base) = base else { return Ok(None) };
+    // One's own key alone says nothing of what others applied before.
+    if options.signers.is_some() {
+        vouched(target, base, now, options)?;
+    }
     if options.reseal {
         return Ok(Some("that was asked for".to_owned()));
     }
-    vouched(target, base, now, options)?;
     if options.signer.is_none() {
         return Ok(None);
     }

@@ -172,6 +172,9 @@ impl Manifest {
         if !SERIALS.contains(&manifest.serial) {
             return Err(bad(&format!("its serial is {}", manifest.serial)));
         }
+        if manifest.customer.is_none() && (manifest.serial == 1) != manifest.previous.is_none() {
+            return Err(bad("it does not say which manifest it follows"));
+        }
         if Uuid::try_parse(&manifest.lineage).is_err() {
             return Err(bad("its lineage is not a UUID"));
         }

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::deploy::{
-    Elsewhere, Place, Planned, confirm, failed, not_applied, plan, saved, stamp, tell, typed, typed_apply,
+    Elsewhere, Place, Planned, confirm, not_applied, plan, saved, stamp, tell, typed, typed_apply, typed_apply_with,
 };
 use super::session::{Chosen, Keys};
-use super::signing::Signing;
+use super::signing::{Signing, warn_unsigned};
 use super::{Cli, Exit, Failure, Session};
 use crate::apply::{Options, apply, why_anew};
 use crate::plan::guards::refusals;
@@ -51,7 +51,7 @@ pub struct Args {
     /// Allow more deletions than the guards do: the exact number
     #[arg(long, value_name = "N")]
     allow_delete: Option<usize>,
-    /// Seal every connection anew, changed or not; with `--allowed-signers`, also upon a base that none of them signed
+    /// Seal every connection anew, changed or not
     #[arg(long)]
     reseal: bool,
     #[command(flatten)]
@@ -63,6 +63,17 @@ pub struct Args {
     secrets_allow: Vec<String>,
 }
 
+impl Args {
+    /// The options that an apply which is tried again needs too.
+    fn given(&self) -> Vec<(&str, Option<String>)> {
+        let mut given = self.signing.given();
+        given.extend(self.reseal.then(|| ("--reseal", Some(String::new()))));
+        given.extend(self.allow_delete.map(|number| ("--allow-delete", Some(number.to_string()))));
+        given.extend(self.secrets_allow.iter().map(|glob| ("--secrets-allow", Some(glob.clone()))));
+        given
+    }
+}
+
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let (place, reviewed) = open(args, cli)?;
     let planned = plan(&place, ui)?;
@@ -71,18 +82,19 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         as_reviewed(reviewed, &saved(&place, &planned.plan))?;
     }
     let signers = args.signing.find(&place, ui)?;
-    if signers.signer.is_none() {
-        warn_unsigned(&place, &planned, ui)?;
+    if let Some(base) = planned.base.as_ref().filter(|_| signers.signer.is_none() && !planned.plan.is_empty()) {
+        warn_unsigned(&place, base, ui)?;
     }
     let options = Options {
         // What is gone from another target was counted there.
         allow_delete: args.allow_delete.filter(|_| planned.base.is_some()),
         reseal: args.reseal,
+        trust_base: signers.trust_base || planned.base.as_ref().is_some_and(|base| place.is_vouched(base)),
         signer: signers.signer.as_deref(),
         signers: signers.allowed.as_ref(),
         progress: None,
     };
-    let again = typed_apply(&place.chosen(), args.plan.as_deref(), &args.elsewhere, cli);
+    let again = typed_apply_with(&place.chosen(), args.plan.as_deref(), &args.elsewhere, &args.given(), cli);
     let anew = why_anew(&*place.target, planned.base.as_ref(), place.session.world.now(), &options)
         .map_err(|error| not_applied(&error, &again))?;
     let idle = planned.plan.is_empty() && anew.is_none();
@@ -119,16 +131,6 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         ));
     }
     Ok(Exit::Done)
-}
-
-/// Says that an apply would put something unsigned in the place of what is signed.
-fn warn_unsigned(place: &Place, planned: &Planned, ui: &Ui) -> Result<(), Failure> {
-    let Some(base) = planned.base.as_ref().filter(|_| !planned.plan.is_empty()) else { return Ok(()) };
-    if place.target.read_signature(&base.digest).map_err(|error| failed(&error))?.is_some() {
-        let serial = base.manifest.serial;
-        ui.say(&format!("warning: serial {serial} is signed, and the next one would not be: `--sign KEY`"));
-    }
-    Ok(())
 }
 
 /// Asks whether to go on. A plan that was reviewed needs no second look, where its environment was named.

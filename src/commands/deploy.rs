@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::rc::Rc;
 
+use super::destination::Destination;
 use super::session::Chosen;
 use super::{Cli, Exit, Failure, Session};
 use crate::apply::{Applied, ApplyError, Stamp};
 use crate::bundle::{Commit, Deployed, Scope};
 use crate::compile::Compiled;
-use crate::compile::desired::{desired, place, target};
+use crate::compile::desired::{desired, place};
 use crate::diagnostic::word;
 use crate::model::record::Desired;
 use crate::plan::Plan;
@@ -18,14 +19,10 @@ use crate::plan::saved::{Saved, SavedBase};
 use crate::reporters::human::plural;
 use crate::reporters::plan_json;
 use crate::source::Source;
-use crate::targets::directory::Directory;
-use crate::targets::object_store::ObjectStore;
 use crate::targets::{Target, TargetError};
 use crate::ui::Ui;
-use crate::workspace::deployment;
 use crate::workspace::layers::At;
-use crate::world::allow::{Allowed, TARGETS};
-use crate::world::{World, disk, git};
+use crate::world::{World, git};
 
 /// Where an environment is deployed, if not where it says itself.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -33,9 +30,12 @@ pub(super) struct Elsewhere {
     /// The target, in place of the environment's own: a folder, s3://BUCKET/PREFIX, gs://… or az://…
     #[arg(long, value_name = "DIR|URL")]
     pub(super) target: Option<String>,
-    /// Refuse what is deployed with a lower serial; accept this one though a higher was seen here
+    /// Refuse what is deployed with a lower serial
     #[arg(long, value_name = "N")]
     pub(super) min_serial: Option<u64>,
+    /// Accept what is deployed with this serial though something else was seen here, as after a backup was restored
+    #[arg(long, value_name = "N")]
+    pub(super) accept_serial: Option<u64>,
     /// Refuse what is deployed of another lineage than this one, and accept this one; may be given several times
     #[arg(long, value_name = "UUID")]
     pub(super) lineage: Vec<uuid::Uuid>,
@@ -91,94 +91,10 @@ pub(super) struct Place {
 pub(super) struct Pins {
     /// No lower serial.
     pub(super) min_serial: Option<u64>,
+    /// This one, whatever was seen.
+    pub(super) accept_serial: Option<u64>,
     /// Of one of these lineages, if there are any.
     pub(super) lineages: Vec<String>,
-}
-
-/// A target that is not opened yet.
-pub(super) enum Destination {
-    /// The URL of an object store.
-    Store(String),
-    /// A folder of the workspace, as its settings say.
-    Own(String),
-    /// A folder that the operator named.
-    Typed(String),
-}
-
-impl Destination {
-    /// That of an environment; with what the workspace says, unless the operator names another.
-    fn of(session: &Session, at: &At, elsewhere: &Elsewhere) -> Result<(Self, Option<serde_json::Value>), Failure> {
-        if let Some(typed) = &elsewhere.target {
-            return Ok((Self::typed(typed, session)?, None));
-        }
-        let own = target(&session.workspace.stack(at));
-        Ok((Self::own(own.clone()), Some(own.json())))
-    }
-
-    /// One that the operator names.
-    fn typed(typed: &str, session: &Session) -> Result<Self, Failure> {
-        if !typed.contains("://") {
-            if deployment::is_among_sources(session.world.root(), &disk::absolute(Path::new(typed))) {
-                let told = format!("the target `{typed}` lies among the sources of the workspace");
-                return Err(Failure::usage(told).help("choose a folder of its own, such as `dist`"));
-            }
-            return Ok(Self::Typed(typed.to_owned()));
-        }
-        deployment::Target::object_store(typed).map_err(Failure::usage)?;
-        Ok(Self::Store(typed.trim_end_matches('/').to_owned()))
-    }
-
-    /// One that a workspace names.
-    pub(super) fn own(target: deployment::Target) -> Self {
-        match target {
-            deployment::Target::ObjectStore(url) => Self::Store(url.into()),
-            deployment::Target::Directory(path) => Self::Own(path.into()),
-        }
-    }
-
-    /// As it was typed, or as the workspace says.
-    pub(super) fn named(&self) -> &str {
-        let (Self::Store(named) | Self::Own(named) | Self::Typed(named)) = self;
-        named
-    }
-
-    /// Opens it, if the operator allows that; nothing is read yet.
-    pub(super) fn open(&self, session: &Session, scope: &Scope, jobs: Option<u16>) -> Result<Box<dyn Target>, Failure> {
-        allowed(session, self.named())?;
-        Ok(match self {
-            Self::Store(url) => {
-                Box::new(ObjectStore::new(url, scope, jobs.map(usize::from)).map_err(|error| failed(&error))?)
-            }
-            Self::Own(path) => Box::new(Directory::within(session.world.files().within(path), scope)),
-            Self::Typed(path) => Box::new(Directory::typed(&session.typed(Path::new(path)), path, scope)),
-        })
-    }
-
-    /// Where it is, in one spelling. The same name is another bucket behind another endpoint or account.
-    fn address(&self, session: &Session) -> String {
-        let (url, variables): (_, &[&str]) = match self {
-            Self::Own(path) => return session.world.files().within(path).path().display().to_string(),
-            Self::Typed(path) => return disk::absolute(Path::new(path)).display().to_string(),
-            Self::Store(url) if url.starts_with("s3://") => {
-                (url, &["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"])
-            }
-            Self::Store(url) if url.starts_with("az://") => (url, &["AZURE_STORAGE_ACCOUNT_NAME"]),
-            Self::Store(url) => (url, &[]),
-        };
-        match variables.iter().find_map(|name| session.variable(name)) {
-            Some(behind) => format!("{url} at {behind}"),
-            None => url.clone(),
-        }
-    }
-
-    /// Whether it is a folder of the workspace.
-    fn is_inside(&self, session: &Session) -> bool {
-        match self {
-            Self::Store(_) => false,
-            Self::Own(_) => true,
-            Self::Typed(path) => disk::absolute(Path::new(path)).starts_with(session.world.root()),
-        }
-    }
 }
 
 impl Place {
@@ -196,6 +112,7 @@ impl Place {
         let (destination, own) = Destination::of(&session, &at, elsewhere)?;
         let pins = Pins {
             min_serial: elsewhere.min_serial,
+            accept_serial: elsewhere.accept_serial,
             lineages: elsewhere.lineage.iter().map(uuid::Uuid::to_string).collect(),
         };
         Ok(Self {
@@ -217,6 +134,11 @@ impl Place {
         Ok(Destination::of(session, at, elsewhere)?.0.address(session))
     }
 
+    /// A command for this environment, as it is typed.
+    pub(super) fn command(&self, name: &str) -> String {
+        format!("tieline {name} {}", self.at.typed())
+    }
+
     /// The environment as it is typed.
     pub(super) fn chosen(&self) -> Chosen {
         let text = |name: &Option<std::sync::Arc<str>>| name.as_deref().map(str::to_owned);
@@ -231,15 +153,6 @@ impl Place {
     pub(super) fn is_protected(&self) -> bool {
         self.session.workspace.is_protected(&self.at.environment)
     }
-}
-
-/// Whether the operator allows a target, a URL or a folder: any, where nothing is said.
-fn allowed(session: &Session, named: &str) -> Result<(), Failure> {
-    let plain = named.trim_end_matches('/');
-    let patterns = session.world.variable(TARGETS).map(|text| Allowed::of(&[text]));
-    let Some(patterns) = patterns.filter(|patterns| !patterns.has(plain)) else { return Ok(()) };
-    let told = format!("the operator does not allow the target `{named}`: {TARGETS} is `{}`", patterns.shown());
-    Err(Failure::new(told).exit(Exit::Guard).help(format!("the one who runs this may set {TARGETS}='{plain}'")))
 }
 
 /// What a head of this environment is about.
@@ -275,11 +188,19 @@ pub(super) fn plan(place_: &Place, ui: &Ui) -> Result<Planned, Failure> {
     let mut plan = Plan::new(&desired, base.as_ref(), &places);
     if base.is_none() {
         place_.pinned()?;
-        formers = place_.all_formers();
+        formers = place_.all_formers()?;
         let lost = place_
             .lost()
             .map(|lost| Refusal { instance: None, reason: format!("{lost}; `--initial` begins a new history") });
         plan.refused.extend(lost);
+    }
+    if let (Some(base), true) = (&base, formers.iter().any(Former::is_deployed)) {
+        let lineage = ["--lineage", &base.manifest.lineage];
+        ui.say(&format!(
+            "the target moved: once you have looked at that, `{} {}` remembers it",
+            place_.command("verify"),
+            typed(&lineage)
+        ));
     }
     for former in formers.iter().filter(|former| former.is_deployed()) {
         plan.leave(former, &place_.target.describe(), &desired, &places);
@@ -313,10 +234,22 @@ pub(super) fn typed(words: &[&str]) -> String {
 
 /// The command that applies an environment, with a plan where one is named.
 pub(super) fn typed_apply(chosen: &Chosen, plan: Option<&Path>, elsewhere: &Elsewhere, cli: &Cli) -> String {
+    typed_apply_with(chosen, plan, elsewhere, &[], cli)
+}
+
+/// The same, with more options as they were given.
+pub(super) fn typed_apply_with(
+    chosen: &Chosen,
+    plan: Option<&Path>,
+    elsewhere: &Elsewhere,
+    more: &[(&str, Option<String>)],
+    cli: &Cli,
+) -> String {
     let mut words = vec!["tieline".to_owned()];
     let lineages: Vec<String> = elsewhere.lineage.iter().map(uuid::Uuid::to_string).collect();
     let mut option =
         |name: &str, value: Option<String>| words.extend(value.into_iter().flat_map(|v| [name.to_owned(), v]));
+    let number = |number: Option<u64>| number.map(|number| number.to_string());
     let path = |path: &Path| path.display().to_string();
     option("-C", cli.directory.as_deref().map(path));
     option("apply", Some(chosen.environment.clone()));
@@ -325,6 +258,10 @@ pub(super) fn typed_apply(chosen: &Chosen, plan: Option<&Path>, elsewhere: &Else
     option("--plan", plan.map(path));
     option("--target", elsewhere.target.clone());
     lineages.into_iter().for_each(|lineage| option("--lineage", Some(lineage)));
+    option("--min-serial", number(elsewhere.min_serial));
+    option("--accept-serial", number(elsewhere.accept_serial));
+    more.iter().for_each(|(name, value)| option(name, value.clone()));
+    words.retain(|word| !word.is_empty());
     typed(&words.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
@@ -352,7 +289,7 @@ pub(super) fn confirm(question: &str, yes: bool, ui: &Ui) -> Result<(), Failure>
 pub(super) fn failed(error: &TargetError) -> Failure {
     match error {
         TargetError::Failed(why) => Failure::new(why.clone()),
-        TargetError::Integrity(why) => Failure::new(why.clone())
+        TargetError::Integrity(why) | TargetError::Missing(why) => Failure::new(why.clone())
             .exit(Exit::Integrity)
             .help("what stands in the target is damaged or forged: restore it, or deploy to an empty one"),
     }
@@ -376,9 +313,10 @@ pub(super) fn not_applied(error: &ApplyError, again: &str) -> Failure {
             }
         }
         ApplyError::Integrity(_) => failure.exit(Exit::Integrity),
-        ApplyError::Unsigned { .. } => failure
-            .exit(Exit::Integrity)
-            .help("find out who applied it; `tieline apply --reseal` trusts it as a base, and seals everything anew"),
+        ApplyError::Unsigned { .. } => failure.exit(Exit::Integrity).help(format!(
+            "find out who applied it: a key that ended, or an apply without `--sign`, is the usual cause; `{again} \
+                 --trust-base` builds on it"
+        )),
     }
 }
 

@@ -6,11 +6,13 @@
 
 use serde_json::Value;
 
-use super::deploy::{Destination, Place};
+use super::Failure;
+use super::deploy::Place;
+use super::destination::Destination;
 use crate::bundle::{Deployed, Digest, Scope};
 use crate::compile::desired::protection;
 use crate::plan::relocation::{self, Former};
-use crate::serials::Own;
+use crate::serials::{Own, Seen};
 use crate::targets::deployed;
 use crate::workspace::Workspace;
 use crate::workspace::deployment::Target;
@@ -32,38 +34,67 @@ impl Candidate {
     }
 }
 
-/// Commits that are looked at behind the first parent.
-const MAX_COMMITS: usize = 1000;
-/// Targets of those commits that are looked at.
-const MAX_TARGETS: usize = 64;
+/// Commits that are looked at.
+const MAX_COMMITS: usize = 20_000;
+/// Object stores of those commits that are asked.
+const MAX_STORES: usize = 16;
 
 /// The other targets that an environment had, by memory, `HEAD` and its first parent. `own` is the one that the workspace
 /// names now.
-pub(super) fn find(place: &Place, own: &Value, seen: Option<&Own>) -> Vec<Former> {
-    candidates(place, own, seen).into_iter().filter_map(|candidate| former(place, candidate)).collect()
+///
+/// # Errors
+/// What stands at one of them is not what was seen there.
+pub(super) fn find(place: &Place, own: &Value, seen: &Seen) -> Result<Vec<Former>, Failure> {
+    let candidates = candidates(place, own, seen.own());
+    candidates.into_iter().filter_map(|candidate| former(place, candidate, seen).transpose()).collect()
 }
 
-/// All targets that commits before the first parent named and at which something is deployed. A branch of two commits would
-/// hide the target from who looks at one, and one of three would put a made-up target between.
-pub(super) fn earlier(place: &Place, own: &Value) -> Vec<Former> {
-    let parts = |revision: &Revision| ["tieline.yaml", "environments"].map(|path| revision.object(path));
+/// All targets that commits before named and at which something is deployed, and whether the history is longer than is looked
+/// at. A branch of two commits would hide the target from who looks at one, and one of three would put a made-up target
+/// between; so would a merge whose first parent is another history.
+///
+/// # Errors
+/// As [`find`].
+pub(super) fn earlier(place: &Place, own: &Value, seen: &Seen) -> Result<(Vec<Former>, bool), Failure> {
     let mut known = candidates(place, own, None);
     let recent = known.len();
-    let Ok(mut at) = Revision::open(place.session.world.root(), "HEAD^1") else { return Vec::new() };
-    for _ in 0..MAX_COMMITS {
-        let Some(before) = at.before().filter(|_| known.len() - recent < MAX_TARGETS) else { break };
-        if parts(&before) != parts(&at)
-            && let Some(candidate) = settings_of(place, &before)
-            && candidate.protection["target"] != *own
-            && !known.iter().any(|other| other.is_same(&candidate))
-        {
+    let (states, mut is_cut) = Revision::states(place.session.world.root(), &settings_files, MAX_COMMITS);
+    for candidate in states.iter().filter_map(|state| settings_of(place, state)) {
+        if candidate.protection["target"] != *own && !known.iter().any(|other| other.is_same(&candidate)) {
             known.push(candidate);
         }
-        at = before;
     }
-    // Where nothing can be read, an operator has given the target up or does not allow it any more.
-    let deployed = |former: &Former| former.deployed.is_some();
-    known.drain(recent..).filter_map(|candidate| former(place, candidate)).filter(deployed).collect()
+    let mut formers = Vec::new();
+    let mut asked = 0;
+    for candidate in known.drain(recent..) {
+        // A folder is looked at soon; a store is asked.
+        asked += usize::from(candidate.protection["target"]["kind"] != "directory");
+        if asked > MAX_STORES {
+            is_cut = true;
+            break;
+        }
+        // Where nothing can be read, an operator has given the target up or does not allow it any more.
+        formers.extend(former(place, candidate, seen)?.filter(|former| former.deployed.is_some()));
+    }
+    Ok((formers, is_cut))
+}
+
+/// Who knows what an environment had, where history goes on for longer than anybody looks.
+pub(super) fn unknown() -> Former {
+    Former {
+        target: "a target of long ago".to_owned(),
+        deployed: None,
+        unread: Some(format!("the history has more than {MAX_COMMITS} commits or {MAX_STORES} targets")),
+        known: None,
+        history: None,
+        protection: Value::Null,
+    }
+}
+
+fn settings_files(revision: &Revision) -> Vec<String> {
+    let environments = revision.folders("environments").into_iter();
+    let files = environments.map(|name| format!("environments/{name}/environment.yaml"));
+    std::iter::once("tieline.yaml".to_owned()).chain(files).collect()
 }
 
 fn candidates(place: &Place, own: &Value, seen: Option<&Own>) -> Vec<Candidate> {
@@ -89,12 +120,23 @@ pub(super) fn is_history_there(place: &Place) -> bool {
 }
 
 /// Looks at the target. `None` where the memory or the commit names none that can be.
-fn former(place: &Place, candidate: Candidate) -> Option<Former> {
+///
+/// # Errors
+/// What stands there is not what was seen there: whoever writes it put something in its place.
+fn former(place: &Place, candidate: Candidate, seen: &Seen) -> Result<Option<Former>, Failure> {
     let Candidate { scope, protection, known, history } = candidate;
-    let destination = Destination::own(Target::from_json(&protection["target"])?);
+    let Some(target) = Target::from_json(&protection["target"]) else { return Ok(None) };
+    let destination = Destination::own(target);
     let opened = destination.open(&place.session, &scope, None).map_err(|failure| failure.message);
     let named = opened.as_ref().map_or_else(|_| destination.named().to_owned(), |target| target.describe());
-    let found = opened.and_then(|target| deployed(&*target, &scope).map_err(|error| error.to_string()));
+    let found = match &opened {
+        Ok(target) => deployed(&**target, &scope).map_err(|error| error.to_string()),
+        Err(why) => Err(why.clone()),
+    };
+    if let (Ok(target), Ok(Some(found))) = (&opened, &found) {
+        let address = destination.address(&place.session);
+        place.as_it_was_seen_at(&**target, &address, found, seen)?;
+    }
     let (found, unread) = match found {
         Ok(Some(found)) => (Some(found), None),
         // What memory saw there is gone.
@@ -103,14 +145,14 @@ fn former(place: &Place, candidate: Candidate) -> Option<Former> {
     };
     let of = |found: &Deployed| (found.manifest.serial, found.manifest.connections.len());
     let lived = |found: &Deployed| (found.manifest.lineage.clone(), Some(found.digest.clone()));
-    Some(Former {
+    Ok(Some(Former {
         target: named,
         known: found.as_ref().map(of).or(known),
         history: found.as_ref().map(lived).or(history),
         protection: found.as_ref().map_or(protection, |found| relocation::protection(&found.manifest.trust)),
         deployed: found,
         unread,
-    })
+    }))
 }
 
 /// The settings of the environment in a commit; `None` where there is no such commit in the clone, or no such environment in

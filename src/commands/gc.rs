@@ -51,6 +51,10 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             }
         }
     }
+    // Exposures and profiles have heads of their own, which the workspace may not name any more.
+    for (name, head) in place.target.inventory().map_err(|error| failed(&error))?.heads {
+        place.not_older(&name, &head)?;
+    }
     let now = place.session.world.now().as_second();
     let found = garbage(&*place.target, args.keep, now).map_err(|error| failed(&error))?;
     let bytes: u64 = found.iter().map(|stored| stored.size).sum();

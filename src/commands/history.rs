@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         let older = match previous(&*place.target, &now) {
             Ok(older) => older,
             // What `gc` took is no damage.
-            Err(TargetError::Integrity(why)) if why.ends_with("is missing") => {
+            Err(TargetError::Missing(_)) => {
                 cut = Some(now.manifest.serial);
                 None
             }

@@ -1,26 +1,28 @@
 //! What is deployed, held against what is known of it: by the operator's word (`--min-serial`, `--lineage`), by the memory of
 //! this machine, and by Git where the workspace sends an environment to a new target.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::deploy::{Place, failed};
+use super::deploy::{Place, failed, typed};
 use super::{Exit, Failure};
-use crate::apply::Applied;
-use crate::bundle::{Deployed, Manifest};
+use crate::apply::{Applied, MAX_AHEAD};
+use crate::bundle::{Deployed, Head, Manifest, Scope};
 use crate::model::record::Desired;
 use crate::plan::guards::is_protected_block;
 use crate::plan::relocation::Former;
 use crate::serials::{Glimpse, Held, Seen, Spot, Standing};
-use crate::targets::{Descent, deployed, descent, is_earlier};
+use crate::targets::{Descent, Target, deployed, descent, is_backdated};
 use crate::ui::Ui;
 use crate::world::World;
-
-/// The clock of who applied may be ahead of ours by this much.
-const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(1);
 
 /// How to accept a history.
 fn accept(lineage: &str) -> String {
     format!("find out who wrote the target; if that history was begun on purpose, `--lineage {lineage}` accepts it")
+}
+
+fn refused(found: &Deployed, here: &str, why: &str, help: &str) -> Failure {
+    let serial = found.manifest.serial;
+    Failure::new(format!("serial {serial} is deployed at {here}, {why}")).exit(Exit::Integrity).help(help)
 }
 
 impl Place {
@@ -69,7 +71,7 @@ impl Place {
         if let Some(lost) = self.lost() {
             return Err(Failure::new(lost).exit(Exit::Integrity).help(self.start_again()));
         }
-        let former = self.all_formers().into_iter().find(Former::is_deployed);
+        let former = self.all_formers()?.into_iter().find(Former::is_deployed);
         let former =
             former.map_or_else(String::new, |former| format!("; `{}` was deployed at {}", self.at, former.describe()));
         Err(Failure::new(format!("nothing deployed at {} yet{former}", self.target.describe())))
@@ -104,19 +106,55 @@ impl Place {
         ))
     }
 
+    /// Refuses a head of this target, of any environment of the workspace, that is older than what was seen of it.
+    ///
+    /// # Errors
+    /// It is.
+    pub(super) fn not_older(&self, name: &str, head: &Head) -> Result<(), Failure> {
+        let scope = Scope { environment: name.to_owned(), profile: None, ..self.scope.clone() };
+        let seen = Seen::read(&self.session.world, &scope);
+        let Some(Glimpse { serial, manifest, .. }) = seen.at(&self.address) else { return Ok(()) };
+        if head.serial > *serial || head.manifest == *manifest {
+            return Ok(());
+        }
+        let (now, here) = (head.serial, self.target.describe());
+        let told = format!("serial {now} of `{name}` is deployed at {here}, and serial {serial} was seen here before");
+        let help = "what is newer would look like rubbish: find out who wrote the target";
+        Err(Failure::new(told).exit(Exit::Integrity).help(help))
+    }
+
     /// What to do about a head that is gone.
     pub(super) fn start_again(&self) -> String {
-        let apply = super::deploy::typed(&["tieline", "apply", &self.at.environment]);
+        let apply = self.command("apply");
         format!("find out who deleted it; if that was meant, `{apply} --initial` begins a new history")
     }
 
     /// Remembers what an apply or a rollback put in force.
     pub(super) fn remember(&self, applied: &Applied, desired: &Desired) {
         let (head, time) = (&applied.head, applied.time.clone());
-        let glimpse =
-            Glimpse { lineage: applied.lineage.clone(), serial: head.serial, manifest: head.manifest.clone(), time };
+        let glimpse = Glimpse {
+            lineage: applied.lineage.clone(),
+            serial: head.serial,
+            manifest: head.manifest.clone(),
+            time,
+            vouched: applied.changed,
+        };
         let held = Held { glimpse, connections: desired.records.len(), trust: &desired.trust };
         self.seen().remember(self.spot(), &held, false);
+    }
+
+    /// Whether what is deployed was applied on this machine, or its signature checked.
+    pub(super) fn is_vouched(&self, deployed: &Deployed) -> bool {
+        let vouched = |seen: &Glimpse| seen.vouched && seen.manifest == deployed.digest;
+        self.seen().at(&self.address).is_some_and(vouched)
+    }
+
+    /// Remembers that somebody whose signature counts signed what is deployed.
+    pub(super) fn vouch(&self, deployed: &Deployed) {
+        let mut held = Held::of(deployed);
+        held.glimpse.vouched = true;
+        let own = self.own.as_ref().filter(|_| self.seen().is_settled(self.spot()));
+        self.seen().remember(Spot { own, ..self.spot() }, &held, false);
     }
 
     /// The memory of this environment.
@@ -129,20 +167,30 @@ impl Place {
     }
 
     /// What the workspace had at other targets, by memory and by Git; nothing where the operator named the target.
-    pub(super) fn formers(&self) -> Vec<Former> {
-        self.own.as_ref().map_or_else(Vec::new, |own| super::formers::find(self, own, self.seen().own()))
+    fn formers(&self, seen: &Seen) -> Result<Vec<Former>, Failure> {
+        self.own.as_ref().map_or_else(|| Ok(Vec::new()), |own| super::formers::find(self, own, seen))
     }
 
     /// The same, and where memory knows of none, by all of the history that the clone has.
-    pub(super) fn all_formers(&self) -> Vec<Former> {
-        let mut formers = self.formers();
-        formers.extend(self.earlier(&self.seen()));
-        formers
+    ///
+    /// # Errors
+    /// What stands at one of them is not what was seen there.
+    pub(super) fn all_formers(&self) -> Result<Vec<Former>, Failure> {
+        let seen = self.seen();
+        let mut formers = self.formers(&seen)?;
+        let (earlier, is_cut) = self.earlier(&seen)?;
+        formers.extend(earlier);
+        if is_cut && !formers.iter().any(Former::is_deployed) {
+            formers.push(super::formers::unknown());
+        }
+        Ok(formers)
     }
 
-    fn earlier(&self, seen: &Seen) -> Vec<Former> {
-        let own = self.own.as_ref().filter(|_| seen.own().is_none());
-        own.map_or_else(Vec::new, |own| super::formers::earlier(self, own))
+    fn earlier(&self, seen: &Seen) -> Result<(Vec<Former>, bool), Failure> {
+        match self.own.as_ref().filter(|_| seen.own().is_none()) {
+            Some(own) => super::formers::earlier(self, own, seen),
+            None => Ok((Vec::new(), false)),
+        }
     }
 
     /// Holds what is deployed against everything that is known, and remembers it. Gives what was at the targets before,
@@ -151,13 +199,13 @@ impl Place {
         self.as_the_operator_says(found)?;
         let held = Held::of(found);
         let standing = seen.standing(self.spot(), &held.glimpse);
-        self.as_it_was_seen(found, &standing)?;
-        let formers = if seen.is_settled(self.spot()) { Vec::new() } else { self.formers() };
+        self.as_it_was_seen(&*self.target, found, &standing)?;
+        let formers = if seen.is_settled(self.spot()) { Vec::new() } else { self.formers(seen)? };
         let is_new_here = matches!(standing, Standing::Moved | Standing::First | Standing::Other { .. });
         if is_new_here {
             self.continues(found, &formers)?;
             // What moved long ago and is held to be right here is no move any more.
-            self.continues(found, &self.earlier(seen))?;
+            self.continues(found, &self.earlier(seen)?.0)?;
         }
         if standing == Standing::First && !self.is_pinned(found) {
             self.first_seen(&found.manifest, ui);
@@ -178,13 +226,12 @@ impl Place {
 
     /// Whether the operator names the very serial that is there.
     fn is_meant(&self, found: &Deployed) -> bool {
-        self.pins.min_serial == Some(found.manifest.serial)
+        self.pins.accept_serial == Some(found.manifest.serial)
     }
 
     /// What is deployed is not what it should be.
     fn refused(&self, found: &Deployed, why: &str, help: &str) -> Failure {
-        let (serial, here) = (found.manifest.serial, self.target.describe());
-        Failure::new(format!("serial {serial} is deployed at {here}, {why}")).exit(Exit::Integrity).help(help)
+        refused(found, &self.target.describe(), why, help)
     }
 
     /// Holds what is deployed against `--lineage` and `--min-serial`, and against the clock.
@@ -198,23 +245,47 @@ impl Place {
         }
         if let Some(least) = self.pins.min_serial.filter(|least| serial < least) {
             let why = format!("and `--min-serial {least}` was given: an older bundle was put in its place");
-            let help = "find out who wrote the target; a restored backup is accepted with its own number";
+            let help = "find out who wrote the target; for a backup that was restored on purpose, give its own number";
             return Err(self.refused(found, &why, help));
         }
         let now = self.session.world.now();
-        if time.parse::<Timestamp>().is_ok_and(|time| time.duration_since(now) > MAX_AHEAD) {
+        let is_ahead = time.parse::<Timestamp>().is_ok_and(|time| time.duration_since(now) > MAX_AHEAD);
+        if is_ahead && !self.is_meant(found) {
             let why = format!("and says that it was made at {time}, which is still to come");
-            return Err(self.refused(found, &why, "set the clock of this machine, or find out who wrote the target"));
+            let help = format!(
+                "look at the clock of this machine and of the one that applied; if that one was wrong, `--accept-serial {serial}` \
+                 accepts it"
+            );
+            return Err(self.refused(found, &why, &help));
         }
         Ok(())
     }
 
-    /// Holds what is deployed against what was seen.
-    fn as_it_was_seen(&self, found: &Deployed, standing: &Standing) -> Result<(), Failure> {
+    /// Holds what stands at another target against what was seen there; if nothing was, it is as it may be.
+    ///
+    /// # Errors
+    /// It is older, of another history, or something else than was seen there.
+    pub(super) fn as_it_was_seen_at(
+        &self,
+        target: &dyn Target,
+        address: &str,
+        found: &Deployed,
+        seen: &Seen,
+    ) -> Result<(), Failure> {
+        let standing = seen.standing(Spot { address, own: None }, &Held::of(found).glimpse);
+        self.as_it_was_seen(target, found, &standing).map_err(|failure| {
+            let verify = typed(&["tieline", "verify", &self.at.environment, "--target", address]);
+            failure.help(format!("find out who wrote that target; `{verify}` says how to accept what is there"))
+        })
+    }
+
+    /// Holds what is deployed at a target against what was seen.
+    fn as_it_was_seen(&self, target: &dyn Target, found: &Deployed, standing: &Standing) -> Result<(), Failure> {
         let Manifest { serial, lineage, time, .. } = &found.manifest;
         let meant = format!(
-            "find out who wrote the target; if a backup was restored on purpose, `--min-serial {serial}` accepts it"
+            "find out who wrote the target; if a backup was restored on purpose, `--accept-serial {serial}` accepts it"
         );
+        let here = target.describe();
         let (why, help) = match standing {
             Standing::Other { seen, address } if !self.is_pinned(found) => {
                 let whose = match address == &self.address {
@@ -231,27 +302,31 @@ impl Place {
             Standing::Replaced => {
                 (format!("and another serial {serial} was seen here before: it was put in its place"), meant)
             }
-            Standing::Newer(seen) if is_earlier(time, &seen.time) => {
+            Standing::Newer(seen) if is_backdated(time, &seen.time, self.session.world.now()) => {
                 let Glimpse { serial, time: then, .. } = seen;
                 (format!("and says that it was made at {time}, before serial {serial} of {then}"), meant)
             }
             Standing::Newer(Glimpse { serial: then, manifest, .. }) => {
-                match descent(&*self.target, found, manifest, *then).map_err(|error| failed(&error))? {
+                match descent(target, found, manifest, *then).map_err(|error| failed(&error))? {
                     Descent::Follows => return Ok(()),
                     Descent::Strays => {
                         (format!("which does not follow the serial {then} that was seen here before"), meant)
                     }
+                    Descent::Far => (
+                        format!("and serial {then} was seen here before, which is too long ago to see that it follows"),
+                        format!("look at `{}`; `--accept-serial {serial}` accepts this one", self.command("history")),
+                    ),
                     Descent::Unknown => (
                         format!("and serial {then} was seen here before: the manifests between them are gone"),
                         format!(
-                            "`tieline gc --keep` deletes them; if it did, `--min-serial {serial}` accepts this one"
+                            "`tieline gc --keep` deletes them; if it did, `--accept-serial {serial}` accepts this one"
                         ),
                     ),
                 }
             }
             Standing::Known | Standing::Moved | Standing::First | Standing::Other { .. } => return Ok(()),
         };
-        Err(self.refused(found, &why, &help))
+        Err(refused(found, &here, &why, &help))
     }
 
     /// Where an environment moves to a target that holds something already: refuses what does not go on with what was

@@ -12,6 +12,7 @@ mod codeowners;
 mod connector;
 mod delete;
 mod deploy;
+mod destination;
 mod diff;
 mod explain;
 mod fmt;

@@ -63,7 +63,7 @@ fn deployed(place: &Place, at: &At, ui: &Ui) -> Result<Vec<Deployed>, Failure> {
     if let Some(found) = own.deployed(ui)? {
         return Ok(vec![found]);
     }
-    Ok(own.all_formers().into_iter().filter_map(|former| former.deployed).collect())
+    Ok(own.all_formers()?.into_iter().filter_map(|former| former.deployed).collect())
 }
 
 /// The environments that may have them, those below this one first.

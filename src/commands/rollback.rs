@@ -1,14 +1,15 @@
 //! `tieline rollback`
 
 use super::deploy::{Place, Where, confirm, failed, not_applied, stamp, tell};
-use super::signing::Signing;
+use super::signing::{Signing, warn_unsigned};
 use super::{Cli, Exit, Failure};
-use crate::apply::{Options, desired_of, roll_back};
+use crate::apply::{ApplyError, Options, desired_of, roll_back};
 use crate::bundle::Deployed;
+use crate::diagnostic::word;
 use crate::plan::Plan;
 use crate::plan::guards::{keep, refusals};
 use crate::reporters::plan_human::{Against, plan_human};
-use crate::targets::previous;
+use crate::targets::{TargetError, previous};
 use crate::ui::Ui;
 
 /// Put what was in force before in force again, under a new serial, with the objects that it had then.
@@ -52,18 +53,27 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     ui.data(&plan_human(&plan, Against::Target(&place.target.describe()), ui.look()));
     let refused = refusals(&desired, Some(&base), args.allow_delete);
     if !refused.is_empty() {
-        return Err(not_applied(&crate::apply::ApplyError::Refused(refused), ""));
+        return Err(not_applied(&ApplyError::Refused(refused), ""));
+    }
+    let signers = args.signing.find(&place, ui)?;
+    if signers.signer.is_none() {
+        warn_unsigned(&place, &base, ui)?;
     }
     confirm(&format!("Put serial {} in force again in {}?", old.manifest.serial, place.at), args.yes, ui)?;
-    let signers = args.signing.find(&place, ui)?;
     let stamp = stamp(&place.session);
     let options = Options {
         allow_delete: args.allow_delete,
         signer: signers.signer.as_deref(),
         signers: signers.allowed.as_ref(),
+        trust_base: signers.trust_base || place.is_vouched(&base),
         ..Options::default()
     };
-    let again = format!("tieline rollback {} {}", place.at.typed(), old.manifest.serial);
+    let mut again =
+        vec!["tieline".to_owned(), "rollback".to_owned(), place.at.typed(), old.manifest.serial.to_string()];
+    for (name, value) in args.signing.given() {
+        again.extend(value.into_iter().flat_map(|value| [name.to_owned(), word(&value).into_owned()]));
+    }
+    let again = again.join(" ");
     let applied =
         roll_back(&*place.target, &old, &base, &stamp, &options).map_err(|error| not_applied(&error, &again))?;
     place.remember(&applied, &desired);
@@ -84,7 +94,12 @@ fn find(serial: Option<u64>, base: &Deployed, place: &Place) -> Result<Deployed,
     }
     let mut at = base.clone();
     while at.manifest.serial > wanted {
-        let older = previous(&*place.target, &at).map_err(|error| failed(&error))?;
+        let older = previous(&*place.target, &at).map_err(|error| match error {
+            TargetError::Missing(_) => {
+                absent(&format!("what was before serial {} is not kept any more", at.manifest.serial))
+            }
+            error => failed(&error),
+        })?;
         at = older.ok_or_else(|| absent("the history is not that long"))?;
     }
     if at.manifest.serial == wanted { Ok(at) } else { Err(absent("it is not in the history")) }

@@ -7,16 +7,18 @@ use jiff::Timestamp;
 
 use super::deploy::{Place, failed};
 use super::{Exit, Failure};
+use crate::apply::{Options, vouched};
 use crate::bundle::Deployed;
 use crate::bundle::archive::Parts;
 use crate::bundle::export::for_customer;
 use crate::bundle::signature::{AllowedSigners, Sign};
+use crate::diagnostic::word;
 use crate::providers::signer;
 use crate::reporters::human::plural;
 use crate::reporters::text::visible;
 use crate::ui::Ui;
 use crate::verify::{self, Report};
-use crate::world::{ReadError, disk};
+use crate::world::{ReadError, World, disk};
 
 /// A file of allowed signers may have this many bytes.
 const MAX_ALLOWED: u64 = 4 << 20;
@@ -30,27 +32,47 @@ pub(super) struct Signing {
     /// Whose signatures count, in the format that Git uses; without it, those of the `--sign` key
     #[arg(long, value_name = "FILE", requires = "sign")]
     allowed_signers: Option<PathBuf>,
+    /// Build on what is in force though nobody whose signature counts signed it: as after the first of them, or a key's end
+    #[arg(long, requires = "sign")]
+    trust_base: bool,
 }
 
 /// [`Signing`], found.
 pub(super) struct Signers {
     pub(super) signer: Option<Box<dyn Sign>>,
     pub(super) allowed: Option<AllowedSigners>,
+    pub(super) trust_base: bool,
 }
 
 impl Signing {
+    /// The options as they were given.
+    pub(super) fn given(&self) -> Vec<(&str, Option<String>)> {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        vec![("--sign", path(&self.sign)), ("--allowed-signers", path(&self.allowed_signers))]
+    }
+
     /// Reads key and file.
     pub(super) fn find(&self, place: &Place, ui: &Ui) -> Result<Signers, Failure> {
         let find = |path: &PathBuf| signer::find(path, &place.session.world, ui).map_err(Failure::new);
         Ok(Signers {
             signer: self.sign.as_ref().map(find).transpose()?,
             allowed: self.allowed_signers.as_deref().map(allowed_signers).transpose()?,
+            trust_base: self.trust_base,
         })
     }
 }
 
+/// Says that what is to be put in force would be unsigned in the place of what is signed.
+pub(super) fn warn_unsigned(place: &Place, base: &Deployed, ui: &Ui) -> Result<(), Failure> {
+    if place.target.read_signature(&base.digest).map_err(|error| failed(&error))?.is_some() {
+        let serial = base.manifest.serial;
+        ui.say(&format!("warning: serial {serial} is signed, and the next one would not be: `--sign KEY`"));
+    }
+    Ok(())
+}
+
 /// The file of allowed signers that an operator named.
-fn allowed_signers(path: &Path) -> Result<AllowedSigners, Failure> {
+pub(super) fn allowed_signers(path: &Path) -> Result<AllowedSigners, Failure> {
     let failed = |why: &str| Failure::usage(format!("the file of allowed signers `{}` {why}", path.display()));
     let file = disk::open(path).map_err(|error| match error {
         ReadError::Missing => failed("is not there"),
@@ -64,7 +86,8 @@ fn allowed_signers(path: &Path) -> Result<AllowedSigners, Failure> {
     Ok(AllowedSigners::parse(&bytes))
 }
 
-/// Checks the signature of a manifest and says whose it is: made when the manifest says, as `ssh-keygen` and Git do it.
+/// Checks the signature of a manifest and says whose it is: made when the manifest says, as `ssh-keygen` and Git do it. Gives
+/// whether the key counts now.
 pub(super) fn signed(
     path: &Path,
     signature: Option<&[u8]>,
@@ -72,23 +95,25 @@ pub(super) fn signed(
     deployed: &Deployed,
     now: Timestamp,
     ui: &Ui,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let allowed = allowed_signers(path)?;
     let broken = |why: &str| {
-        Failure::new(format!("serial {}: {why}", deployed.manifest.serial))
-            .exit(Exit::Integrity)
-            .help("`tieline apply ENV --sign KEY` seals everything anew under a signature")
+        Failure::new(format!("serial {}: {why}", deployed.manifest.serial)).exit(Exit::Integrity).help(format!(
+            "`tieline apply {} --sign KEY` seals everything anew under a signature",
+            word(&deployed.manifest.environment)
+        ))
     };
     let signature = signature.ok_or_else(|| broken("the bundle is not signed"))?;
     let time = deployed.manifest.time.parse().map_err(|_| broken("the manifest's time is none"))?;
     let signer = allowed.verify(signature, bytes, time).map_err(|why| broken(&why))?;
     ui.data(&format!("signed by {} ({})\n", visible(&signer.principals), signer.fingerprint));
-    if let Err(why) = allowed.verify(signature, bytes, now) {
+    let counts = allowed.verify(signature, bytes, now);
+    if let Err(why) = &counts {
         // Whoever has the key could say any time.
         let time = visible(&deployed.manifest.time);
-        ui.say(&format!("warning: {}; that it was made at {time} is the word of who has the key", visible(&why)));
+        ui.say(&format!("warning: {}; that it was made at {time} is the word of who has the key", visible(why)));
     }
-    Ok(())
+    Ok(counts.is_ok())
 }
 
 /// Prints what a check found, and gives the last line: how many objects there are, and whether they are as they should be.
@@ -114,6 +139,19 @@ pub(super) fn parts(
     ui: &Ui,
 ) -> Result<Parts, Failure> {
     let own = signing.find(place, ui)?;
+    if own.signer.is_some() {
+        let options = Options {
+            signer: own.signer.as_deref(),
+            signers: own.allowed.as_ref(),
+            trust_base: own.trust_base || place.is_vouched(deployed),
+            ..Options::default()
+        };
+        vouched(&*place.target, deployed, place.session.world.now(), &options).map_err(|error| {
+            Failure::new(format!("{error}: it is not signed anew")).exit(Exit::Integrity).help(
+                "find out who applied it, then sign it where that was done, with `tieline apply`; or give `--trust-base`",
+            )
+        })?;
+    }
     let (manifest, mut signature) = match customer {
         None => {
             let bytes = place.target.read_manifest(&deployed.digest).map_err(|error| failed(&error))?;

@@ -81,9 +81,12 @@ fn row(session: &Rc<Session>, at: At, args: &Args, problems: &mut Vec<(Exit, Str
             row["drift"] = "its head is gone".into();
             problems.push((Exit::Integrity, format!("{name}: {lost}")));
         }
-        for former in place.all_formers().iter().filter(|former| former.is_deployed()) {
-            let here = place.target.describe();
-            ui.say(&visible(&format!("{name}: was deployed at {}; it goes to {here} now", former.describe())));
+        match place.all_formers() {
+            Ok(formers) => formers.iter().filter(|former| former.is_deployed()).for_each(|former| {
+                let here = place.target.describe();
+                ui.say(&visible(&format!("{name}: was deployed at {}; it goes to {here} now", former.describe())));
+            }),
+            Err(failure) => problems.push((failure.exit, format!("{name}: {}", failure.message))),
         }
     }
     if let Some(base) = &base {

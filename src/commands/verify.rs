@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-use super::deploy::{Place, Where, failed};
+use super::deploy::{Place, Where, failed, typed};
 use super::session::absent;
 use super::signing::{signed, verdict};
 use super::{Cli, Exit, Failure};
-use crate::bundle::Deployed;
+use crate::bundle::{Deployed, Manifest};
 use crate::model::record::texts;
 use crate::reporters::human::plural;
 use crate::reporters::text::visible;
 use crate::sops::Encrypted;
-use crate::targets::{is_earlier, manifest};
+use crate::targets::{TargetError, is_backdated, previous};
 use crate::ui::Ui;
 use crate::verify;
 use crate::workspace::Workspace;
@@ -52,8 +52,11 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     if let Some(path) = &args.allowed_signers {
         let signature = place.target.read_signature(&deployed.digest).map_err(|error| failed(&error))?;
         let bytes = place.target.read_manifest(&deployed.digest).map_err(|error| failed(&error))?;
-        signed(path, signature.as_deref(), &bytes, &deployed, place.session.world.now(), ui)?;
-        not_backdated(&place, &deployed)?;
+        let counts = signed(path, signature.as_deref(), &bytes, &deployed, place.session.world.now(), ui)?;
+        not_backdated(&place, &deployed, counts)?;
+        if counts {
+            place.vouch(&deployed);
+        }
     }
     let told = verdict(&report, ui);
     ui.data(&format!("{} serial {}: {told}", place.at, deployed.manifest.serial));
@@ -65,20 +68,29 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     Ok(if report.problems.is_empty() { Exit::Done } else { Exit::Integrity })
 }
 
-/// A signature is as good as the time that its manifest says, which can't be before that of the manifest that it follows,
-/// where that is still there.
-fn not_backdated(place: &Place, deployed: &Deployed) -> Result<(), Failure> {
-    let Some(digest) = &deployed.manifest.previous else { return Ok(()) };
-    let Ok(before) = manifest(&*place.target, &place.scope, digest) else { return Ok(()) };
-    let (now, then) = (&deployed.manifest, &before.manifest);
-    if !is_earlier(&now.time, &then.time) {
-        return Ok(());
+/// A signature is as good as the time that its manifest says, if the key counts no more: that can't be before the manifest
+/// that it follows, which has to be there to tell.
+fn not_backdated(place: &Place, deployed: &Deployed, counts: bool) -> Result<(), Failure> {
+    let (now, serial) = (&deployed.manifest, deployed.manifest.serial);
+    let refuse = |why: String| {
+        Err(Failure::new(format!("serial {serial} {why}")).exit(Exit::Integrity).help(format!(
+            "find out who wrote the target; `{}` signs it anew",
+            typed(&["tieline", "apply", &place.at.environment, "--reseal", "--sign", "KEY"])
+        )))
+    };
+    match previous(&*place.target, deployed) {
+        Ok(Some(before)) if is_backdated(&now.time, &before.manifest.time, place.session.world.now()) => {
+            let Manifest { serial, time, .. } = &before.manifest;
+            refuse(format!("says that it was made at {}, before serial {serial} of {time}", now.time))
+        }
+        Err(TargetError::Missing(_)) if !counts => refuse(format!(
+            "is signed by a key that counts no more, and nothing but its word shows that it was made at {}",
+            now.time
+        )),
+        Err(TargetError::Failed(why)) => Err(failed(&TargetError::Failed(why))),
+        Err(TargetError::Integrity(why)) => Err(failed(&TargetError::Integrity(why))),
+        _ => Ok(()),
     }
-    let told = format!(
-        "serial {} says that it was made at {}, before serial {} of {}",
-        now.serial, now.time, then.serial, then.time
-    );
-    Err(Failure::new(told).exit(Exit::Integrity).help("find out who wrote the target"))
 }
 
 /// What a consumer's key opens: by what each object says that it is sealed to, which needs no key.

@@ -58,7 +58,8 @@ impl Repository {
     pub(super) fn new(host: &str, name: &str, login: Option<(String, Secret<String>)>, writes: bool) -> Asked<Self> {
         // The name that people use is that of a web site.
         let host = if host == "docker.io" { "index.docker.io" } else { host };
-        let scheme = if crate::world::is_here(host.split(':').next().unwrap_or_default()) { "http" } else { "https" };
+        let is_here = crate::world::is_here(host.split(':').next().unwrap_or_default());
+        let scheme = if is_here { "http" } else { "https" };
         let at = Place::of(&format!("{scheme}://{host}/v2/{name}/")).ok_or("this is not a host")?;
         let actions = if writes { "pull,push" } else { "pull" };
         Ok(Self {
@@ -66,7 +67,7 @@ impl Repository {
                 timeout: Some(TIMEOUT),
                 until: Some(Until::after(TOTAL)),
                 most: Some(MAX_ANSWER),
-                by_environment: true,
+                by_environment: !is_here,
                 ..Way::default()
             },
             at,

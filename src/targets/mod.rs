@@ -180,6 +180,8 @@ pub enum TargetError {
     Failed(String),
     /// What stands there is damaged, forged or not ours.
     Integrity(String),
+    /// Something that is referred to is not there: damage, or what `gc` took.
+    Missing(String),
 }
 
 impl TargetError {
@@ -189,6 +191,7 @@ impl TargetError {
         match self {
             Self::Failed(why) => Self::Failed(format!("{why}\n{how}")),
             Self::Integrity(why) => Self::Integrity(format!("{why}\n{how}")),
+            Self::Missing(why) => Self::Missing(format!("{why}\n{how}")),
         }
     }
 }
@@ -196,7 +199,7 @@ impl TargetError {
 impl fmt::Display for TargetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Failed(why) | Self::Integrity(why) => f.write_str(why),
+            Self::Failed(why) | Self::Integrity(why) | Self::Missing(why) => f.write_str(why),
         }
     }
 }
@@ -215,7 +218,11 @@ impl From<Integrity> for TargetError {
 /// The target can't be read, head or manifest are damaged, or they belong to another workspace or environment.
 pub fn deployed(target: &dyn Target, scope: &Scope) -> Result<Option<Deployed>, TargetError> {
     let Some(head) = target.read_head()? else { return Ok(None) };
-    let deployed = manifest(target, scope, &head.manifest)?;
+    let deployed = manifest(target, scope, &head.manifest).map_err(|error| match error {
+        // No `gc` takes what is in force.
+        TargetError::Missing(why) => TargetError::Integrity(why),
+        error => error,
+    })?;
     if deployed.manifest.serial != head.serial {
         let why = format!("the head says serial {}, its manifest {}", head.serial, deployed.manifest.serial);
         return Err(TargetError::Integrity(why));
@@ -231,13 +238,6 @@ pub fn previous(target: &dyn Target, deployed: &Deployed) -> Result<Option<Deplo
     let Some(digest) = &deployed.manifest.previous else { return Ok(None) };
     let older = manifest(target, &deployed.manifest.scope(), digest)?;
     let (now, then) = (&deployed.manifest, &older.manifest);
-    if is_earlier(&now.time, &then.time) {
-        let why = format!(
-            "the history is damaged: serial {} says that it was made at {}, before serial {} of {}",
-            now.serial, now.time, then.serial, then.time
-        );
-        return Err(TargetError::Integrity(why));
-    }
     if !is_before(then, now) {
         let why = format!("the history is damaged: serial {} does not follow what it says it follows", now.serial);
         return Err(TargetError::Integrity(why));
@@ -245,14 +245,16 @@ pub fn previous(target: &dyn Target, deployed: &Deployed) -> Result<Option<Deplo
     Ok(Some(older))
 }
 
-/// Whether a manifest can be the one before another: of its lineage, with the serial before, and made no later.
+/// Whether a manifest can be the one before another: of its lineage, with the serial before.
 fn is_before(then: &Manifest, now: &Manifest) -> bool {
-    then.lineage == now.lineage && then.serial.checked_add(1) == Some(now.serial) && !is_earlier(&now.time, &then.time)
+    then.lineage == now.lineage && then.serial.checked_add(1) == Some(now.serial)
 }
 
-/// Whether a manifest's time lies before another's; so does what is not a time.
-pub fn is_earlier(time: &str, other: &str) -> bool {
-    time.parse::<Timestamp>().ok() < other.parse::<Timestamp>().ok()
+/// Whether a manifest says a time before that of one which it follows. That one's may have been still to come: then it says
+/// nothing, for its clock was wrong.
+pub fn is_backdated(time: &str, then: &str, now: Timestamp) -> bool {
+    let (time, then) = (time.parse::<Timestamp>().ok(), then.parse::<Timestamp>().ok());
+    then.is_some_and(|then| then <= now && time.is_none_or(|time| time < then))
 }
 
 /// How many applies may lie between two manifests that are compared.
@@ -267,6 +269,8 @@ pub enum Descent {
     Strays,
     /// The manifests between them are gone.
     Unknown,
+    /// There are more manifests between them than are looked at.
+    Far,
 }
 
 /// Whether a manifest follows an older one, by what each says it follows.
@@ -289,11 +293,11 @@ pub fn descent(target: &dyn Target, now: &Deployed, digest: &Digest, serial: u64
         at = match manifest(target, &now.manifest.scope(), previous) {
             Ok(before) if !is_before(&before.manifest, &now.manifest) => return Ok(Descent::Strays),
             Ok(before) => Some(before),
-            Err(TargetError::Integrity(_)) => return Ok(Descent::Unknown),
+            Err(TargetError::Missing(_)) => return Ok(Descent::Unknown),
             Err(error) => return Err(error),
         };
     }
-    Ok(Descent::Unknown)
+    Ok(Descent::Far)
 }
 
 /// Reads a manifest of `scope`, in force or not.

@@ -3,7 +3,7 @@
 //! Objects are read as they are stored. No hook, filter, textconv or other program of the repository or its configuration
 //! runs, nothing is fetched, and neither the work tree nor the index is looked at.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::RwLock;
 
@@ -71,19 +71,48 @@ impl Revision {
         Self::at(workspace, one, Some(other))
     }
 
-    /// The commit before this one: its first parent, which is what a merge brought its changes to. `None` where it has
-    /// none in this clone.
-    #[must_use]
-    pub fn before(&self) -> Option<Self> {
-        let local = self.repository.local();
-        let commit = local.find_commit(ObjectId::from_hex(self.commit.as_bytes()).ok()?).ok()?;
-        let parent = local.find_commit(commit.parent_ids().next()?.detach()).ok()?;
-        Self::of(self.repository.clone(), &parent).ok()
+    /// Each state in which commits from `HEAD` back have the files that `paths` names, newest first, and whether there are
+    /// more commits than `most`, which are not looked at.
+    pub fn states(workspace: &Path, paths: &dyn Fn(&Self) -> Vec<String>, most: usize) -> (Vec<Self>, bool) {
+        let (mut states, mut tops, mut seen) = (Vec::new(), HashSet::new(), HashSet::new());
+        let Ok(repository) = Repository::around(workspace) else { return (states, false) };
+        let local = repository.local();
+        let Some(walk) = local.head_id().ok().and_then(|head| local.rev_walk([head.detach()]).all().ok()) else {
+            return (states, false);
+        };
+        for (count, commit) in walk.enumerate() {
+            if count == most {
+                return (states, true);
+            }
+            // Where the clone ends, so does the walk.
+            let Some(commit) = commit.ok().and_then(|commit| local.find_commit(commit.id).ok()) else { break };
+            let Ok(state) = Self::of(repository.clone(), &commit) else { continue };
+            if tops.insert(state.top)
+                && seen.insert(paths(&state).iter().map(|path| state.object(path)).collect::<Vec<_>>())
+            {
+                states.push(state);
+            }
+        }
+        (states, false)
+    }
+
+    /// The names of the folders in a folder.
+    pub fn folders(&self, path: &str) -> Vec<String> {
+        let repository = self.repository.local();
+        let tree = self.entry(&repository, path).and_then(|(id, _)| repository.find_tree(id).ok());
+        let entries = tree.iter().flat_map(|tree| tree.iter()).filter_map(Result::ok);
+        let folders = entries.filter(|entry| entry.mode().is_tree());
+        folders.filter_map(|entry| std::str::from_utf8(entry.filename()).ok().map(str::to_owned)).collect()
+    }
+
+    /// Whether anything stands at a path.
+    pub fn has(&self, path: &str) -> bool {
+        self.object(path).is_some()
     }
 
     /// The id of what stands at a path, a file or a folder.
-    pub fn object(&self, path: &str) -> Option<String> {
-        Some(self.entry(&self.repository.local(), path)?.0.to_string())
+    fn object(&self, path: &str) -> Option<ObjectId> {
+        Some(self.entry(&self.repository.local(), path)?.0)
     }
 
     fn at(workspace: &Path, name: &str, other: Option<&str>) -> Result<Self, String> {

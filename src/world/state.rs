@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::World;
 use super::disk::{self, Access};
+use super::git;
 
 /// The file that stands for the lock of a folder.
 const LOCK: &str = ".lock";
@@ -30,11 +31,12 @@ impl StateFile {
         Some(Self { path: top.join(below), top })
     }
 
-    /// Its text; `None` where there is none of at most `limit` bytes, or where others can write to it and can't be kept from
+    /// Its text; `None` where there is none of at most `limit` bytes, where a commit brought it, or where others can write to it and can't be kept from
     /// it.
     pub fn read(&self, limit: usize) -> Option<String> {
         let folder = self.path.parent()?;
-        if !disk::exists(&self.path) {
+        // What a commit brought is the word of whoever made it.
+        if !disk::exists(&self.path) || git::is_committed(&self.path) {
             return None;
         }
         disk::close_folders(folder, &self.top).ok()?;

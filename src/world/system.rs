@@ -28,6 +28,12 @@ impl System {
         &self.root
     }
 
+    /// A variable of the process' environment, also where it is empty: what allows things allows nothing then. What is not
+    /// UTF-8 allows nothing either.
+    pub fn said(&self, name: &str) -> Option<String> {
+        std::env::var_os(name).map(|value| value.into_string().unwrap_or_default())
+    }
+
     /// Its files, to be written.
     pub fn files(&self) -> &Beneath {
         &self.files

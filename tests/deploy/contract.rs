@@ -283,6 +283,6 @@ fn what_stands_under_the_name_of_another_digest_is_damage() {
         assert!(matches!(error, TargetError::Integrity(_)), "{what}: {error}");
         assert!(matches!(target.read_object(&digest), Err(TargetError::Integrity(_))), "{what}");
         let absent = Digest::of(b"absent");
-        assert!(matches!(target.read_object(&absent), Err(TargetError::Integrity(_))), "{what}");
+        assert!(matches!(target.read_object(&absent), Err(TargetError::Missing(_))), "{what}");
     }
 }

@@ -109,7 +109,7 @@ fn a82_an_older_bundle_that_was_put_back_is_noticed() {
         let ended = shell.run(&command);
         assert_eq!(ended.code, 5, "{ended:?}");
         assert!(ended.stderr.contains("serial 2 was seen here before"), "{ended:?}");
-        assert!(ended.stderr.contains("`--min-serial 1` accepts it"), "{ended:?}");
+        assert!(ended.stderr.contains("`--accept-serial 1` accepts it"), "{ended:?}");
     }
     // A machine without a memory is told.
     let fresh = shell.again();
@@ -117,7 +117,7 @@ fn a82_an_older_bundle_that_was_put_back_is_noticed() {
     assert!(told.code == 5 && told.stderr.contains("`--min-serial 2` was given"), "{told:?}");
     fresh.ok(&["plan", "prod"]);
     // A backup that was restored on purpose.
-    shell.ok(&["apply", "prod", "--yes", "--min-serial", "1"]);
+    shell.ok(&["apply", "prod", "--yes", "--accept-serial", "1"]);
     shell.ok(&["plan", "prod"]);
     // The memory holds no secret, and is for its owner alone.
     let folder = shell.home().join(".local/state/tieline/serials");

@@ -108,7 +108,7 @@ fn a76_a_tag_that_was_moved_is_told_and_not_covered() {
     put(image.to_string().as_bytes());
     let moved = publish(&shell);
     assert_eq!(moved.code, 5, "{moved:?}");
-    assert!(moved.stderr.contains("somebody else moved the tag"), "{moved:?}");
+    assert!(moved.stderr.contains("look at who moved the tag"), "{moved:?}");
     // A bundle that says that it is ours, and never was in force.
     let mut image: serde_json::Value = serde_json::from_slice(&ours).unwrap();
     image["annotations"]["tieline.manifest"] = Digest::of(b"forged").as_str().into();

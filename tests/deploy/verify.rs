@@ -23,6 +23,7 @@ impl Bench {
         let old = deployed.head();
         deployed.manifest.connections.get_mut("a").unwrap().object = digest;
         deployed.manifest.serial += 1;
+        deployed.manifest.previous = Some(old.manifest.clone());
         let bytes = deployed.manifest.bytes().unwrap();
         deployed.digest = Digest::of(&bytes);
         self.target().put_manifest(&deployed.digest, &bytes, None).unwrap();
@@ -145,6 +146,7 @@ fn a82_a_manifest_that_says_one_digest_and_holds_another_is_not_taken_for_what_i
         let old = deployed.head();
         change(&mut deployed.manifest);
         deployed.manifest.serial += 1;
+        deployed.manifest.previous = Some(old.manifest.clone());
         let bytes = deployed.manifest.bytes().unwrap();
         deployed.digest = Digest::of(&bytes);
         bench.target().put_manifest(&deployed.digest, &bytes, None).unwrap();

@@ -286,7 +286,8 @@ fn a109_a_forged_head_of_the_same_lineage_is_not_the_old_target() {
     let out = shell.folder.join("out");
     // Lineage and serial are what `history` and every plan say.
     for serial in [old.serial, old.serial + 7] {
-        forge(&out, &Manifest { lineage: old.lineage.clone(), serial, ..theirs.clone() });
+        let previous = (serial > 1).then(|| Digest::of(b"whatever"));
+        forge(&out, &Manifest { lineage: old.lineage.clone(), serial, previous, ..theirs.clone() });
         let before = tree(&out);
         for shell in [ci(&shell), operator(&shell)] {
             for command in [

@@ -35,6 +35,7 @@ fn refused(shell: &Shell, words: &str) {
         &["plan", "prod"][..],
         &["apply", "prod", "--yes"],
         &["apply", "prod", "--yes", "--min-serial", "1"],
+        &["apply", "prod", "--yes", "--reseal", "--accept-serial", "4711"],
         &["verify", "prod"],
         &["status"],
         &["history", "prod"],
@@ -65,8 +66,8 @@ fn e07_another_manifest_with_the_serial_that_was_seen_is_refused() {
     refused(&shell, "and another serial 2 was seen here before: it was put in its place");
     // A machine that saw only the one before sees that it goes on from there, and no more.
     let told = shell.run(&["plan", "prod"]);
-    assert!(told.stderr.contains("`--min-serial 2` accepts it"), "{told:?}");
-    shell.ok(&["plan", "prod", "--min-serial", "2"]);
+    assert!(told.stderr.contains("`--accept-serial 2` accepts it"), "{told:?}");
+    shell.ok(&["plan", "prod", "--accept-serial", "2"]);
     shell.ok(&["plan", "prod"]);
 }
 
@@ -121,8 +122,11 @@ fn e07_a_history_that_gc_cut_is_accepted_by_its_number() {
     }
     refused(&shell, "and serial 1 was seen here before: the manifests between them are gone");
     let help = shell.run(&["plan", "prod"]).stderr;
-    assert!(help.contains("`tieline gc --keep` deletes them; if it did, `--min-serial 4` accepts this one"), "{help}");
-    shell.ok(&["plan", "prod", "--min-serial", "4"]);
+    assert!(
+        help.contains("`tieline gc --keep` deletes them; if it did, `--accept-serial 4` accepts this one"),
+        "{help}"
+    );
+    shell.ok(&["plan", "prod", "--accept-serial", "4"]);
     shell.ok(&["apply", "prod", "--yes"]);
 }
 
@@ -144,8 +148,17 @@ fn e07_what_is_still_to_come_is_refused_and_a_clock_that_is_ahead_is_not() {
     assert_eq!(in_force(&dist).time, ahead);
     fresh.ok(&["history", "prod"]);
     forge(&dist, &Manifest { time: at(90), ..seen });
-    let ended = ci(&shell).run(&["apply", "prod", "--yes"]);
+    let fresh = ci(&shell);
+    let ended = fresh.run(&["apply", "prod", "--yes"]);
     assert!(ended.code == 5 && ended.stderr.contains("which is still to come"), "{ended:?}");
+    // A clock that was wrong once locks nobody out, and its time is not kept.
+    assert!(ended.stderr.contains("if that one was wrong, `--accept-serial 1` accepts it"), "{ended:?}");
+    title(&shell, "Later");
+    fresh.ok(&["apply", "prod", "--yes", "--accept-serial", "1"]);
+    assert!(in_force(&dist).time < at(1));
+    for command in [&["history", "prod"][..], &["verify", "prod"], &["plan", "prod"], &["rollback", "prod", "--yes"]] {
+        fresh.ok(command);
+    }
 }
 
 #[test]
@@ -395,17 +408,30 @@ fn e07_where_signatures_count_nothing_is_built_on_a_base_without_one() {
     let by_ana = keys.of(&keys.ana);
     title(&shell, "Signed");
     let before = tree(&shell.folder.join("dist"));
-    for command in [&["apply", "prod"][..], &["rollback", "prod", "1"]] {
-        let ended = shell.run(&[command, &by_ana].concat());
+    let fresh = ci(&shell);
+    for command in [&["apply", "prod"][..], &["apply", "prod", "--reseal"], &["rollback", "prod", "1"]] {
+        let ended = fresh.run(&[command, &by_ana].concat());
         assert_eq!(ended.code, 5, "{ended:?}");
         assert!(ended.stderr.contains("serial 2, which is in force, has no signature that counts now"), "{ended:?}");
-        assert!(ended.stderr.contains("`tieline apply --reseal` trusts it as a base"), "{ended:?}");
+        assert!(ended.stderr.contains(" --trust-base` builds on it"), "{ended:?}");
     }
     assert!(before == tree(&shell.folder.join("dist")));
-    shell.ok(&[&["apply", "prod", "--reseal"], &by_ana[..]].concat());
+    // As it is printed.
+    let told = fresh.run(&[&["apply", "prod"], &by_ana[..]].concat()).stderr;
+    let (_, command) = told.split_once("the usual cause; `tieline ").unwrap();
+    let (command, _) = command.split_once('`').unwrap();
+    let words: Vec<&str> = command.split(' ').collect();
+    assert!(words.contains(&"--sign") && words.contains(&"--allowed-signers"), "{command}");
+    fresh.ok(&[&words[..], &["--yes"]].concat());
     title(&shell, "Signed again");
-    let carried = shell.ok(&[&["apply", "prod"], &by_ana[..]].concat());
+    let carried = fresh.ok(&[&["apply", "prod"], &by_ana[..]].concat());
     assert!(carried.stderr.contains("0 objects sealed, 8 carried over"), "{carried:?}");
+    // Who applied the base needs no signature of it: who begins to sign, and whose key ended since.
+    title(&shell, "By a colleague");
+    fresh.ok(&["apply", "prod", "--yes"]);
+    title(&shell, "And signed");
+    let signed = fresh.ok(&[&["apply", "prod"], &by_ana[..]].concat());
+    assert!(signed.stderr.contains("sealed anew: nobody vouches"), "{signed:?}");
     // Whoever writes the target takes the signature off, on a machine without a memory.
     let dist = shell.folder.join("dist");
     forge(&dist, &made_up(&in_force(&dist)));
@@ -413,12 +439,48 @@ fn e07_where_signatures_count_nothing_is_built_on_a_base_without_one() {
     assert!(ended.code == 5 && ended.stderr.contains("it is not signed"), "{ended:?}");
 }
 
+/// What the target's writer added is not signed anew for them, nor sent to a registry.
+#[test]
+fn e07_nothing_is_signed_or_published_that_nobody_vouches_for() {
+    let shell = with_serial(1);
+    let Some(keys) = Keys::new(&shell) else { return };
+    let by_ana = keys.of(&keys.ana);
+    let settings = shell.read("environments/prod/environment.yaml");
+    shell.put("environments/prod/environment.yaml", &format!("{settings}publish: {{oci: '127.0.0.1:1/team/app'}}\n"));
+    let signing = &by_ana[1..];
+    let (key, allowed) = (signing[1], signing[3]);
+    let file = shell.everything().join("b.tgz");
+    let export = |shell: &Shell, signing: &[&str]| {
+        shell.run(&[&["bundle", "export", "prod", file.to_str().unwrap()], signing].concat())
+    };
+    // Who applied it may sign it.
+    assert_eq!(export(&shell, signing).code, 0);
+    fs::remove_file(&file).unwrap();
+    let fresh = ci(&shell);
+    for signing in [signing, &signing[..2]] {
+        let ended = export(&fresh, signing);
+        assert!(ended.code == 5 && !file.exists(), "{ended:?}");
+        assert!(ended.stderr.contains("has no signature that counts now: it is not signed"), "{ended:?}");
+    }
+    assert_eq!(export(&fresh, &[signing, &["--trust-base"]].concat()).code, 0);
+    let publish = ["publish", "prod", "--registry", "127.0.0.1:1", "--allowed-signers", allowed];
+    let ended = fresh.run(&publish);
+    assert!(ended.code == 5 && ended.stderr.contains("has no signature that counts now"), "{ended:?}");
+    shell.ok(&["apply", "prod", "--yes", "--reseal", "--sign", key]);
+    // Now it is the registry that is not there.
+    assert_eq!(fresh.run(&publish).code, 1);
+    assert_eq!(export(&ci(&shell), signing).code, 0);
+    // A rollback that would leave something unsigned says so.
+    let back = shell.ok(&["rollback", "prod", "1", "--yes"]);
+    assert!(back.stdout.is_empty() || back.stderr.contains("is signed, and the next one would not be"), "{back:?}");
+}
+
 #[test]
 fn e08_a_key_that_expired_vouches_for_nothing_new_whatever_time_it_says() {
     let shell = with_serial(1);
     let Some(keys) = Keys::new(&shell) else { return };
     let (by_ana, by_ben) = (keys.of(&keys.ana), keys.of(&keys.ben));
-    shell.ok(&[&["apply", "prod", "--reseal"], &by_ana[..]].concat());
+    shell.ok(&[&["apply", "prod"], &by_ana[..]].concat());
     title(&shell, "Ben's");
     shell.ok(&[&["apply", "prod"], &by_ben[..]].concat());
     let allowed = keys.allowed.to_str().unwrap();
@@ -450,8 +512,98 @@ fn e08_a_key_that_expired_vouches_for_nothing_new_whatever_time_it_says() {
             fs::remove_file(file).unwrap();
         }
     }
-    let told = fresh.ok(&verify);
-    assert!(told.stderr.contains("is the word of who has the key"), "{told:?}");
+    let told = ci(&shell).run(&verify);
+    assert!(told.code == 5 && told.stderr.contains("nothing but its word shows that it was made at"), "{told:?}");
     let ended = fresh.run(&[&["apply", "prod"], &by_ana[..]].concat());
     assert!(ended.code == 5 && ended.stderr.contains("has no signature that counts now"), "{ended:?}");
+}
+
+/// What stands at the old target is held against the memory too, before anything is measured by it.
+#[test]
+fn e13_what_was_put_in_the_place_at_the_old_target_is_seen_when_the_target_moves() {
+    let shell = applied("protected: true\n");
+    let dist = shell.folder.join("dist");
+    forge(&dist, &made_up(&in_force(&dist)));
+    set(&shell, &["protected"], "target: {path: out}\n");
+    commit(&shell, "a pull request");
+    let shell = operator(&shell);
+    for command in [&["plan", "prod"][..], &["apply", "prod", "--yes"], &["apply", "prod", "--yes", "--initial"]] {
+        let ended = shell.run(command);
+        assert_eq!(ended.code, 5, "{command:?}: {ended:?}");
+        assert!(ended.stderr.contains("another serial 1 was seen here before"), "{ended:?}");
+        assert!(ended.stderr.contains("`tieline verify prod --target "), "{ended:?}");
+    }
+    assert!(shell.run(&["status"]).code == 5);
+}
+
+/// Nor does a merge whose first parent is another history.
+#[test]
+fn e13_a_merge_of_another_history_hides_no_target() {
+    let shell = applied("protected: true\n");
+    let git = |arguments: &[&str]| {
+        let ended = feed(shell.command("git").current_dir(&shell.folder).args(arguments), "");
+        assert_eq!(ended.code, 0, "{ended:?}");
+    };
+    set(&shell, &["protected"], "target: {path: out}\n");
+    git(&["checkout", "-q", "--orphan", "other"]);
+    commit(&shell, "a root of its own");
+    let name = ["-c", "user.name=A", "-c", "user.email=a@b.example"];
+    git(&[&name[..], &["merge", "-q", "--allow-unrelated-histories", "-s", "ours", "-m", "merged", "main"]].concat());
+    for n in 0..3 {
+        shell.put("NOTES.md", &format!("{n}\n"));
+        commit(&shell, "more");
+    }
+    let plan = ci(&shell).ok(&["plan", "prod"]).stdout;
+    assert!(plan.contains("it lifts `protected` and moves the target"), "{plan}");
+}
+
+/// A memory that a commit brings is the word of whoever made it.
+#[test]
+fn e07_a_memory_that_is_committed_is_none() {
+    let shell = with_serial(1);
+    let dist = shell.folder.join("dist");
+    let state = shell.folder.join(".cache");
+    let shell = shell.with("XDG_STATE_HOME", state.to_str().unwrap());
+    shell.ok(&["plan", "prod"]);
+    // Here it is not committed, as where a CI system keeps it from one run to the next.
+    let right = in_force(&dist);
+    forge(&dist, &made_up(&right));
+    assert_eq!(shell.run(&["plan", "prod"]).code, 5);
+    shell.ok(&["plan", "prod", "--accept-serial", "1"]);
+    shell.put(".gitignore", "*.txt\n");
+    commit(&shell, "with a cache");
+    forge(&dist, &right);
+    shell.ok(&["plan", "prod"]);
+}
+
+/// An empty list allows nothing: a variable of CI that was renamed is one.
+#[test]
+fn a110_an_empty_list_of_targets_allows_none_and_a_path_has_one_spelling() {
+    let shell = with_serial(1);
+    for allowed in ["", " ", "other"] {
+        let ended = ci(&shell).with("TIELINE_TARGETS_ALLOW", allowed).run(&["plan", "prod"]);
+        assert!(ended.code == 4 && ended.stderr.contains("does not allow the target `dist`"), "{ended:?}");
+    }
+    let shell = ci(&shell).with("TIELINE_TARGETS_ALLOW", "dist dist/*");
+    shell.ok(&["plan", "prod"]);
+    shell.ok(&["plan", "prod", "--target", "./dist/"]);
+    shell.ok(&["plan", "prod", "--target", shell.folder.join("x/../dist").to_str().unwrap()]);
+    let ended = shell.run(&["plan", "prod", "--target", "dist/../../elsewhere"]);
+    assert!(ended.code == 4 && ended.stderr.contains("does not allow the target"), "{ended:?}");
+}
+
+/// The bundle of an exposure has a history of its own in the same target.
+#[test]
+fn e16_gc_takes_nothing_where_an_older_head_of_an_exposure_was_put_back() {
+    let shell = with_serial(1);
+    shell.put("connections/c0.yaml", &format!("expose: [public]\n{}", shell.read("connections/c0.yaml")));
+    let apply = ["apply", "prod", "--expose", "public", "--yes"];
+    shell.ok(&apply);
+    let head = "dist/environments/prod@public/head.json";
+    let old = shell.read(head);
+    title(&shell, "Another");
+    shell.ok(&apply);
+    shell.put(head, &old);
+    let ended = shell.run(&["gc", "prod", "--yes"]);
+    assert!(ended.code == 5 && ended.stderr.contains("serial 1 of `prod@public` is deployed"), "{ended:?}");
 }

@@ -71,6 +71,10 @@ impl Directory {
         }
     }
 
+    fn missing(&self, path: &str) -> TargetError {
+        TargetError::Missing(format!("`{}` is missing", self.shown.join(path).display()))
+    }
+
     fn damaged(&self, path: &str, why: &str) -> TargetError {
         TargetError::Integrity(format!("`{}` {why}", self.shown.join(path).display()))
     }
@@ -108,7 +112,7 @@ impl Directory {
 
     /// The bytes of a file that is named by their digest.
     fn read_named(&self, path: &str, digest: &Digest, limit: usize) -> Result<Vec<u8>> {
-        let bytes = self.read(path, limit)?.ok_or_else(|| self.damaged(path, "is missing"))?;
+        let bytes = self.read(path, limit)?.ok_or_else(|| self.missing(path))?;
         if Digest::of(&bytes) == *digest {
             Ok(bytes)
         } else {

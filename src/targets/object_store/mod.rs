@@ -138,6 +138,10 @@ impl ObjectStore {
         TargetError::Failed(format!("cannot {what} `{}/{path}`: {}", self.url, reason(error)))
     }
 
+    fn missing(&self, path: &str) -> TargetError {
+        TargetError::Missing(format!("`{}/{path}` is missing", self.url))
+    }
+
     fn damaged(&self, path: &str, why: &str) -> TargetError {
         TargetError::Integrity(format!("`{}/{path}` {why}", self.url))
     }
@@ -166,7 +170,7 @@ impl ObjectStore {
     }
 
     async fn get_named(&self, path: &str, digest: &Digest, limit: usize) -> Result<Vec<u8>> {
-        let (bytes, _) = self.get(path, limit).await?.ok_or_else(|| self.damaged(path, "is missing"))?;
+        let (bytes, _) = self.get(path, limit).await?.ok_or_else(|| self.missing(path))?;
         if Digest::of(&bytes) == *digest {
             Ok(bytes)
         } else {

@@ -79,6 +79,17 @@ impl Repository {
     }
 }
 
+/// Whether the checked-out commit of the repository around a file has it.
+pub fn is_committed(file: &Path) -> bool {
+    let (Some(folder), Some(name)) = (file.parent(), file.file_name().and_then(|name| name.to_str())) else {
+        return false;
+    };
+    if disk::repository(folder).is_none() {
+        return false;
+    }
+    super::Revision::open(folder, "HEAD").is_ok_and(|head| head.has(name))
+}
+
 /// Whether the clone lacks the older part of its history, as those of CI systems mostly do.
 pub fn is_shallow(folder: &Path) -> bool {
     Repository::around(folder).is_ok_and(|repository| repository.local().is_shallow().unwrap_or(true))
