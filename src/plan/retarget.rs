@@ -17,6 +17,8 @@ use crate::value::{push_segment, segments};
 
 /// A secret that arrives is compared with at most so many of the connections that have it.
 const MAX_CANDIDATES: usize = 32;
+/// And taken for one of at most so many at another address: any of them is as good to be told of.
+const MAX_SPELLED: usize = 256;
 
 /// One setting that changes beside a secret in use.
 pub(super) struct Retarget {
@@ -352,8 +354,8 @@ fn spelled<'a>(secret: &Identity, before: &BTreeSet<Identity>, deployed: &Deploy
     if before.iter().filter_map(address).flat_map(|own| own.names()).any(|own| names.contains(&own)) {
         return Vec::new();
     }
-    let mut users: Vec<(&str, &Value)> =
-        names.iter().filter_map(|name| deployed.spelled.get(name)).flatten().copied().collect();
+    let found = names.iter().filter_map(|name| deployed.spelled.get(name)).flatten();
+    let mut users: Vec<(&str, &Value)> = found.take(MAX_SPELLED).copied().collect();
     users.sort_by_key(|(instance, _)| *instance);
     users.dedup_by_key(|(instance, _)| *instance);
     users
