@@ -209,6 +209,14 @@ impl Seen {
         });
     }
 
+    /// Makes room: what was made longest ago goes, but for the workspace's own.
+    fn forget_one(&mut self) {
+        let own = self.own.as_ref().map(|own| own.address.as_str());
+        let others = self.targets.iter().filter(|(address, _)| Some(address.as_str()) != own);
+        let oldest = others.min_by(|a, b| a.1.time.cmp(&b.1.time)).map(|(address, _)| address.clone());
+        oldest.map(|address| self.targets.remove(&address));
+    }
+
     /// Whether that is new.
     fn note(&mut self, spot: Spot<'_>, held: &Held<'_>, meant: bool) -> bool {
         let (now, before) = (held.glimpse.clone(), self.clone());
@@ -216,8 +224,8 @@ impl Seen {
         if self.targets.get(spot.address).filter(newer).is_some() && !meant {
             return false;
         }
-        if self.targets.len() == MAX_TARGETS && !self.targets.contains_key(spot.address) {
-            return false;
+        if self.targets.len() >= MAX_TARGETS && !self.targets.contains_key(spot.address) {
+            self.forget_one();
         }
         let is_same = |seen: &&Glimpse| seen.manifest == now.manifest;
         let vouched = now.vouched || self.targets.get(spot.address).filter(is_same).is_some_and(|seen| seen.vouched);

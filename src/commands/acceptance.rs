@@ -41,9 +41,7 @@ impl<'a> Acceptance<'a> {
         let shown = named.display();
         let wrong = |why: &str| Failure::usage(format!("{SIGNERS} names `{shown}`, {why}"));
         // What a repository holds, whoever opens a pull request may change.
-        let repository = disk::absolute(near);
-        let repository = disk::repository(&repository);
-        if !named.is_absolute() || (repository.is_some() && disk::repository(&named) == repository) {
+        if !named.is_absolute() || is_in_repository(&named, near) {
             return Err(wrong("which the repository could change")
                 .help("name a file outside of the repository by its absolute path"));
         }
@@ -83,6 +81,13 @@ impl<'a> Acceptance<'a> {
         let at = |time| signers.verify_for(COMMITS, &signature.armored, &signature.payload, time).ok();
         at(made).and(at(self.world.now())).map(|signer| signer.principals)
     }
+}
+
+/// Whether a file lies in the repository that `near` lies in: then whoever opens a pull request may change it.
+pub(super) fn is_in_repository(file: &Path, near: &Path) -> bool {
+    let (file, near) = (disk::canonical(file), disk::canonical(near));
+    let repository = disk::repository(&near);
+    repository.is_some() && disk::repository(&file) == repository
 }
 
 /// The commits that brought the data key of a file as it stands now.

@@ -195,11 +195,9 @@ pub(super) fn plan(place_: &Place, ui: &Ui) -> Result<Planned, Failure> {
         plan.refused.extend(lost);
     }
     if let (Some(base), true) = (&base, formers.iter().any(Former::is_deployed)) {
-        let lineage = ["--lineage", &base.manifest.lineage];
+        let (verify, serial) = (place_.command("verify"), base.manifest.serial);
         ui.say(&format!(
-            "the target moved: once you have looked at that, `{} {}` remembers it",
-            place_.command("verify"),
-            typed(&lineage)
+            "the target moved: once you have looked at that, `{verify} --accept-serial {serial}` remembers it, as an apply does"
         ));
     }
     for former in formers.iter().filter(|former| former.is_deployed()) {

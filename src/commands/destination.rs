@@ -105,7 +105,7 @@ impl Destination {
     }
 
     /// Refuses what the operator does not allow: anything is allowed where nothing is said, nothing where an empty text is.
-    fn allowed(&self, session: &Session) -> Result<(), Failure> {
+    pub(super) fn allowed(&self, session: &Session) -> Result<(), Failure> {
         let Some(said) = session.world.said(TARGETS) else { return Ok(()) };
         let plain = self.plain(session);
         let patterns = Allowed::of(&[said]);

@@ -4,11 +4,13 @@
 //! parent, which is what a merge brought its changes to, and those of the first parents before. Only settings are read:
 //! nothing is compiled, no key is looked for.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::Value;
 
-use super::Failure;
 use super::deploy::Place;
 use super::destination::Destination;
+use super::{Failure, Session};
 use crate::bundle::{Deployed, Digest, Scope};
 use crate::compile::desired::protection;
 use crate::plan::relocation::{self, Former};
@@ -17,7 +19,7 @@ use crate::targets::deployed;
 use crate::workspace::Workspace;
 use crate::workspace::deployment::Target;
 use crate::workspace::layers::At;
-use crate::world::{Found, ReadError, Revision, World};
+use crate::world::{Found, Kind, ReadError, Revision, World, git};
 
 /// Where an environment was, and what is known of it without a look at the target.
 struct Candidate {
@@ -36,6 +38,8 @@ impl Candidate {
 
 /// Commits that are looked at.
 const MAX_COMMITS: usize = 20_000;
+/// Bytes of settings that are read.
+const MAX_BYTES: usize = 32 << 20;
 /// Object stores of those commits that are asked.
 const MAX_STORES: usize = 16;
 
@@ -49,17 +53,28 @@ pub(super) fn find(place: &Place, own: &Value, seen: &Seen) -> Result<Vec<Former
     candidates.into_iter().filter_map(|candidate| former(place, candidate, seen).transpose()).collect()
 }
 
-/// All targets that commits before named and at which something is deployed, and whether the history is longer than is looked
-/// at. A branch of two commits would hide the target from who looks at one, and one of three would put a made-up target
+/// What the history tells of other targets.
+#[derive(Default)]
+pub(super) struct Earlier {
+    /// Those at which something is deployed.
+    pub(super) formers: Vec<Former>,
+    /// Whether there is more history than is looked at.
+    pub(super) is_cut: bool,
+    /// Whether the clone lacks the older part of it.
+    pub(super) is_shallow: bool,
+}
+
+/// All targets that commits before named and at which something is deployed. A branch of two commits would hide the target from who looks at one, and one of three would put a made-up target
 /// between; so would a merge whose first parent is another history.
 ///
 /// # Errors
 /// As [`find`].
-pub(super) fn earlier(place: &Place, own: &Value, seen: &Seen) -> Result<(Vec<Former>, bool), Failure> {
+pub(super) fn earlier(place: &Place, own: &Value, seen: &Seen) -> Result<Earlier, Failure> {
     let mut known = candidates(place, own, None);
     let recent = known.len();
-    let (states, mut is_cut) = Revision::states(place.session.world.root(), &settings_files, MAX_COMMITS);
-    for candidate in states.iter().filter_map(|state| settings_of(place, state)) {
+    let History { states, is_cut, is_shallow } = place.session.history.get_or_init(|| History::read(&place.session));
+    let mut is_cut = *is_cut;
+    for candidate in states.iter().filter_map(|workspace| candidate(place, workspace)) {
         if candidate.protection["target"] != *own && !known.iter().any(|other| other.is_same(&candidate)) {
             known.push(candidate);
         }
@@ -76,7 +91,7 @@ pub(super) fn earlier(place: &Place, own: &Value, seen: &Seen) -> Result<(Vec<Fo
         // Where nothing can be read, an operator has given the target up or does not allow it any more.
         formers.extend(former(place, candidate, seen)?.filter(|former| former.deployed.is_some()));
     }
-    Ok((formers, is_cut))
+    Ok(Earlier { formers, is_cut, is_shallow: *is_shallow })
 }
 
 /// Who knows what an environment had, where history goes on for longer than anybody looks.
@@ -84,7 +99,7 @@ pub(super) fn unknown() -> Former {
     Former {
         target: "a target of long ago".to_owned(),
         deployed: None,
-        unread: Some(format!("the history has more than {MAX_COMMITS} commits or {MAX_STORES} targets")),
+        unread: Some("this clone does not tell, or its history is longer than is looked at".to_owned()),
         known: None,
         history: None,
         protection: Value::Null,
@@ -114,11 +129,6 @@ fn candidates(place: &Place, own: &Value, seen: Option<&Own>) -> Vec<Candidate> 
     candidates
 }
 
-/// Whether the clone knows what was before its last commit; one of depth 1, as CI systems make them, doesn't.
-pub(super) fn is_history_there(place: &Place) -> bool {
-    Revision::open(place.session.world.root(), "HEAD^1").is_ok()
-}
-
 /// Looks at the target. `None` where the memory or the commit names none that can be.
 ///
 /// # Errors
@@ -127,6 +137,10 @@ fn former(place: &Place, candidate: Candidate, seen: &Seen) -> Result<Option<For
     let Candidate { scope, protection, known, history } = candidate;
     let Some(target) = Target::from_json(&protection["target"]) else { return Ok(None) };
     let destination = Destination::own(target);
+    if known.is_none() && destination.allowed(&place.session).is_err() {
+        // The operator has given it up: of what nobody remembers, that is all there is to say.
+        return Ok(None);
+    }
     let opened = destination.open(&place.session, &scope, None).map_err(|failure| failure.message);
     let named = opened.as_ref().map_or_else(|_| destination.named().to_owned(), |target| target.describe());
     let found = match &opened {
@@ -161,43 +175,79 @@ fn settings(place: &Place, revision: &str) -> Option<Candidate> {
     settings_of(place, &Revision::open(place.session.world.root(), revision).ok()?)
 }
 
+/// The settings in commits from `HEAD` back.
+pub(super) struct History {
+    /// Each state of them once.
+    states: Vec<Workspace>,
+    /// Whether there was more than is looked at.
+    is_cut: bool,
+    /// Whether the clone lacks the older part of it, as those of CI systems mostly do.
+    is_shallow: bool,
+}
+
+impl History {
+    fn read(session: &Session) -> Self {
+        let (revisions, mut is_cut) = Revision::states(session.world.root(), &settings_files, MAX_COMMITS);
+        let left = AtomicUsize::new(MAX_BYTES);
+        let mut states = Vec::new();
+        for revision in &revisions {
+            states
+                .extend(Workspace::read(&SettingsOnly { revision, left: &left }).ok().map(|(workspace, _)| workspace));
+            if left.load(Ordering::Relaxed) == 0 {
+                is_cut = true;
+                break;
+            }
+        }
+        Self { states, is_cut, is_shallow: git::is_shallow(session.world.root()) }
+    }
+}
+
 fn settings_of(place: &Place, revision: &Revision) -> Option<Candidate> {
-    let (workspace, _) = Workspace::read(&SettingsOnly(revision)).ok()?;
+    let left = AtomicUsize::new(MAX_BYTES);
+    candidate(place, &Workspace::read(&SettingsOnly { revision, left: &left }).ok()?.0)
+}
+
+fn candidate(place: &Place, workspace: &Workspace) -> Option<Candidate> {
     let At { environment, .. } = &place.at;
     workspace.environments.get(environment)?;
     let id = workspace.root.settings.id.unwrap_or_default().to_string();
     let scope = Scope { workspace: id, ..place.scope.clone() };
-    Some(Candidate { scope, protection: protection(&workspace, &place.at), known: None, history: None })
+    Some(Candidate { scope, protection: protection(workspace, &place.at), known: None, history: None })
 }
 
 /// A revision of which only the settings of the workspace and its environments are read.
-struct SettingsOnly<'r>(&'r Revision);
+struct SettingsOnly<'r> {
+    revision: &'r Revision,
+    /// Bytes that may still be read.
+    left: &'r AtomicUsize,
+}
 
 impl World for SettingsOnly<'_> {
     fn list(&self, folder: &str) -> Result<Vec<Found>, ReadError> {
-        let mut found = match folder {
-            "tieline.yaml" | "environments" => self.0.list(folder)?,
-            _ => Vec::new(),
-        };
-        found.retain(|file| is_settings(&file.path));
-        Ok(found)
+        let files = settings_files(self.revision).into_iter();
+        let below =
+            files.filter(|path| path == folder || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')));
+        let there = below.filter(|path| self.revision.has(path));
+        Ok(there.map(|path| Found { path, utf8: true, kind: Kind::File }).collect())
     }
 
     fn read(&self, path: &str, limit: usize) -> Result<Vec<u8>, ReadError> {
-        self.0.read(path, limit)
+        let left = self.left.load(Ordering::Relaxed);
+        let read = self.revision.read(path, limit.min(left));
+        let used = match &read {
+            Ok(bytes) => bytes.len(),
+            Err(ReadError::TooLarge) if left < limit => left,
+            Err(_) => 0,
+        };
+        self.left.fetch_sub(used, Ordering::Relaxed);
+        read
     }
 
     fn variable(&self, name: &str) -> Option<String> {
-        self.0.variable(name)
+        self.revision.variable(name)
     }
 
     fn now(&self) -> jiff::Timestamp {
-        self.0.now()
+        self.revision.now()
     }
-}
-
-/// Whether a path is `tieline.yaml` or `environments/ENV/environment.yaml`.
-fn is_settings(path: &str) -> bool {
-    let segments: Vec<&str> = path.split('/').collect();
-    matches!(segments[..], ["tieline.yaml"] | ["environments", _, "environment.yaml"])
 }

@@ -31,7 +31,7 @@ const COLUMNS: &[&str] =
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let place = Place::open(&args.at, cli)?;
-    let mut next = Some(place.in_force(ui)?);
+    let mut next = Some(place.in_force_to_look(ui)?);
     let mut rows = Vec::new();
     let mut cut = None;
     while let Some(now) = next.take().filter(|_| rows.len() < args.limit) {

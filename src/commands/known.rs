@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 
 use super::deploy::{Place, failed, typed};
+use super::formers::Earlier;
 use super::{Exit, Failure};
 use crate::apply::{Applied, MAX_AHEAD};
 use crate::bundle::{Deployed, Head, Manifest, Scope};
@@ -64,8 +65,41 @@ impl Place {
     /// # Errors
     /// As [`Place::deployed`]; nothing is.
     pub(super) fn in_force(&self, ui: &Ui) -> Result<Deployed, Failure> {
-        if let Some(found) = self.deployed(ui)? {
-            return Ok(found);
+        let found = self.seen_in_force(ui)?;
+        let Some(why) = found.1 else { return Ok(found.0) };
+        let help = self.settling(&found.0);
+        Err(Failure::new(why).exit(Exit::Guard).help(help))
+    }
+
+    /// The same for who only looks: where the target moved and no apply settled that, it is said.
+    ///
+    /// # Errors
+    /// As [`Place::deployed`]; nothing is.
+    pub(super) fn in_force_to_look(&self, ui: &Ui) -> Result<Deployed, Failure> {
+        let (found, moved) = self.seen_in_force(ui)?;
+        if let Some(why) = moved {
+            ui.say(&format!("warning: {why}: {}", self.settling(&found)));
+        }
+        Ok(found)
+    }
+
+    /// What to do where the target moved.
+    fn settling(&self, found: &Deployed) -> String {
+        let (plan, serial) = (self.command("plan"), found.manifest.serial);
+        format!("`{plan}` shows what it means; once you have looked, `--accept-serial {serial}` settles it")
+    }
+
+    fn seen_in_force(&self, ui: &Ui) -> Result<(Deployed, Option<String>), Failure> {
+        if let (Some(found), formers) = self.look(true, ui)? {
+            let former = formers.iter().find(|former| former.is_deployed());
+            let told = former.map(|former| {
+                format!(
+                    "`{}` moved here from {}, and no apply on this machine settled that",
+                    self.at,
+                    former.describe()
+                )
+            });
+            return Ok((found, told));
         }
         self.pinned()?;
         if let Some(lost) = self.lost() {
@@ -178,18 +212,20 @@ impl Place {
     pub(super) fn all_formers(&self) -> Result<Vec<Former>, Failure> {
         let seen = self.seen();
         let mut formers = self.formers(&seen)?;
-        let (earlier, is_cut) = self.earlier(&seen)?;
+        let Earlier { formers: earlier, is_cut, is_shallow } = self.earlier(&seen)?;
         formers.extend(earlier);
-        if is_cut && !formers.iter().any(Former::is_deployed) {
+        // A job of CI deploys to a folder of its own checkout, of which it has the last commit alone.
+        let is_unknown = is_cut || (is_shallow && !self.is_inside);
+        if is_unknown && !formers.iter().any(Former::is_deployed) {
             formers.push(super::formers::unknown());
         }
         Ok(formers)
     }
 
-    fn earlier(&self, seen: &Seen) -> Result<(Vec<Former>, bool), Failure> {
+    fn earlier(&self, seen: &Seen) -> Result<Earlier, Failure> {
         match self.own.as_ref().filter(|_| seen.own().is_none()) {
             Some(own) => super::formers::earlier(self, own, seen),
-            None => Ok((Vec::new(), false)),
+            None => Ok(Earlier::default()),
         }
     }
 
@@ -205,18 +241,34 @@ impl Place {
         if is_new_here {
             self.continues(found, &formers)?;
             // What moved long ago and is held to be right here is no move any more.
-            self.continues(found, &self.earlier(seen)?.0)?;
+            let earlier = self.earlier(seen)?;
+            self.continues(found, &earlier.formers)?;
+            if earlier.is_cut || earlier.is_shallow {
+                ui.say(&format!(
+                    "warning: nothing is remembered here, and this clone lacks commits that say where `{}` was deployed before: \
+                     whether {} is its target can't be seen; fetch the whole history",
+                    self.at,
+                    self.target.describe()
+                ));
+            }
         }
         if standing == Standing::First && !self.is_pinned(found) {
             self.first_seen(&found.manifest, ui);
         }
         // A move is one until it is applied, so that every plan shows it, and none that is turned down leaves a mark.
-        let is_settled = formers.is_empty() || (by_word && self.is_pinned(found));
+        let is_settled = formers.is_empty() || (by_word && self.is_settled_by_word(found, &formers));
         if is_settled || !is_new_here {
             let spot = Spot { own: self.own.as_ref().filter(|_| is_settled), ..self.spot() };
             self.seen().remember(spot, &held, self.is_meant(found));
         }
-        Ok(formers)
+        Ok(if is_settled { Vec::new() } else { formers })
+    }
+
+    /// Whether the operator says that this is where the environment is now. That it goes on with the lineage which it had is no
+    /// such word: everybody can write that.
+    fn is_settled_by_word(&self, found: &Deployed, formers: &[Former]) -> bool {
+        let lineage = &found.manifest.lineage;
+        self.is_meant(found) || (self.is_pinned(found) && !formers.iter().any(|former| former.is_of(lineage)))
     }
 
     /// Whether the operator accepts its lineage.
@@ -370,12 +422,8 @@ impl Place {
         if !self.is_told(is_protected_block(&manifest.trust)) {
             return;
         }
-        let git = match self.own.is_none() || super::formers::is_history_there(self) {
-            true => "",
-            false => ", and this clone has no earlier commit that says where it was",
-        };
         ui.say(&format!(
-            "warning: no earlier deployment of `{}` at {here} was seen on this machine{git}: trusting lineage {lineage} \
+            "warning: no earlier deployment of `{}` at {here} was seen on this machine: trusting lineage {lineage} \
              (serial {serial}); `--lineage {lineage}` pins it",
             self.at
         ));

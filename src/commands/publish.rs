@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::deploy::{Place, Where};
-use super::signing::{Signing, allowed_signers, parts};
+use super::signing::{Signing, parts};
 use super::{Cli, Exit, Failure};
 use crate::apply::{Options, vouched};
 use crate::bundle::{Deployed, Digest};
@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     }
     let deployed = place.in_force(ui)?;
     if let Some(path) = &args.allowed_signers {
-        let allowed = allowed_signers(path)?;
+        let allowed = place.allowed_signers(path)?;
         let options = Options { signers: Some(&allowed), ..Options::default() };
         vouched(&*place.target, &deployed, place.session.world.now(), &options)
             .map_err(|error| Failure::new(error.to_string()).exit(Exit::Integrity).help("find out who applied it"))?;

@@ -1,9 +1,11 @@
 //! What every command starts with: the workspace found and read.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::formers::History;
 use super::{Cli, Exit};
 use crate::compile::{self, Compiled};
 use crate::connectors::{Catalogue, Connector};
@@ -113,6 +115,8 @@ pub struct Session {
     pub catalogue: Catalogue,
     /// Problems of its files.
     pub told: Vec<Diagnostic>,
+    /// The settings that it had before, once somebody asks.
+    pub(super) history: OnceCell<History>,
 }
 
 impl Session {
@@ -134,7 +138,7 @@ impl Session {
         let (workspace, told) =
             Workspace::read(&world).map_err(|_| Failure::new("no workspace here").help("`tieline init` makes one"))?;
         let (catalogue, _) = Catalogue::new(&workspace.connectors, &workspace.sources);
-        Ok(Self { start, world, workspace, catalogue, told })
+        Ok(Self { start, world, workspace, catalogue, told, history: OnceCell::new() })
     }
 
     /// A path that was typed, relative to the workspace with `/` between segments; empty for the workspace itself.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::acceptance::is_in_repository;
 use super::deploy::{Place, failed};
 use super::{Exit, Failure};
 use crate::apply::{Options, vouched};
@@ -56,7 +57,7 @@ impl Signing {
         let find = |path: &PathBuf| signer::find(path, &place.session.world, ui).map_err(Failure::new);
         Ok(Signers {
             signer: self.sign.as_ref().map(find).transpose()?,
-            allowed: self.allowed_signers.as_deref().map(allowed_signers).transpose()?,
+            allowed: self.allowed_signers.as_deref().map(|path| place.allowed_signers(path)).transpose()?,
             trust_base: self.trust_base,
         })
     }
@@ -69,6 +70,20 @@ pub(super) fn warn_unsigned(place: &Place, base: &Deployed, ui: &Ui) -> Result<(
         ui.say(&format!("warning: serial {serial} is signed, and the next one would not be: `--sign KEY`"));
     }
     Ok(())
+}
+
+impl Place {
+    /// The file of allowed signers that an operator named: none that the branch could change.
+    pub(super) fn allowed_signers(&self, path: &Path) -> Result<AllowedSigners, Failure> {
+        if is_in_repository(path, self.session.world.root()) {
+            let told = format!(
+                "the file of allowed signers `{}` lies in the repository, which could change it",
+                path.display()
+            );
+            return Err(Failure::usage(told).help("name a file outside of the repository"));
+        }
+        allowed_signers(path)
+    }
 }
 
 /// The file of allowed signers that an operator named.
@@ -89,14 +104,13 @@ pub(super) fn allowed_signers(path: &Path) -> Result<AllowedSigners, Failure> {
 /// Checks the signature of a manifest and says whose it is: made when the manifest says, as `ssh-keygen` and Git do it. Gives
 /// whether the key counts now.
 pub(super) fn signed(
-    path: &Path,
+    allowed: &AllowedSigners,
     signature: Option<&[u8]>,
     bytes: &[u8],
     deployed: &Deployed,
     now: Timestamp,
     ui: &Ui,
 ) -> Result<bool, Failure> {
-    let allowed = allowed_signers(path)?;
     let broken = |why: &str| {
         Failure::new(format!("serial {}: {why}", deployed.manifest.serial)).exit(Exit::Integrity).help(format!(
             "`tieline apply {} --sign KEY` seals everything anew under a signature",

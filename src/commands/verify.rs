@@ -45,14 +45,15 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let found = args.keys.find(&place.session.world, ui)?;
     let keys = (!found.identities.is_empty()).then_some(&found.identities);
     // Reading it first holds its serial and lineage against those that were seen.
-    let deployed = place.in_force(ui)?;
+    let deployed = place.in_force_to_look(ui)?;
     let mut report = verify::read(&*place.target, &deployed, keys).map_err(|error| failed(&error.into()))?;
     let is_whole = report.problems.is_empty();
     report.problems.extend(verify::view(&*place.target, &deployed));
     if let Some(path) = &args.allowed_signers {
         let signature = place.target.read_signature(&deployed.digest).map_err(|error| failed(&error))?;
         let bytes = place.target.read_manifest(&deployed.digest).map_err(|error| failed(&error))?;
-        let counts = signed(path, signature.as_deref(), &bytes, &deployed, place.session.world.now(), ui)?;
+        let allowed = place.allowed_signers(path)?;
+        let counts = signed(&allowed, signature.as_deref(), &bytes, &deployed, place.session.world.now(), ui)?;
         not_backdated(&place, &deployed, counts)?;
         if counts {
             place.vouch(&deployed);
@@ -95,7 +96,7 @@ fn not_backdated(place: &Place, deployed: &Deployed, counts: bool) -> Result<(),
 
 /// What a consumer's key opens: by what each object says that it is sealed to, which needs no key.
 fn opens(reader: &str, place: &Place, ui: &Ui) -> Result<Exit, Failure> {
-    let Deployed { manifest, .. } = place.in_force(ui)?;
+    let Deployed { manifest, .. } = place.in_force_to_look(ui)?;
     let keys = keys(reader, place, ui)?;
     let (mut opened, mut lacking) = (0, 0);
     for (id, sealed) in &manifest.connections {

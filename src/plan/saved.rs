@@ -126,6 +126,15 @@ impl Saved {
         compare("target", &self.target, &now.target);
         compare("in force", &base(&self.base), &base(&now.base));
         compare("what is desired", self.desired.as_str(), now.desired.as_str());
+        // What is held against other targets and environments is not the same on each machine.
+        for (key, what) in [("trust_changes", "trust change"), ("moved", "moved target"), ("refused", "refusal")] {
+            let list = |plan: &Value| plan.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+            let then = list(&self.plan);
+            let new = list(&now.plan).iter().filter(|one| !then.contains(one)).count();
+            if new > 0 {
+                lines.push(format!("{new} {what}{} now that the plan did not show", if new == 1 { "" } else { "s" }));
+            }
+        }
         lines
     }
 }

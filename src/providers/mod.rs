@@ -191,7 +191,15 @@ fn pick_json(field: &str, found: &Secret<String>) -> Result<Secret<String>, Faul
             );
             Err(Fault::new(format!("there is no field `{field}`"), help))
         }
-        Some(other @ (serde_json::Value::Number(_) | serde_json::Value::Bool(_))) => Ok(Secret::new(other.to_string())),
+        Some(serde_json::Value::Bool(value)) => Ok(Secret::new(value.to_string())),
+        Some(serde_json::Value::Number(number)) if number.is_i64() || number.is_u64() => {
+            Ok(Secret::new(number.to_string()))
+        }
+        // It may have had more digits than a float has.
+        Some(serde_json::Value::Number(_)) => Err(Fault::new(
+            format!("the field `{field}` is a number that is not whole, or too large"),
+            "store it as a text",
+        )),
         // Sealed as a text it would be what nobody meant, or all of a secret by another name.
         Some(other) => {
             let what = if other.is_array() { "a list" } else { "an object" };

@@ -87,7 +87,10 @@ fn data(response: &Response, path: &[&str]) -> Option<Secret<String>> {
 
 fn status(response: &Response) -> Fault {
     let (reason, help) = match response.status {
-        200 => ("this version holds no data: it was deleted", "name another with `?version=N`"),
+        200 => (
+            "the answer holds no data: this version was deleted, or it is not Vault that answers",
+            "name another with `?version=N`",
+        ),
         403 => ("permission denied", "the token's policy must allow to read it: `vault token lookup`"),
         404 => ("nothing is there", "`vault kv get` shows what is; the first segment is the mount"),
         429 => ("the server asks to slow down", "try again later"),

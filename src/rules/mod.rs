@@ -272,7 +272,8 @@ impl<'a> Judge<'a> {
         self.each(told, |check, findings| match check {
             Check::Texts(check) if family != Family::Consumers => {
                 clear_texts(root, &mut String::new(), &mut |node, text, pointer| {
-                    let block = ["/config/", "/auth/", "/labels/", "/runbook"].iter().any(|block| pointer.starts_with(block));
+                    let block =
+                        ["/config/", "/auth/", "/labels/", "/runbook"].iter().any(|block| pointer.starts_with(block));
                     if template::names_secret(text) {
                         for text in template::literals(text) {
                             check(&Text { node, text, pointer: if block { pointer } else { "" } }, findings);

@@ -132,6 +132,11 @@ pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
+/// A path from the root on, through no link where it exists.
+pub fn canonical(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| absolute(path))
+}
+
 /// Appends text to a file that only the owner may read, and makes the file where there is none.
 ///
 /// # Errors

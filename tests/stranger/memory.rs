@@ -607,3 +607,127 @@ fn e16_gc_takes_nothing_where_an_older_head_of_an_exposure_was_put_back() {
     let ended = shell.run(&["gc", "prod", "--yes"]);
     assert!(ended.code == 5 && ended.stderr.contains("serial 1 of `prod@public` is deployed"), "{ended:?}");
 }
+
+/// The lineage that CI pins is no word about a move, and nothing leads out of a target before an apply settled one.
+#[test]
+fn e13_a_move_is_settled_by_an_apply_or_by_the_serial_that_somebody_looked_at() {
+    let shell = applied("protected: true\n");
+    let dist = shell.folder.join("dist");
+    let seen = in_force(&dist);
+    let settings = "target: {path: deploy}\npublish: {oci: '127.0.0.1:1/team/app'}\n";
+    set(&shell, &["protected"], settings);
+    copy(&dist, &shell.folder.join("deploy"));
+    let previous = Some(in_force_digest(&dist));
+    forge(&shell.folder.join("deploy"), &Manifest { serial: 2, previous, ..made_up(&seen) });
+    commit(&shell, "a pull request");
+    let pins = ["--lineage", &seen.lineage, "--min-serial", "1"];
+    for shell in [ci(&shell), operator(&shell)] {
+        shell.run(&[&["status"], &pins[..]].concat());
+        shell.run(&[&["verify", "prod"], &pins[..]].concat());
+        for command in [
+            &["publish", "prod", "--registry", "127.0.0.1:1"][..],
+            &["bundle", "export", "prod", "../b.tgz"],
+            &["rollback", "prod", "--yes"],
+            &["gc", "prod", "--yes"],
+        ] {
+            let ended = shell.run(&[command, &pins].concat());
+            assert_eq!(ended.code, 4, "{command:?}: {ended:?}");
+            assert!(ended.stderr.contains("no apply on this machine settled that"), "{ended:?}");
+        }
+        let plan = shell.ok(&[&["plan", "prod"], &pins[..]].concat());
+        assert!(plan.stdout.contains("it lifts `protected` and moves the target"), "{plan:?}");
+        assert!(plan.stderr.contains("`tieline verify prod --accept-serial 2` remembers it"), "{plan:?}");
+        shell.run(&["verify", "prod", "--accept-serial", "2"]);
+        let settled = shell.ok(&["plan", "prod"]);
+        assert!(!settled.stdout.contains("moves the target"), "{settled:?}");
+    }
+}
+
+/// The history of the settings is read once for a command, in a budget; what goes beyond it asks for a word.
+#[test]
+fn e13_a_history_beyond_the_budget_asks_for_a_word() {
+    let shell = Shell::example("quickstart").with_demo_identity();
+    shell.put(".gitignore", "dist\nout\n*.txt\n");
+    let large = format!("title: {}\n", "x".repeat(900_000));
+    fs::create_dir(shell.folder.join("environments/large")).unwrap();
+    for n in 0..45 {
+        shell.put("environments/large/environment.yaml", &format!("# {n}\n{large}"));
+        commit(&shell, "a large file");
+    }
+    fs::remove_file(shell.folder.join("environments/large/environment.yaml")).unwrap();
+    set(&shell, &[], "target: {path: out}\n");
+    commit(&shell, "small again");
+    let ended = shell.run(&["apply", "prod", "--yes"]);
+    assert!(ended.code == 4 && ended.stderr.contains("a target of long ago"), "{ended:?}");
+    shell.ok(&["apply", "prod", "--yes", "--initial"]);
+    shell.ok(&["apply", "prod", "--yes"]);
+}
+
+/// Who has no list of their own has none: a branch could add itself to one that it holds.
+#[test]
+fn e08_a_list_of_signers_in_the_repository_is_refused() {
+    let shell = with_serial(2);
+    commit(&shell, "applied");
+    let Some(keys) = Keys::new(&shell) else { return };
+    fs::copy(&keys.allowed, shell.folder.join("allowed_signers")).unwrap();
+    let sign = ["--sign", keys.ana.to_str().unwrap(), "--allowed-signers", "allowed_signers"];
+    for command in
+        [&["apply", "prod", "--yes"][..], &["rollback", "prod", "--yes"], &["bundle", "export", "prod", "../b.tgz"]]
+    {
+        let ended = shell.run(&[command, &sign].concat());
+        assert!(ended.code == 64 && ended.stderr.contains("lies in the repository"), "{command:?}: {ended:?}");
+    }
+    let ended = shell.run(&["verify", "prod", "--allowed-signers", "allowed_signers"]);
+    assert!(ended.code == 64 && ended.stderr.contains("name a file outside"), "{ended:?}");
+}
+
+/// A clone of depth 1 doesn't say where an environment was: that is said, and a bucket wants a word.
+#[test]
+fn e13_a_shallow_clone_says_that_it_does_not_tell() {
+    let shell = applied("");
+    commit_all(&shell, "one more");
+    let clone = shell.everything().join("clone");
+    let mut git = shell.command("git");
+    git.args(["clone", "-q", "--depth", "1"]).arg(format!("file://{}", shell.folder.display())).arg(&clone);
+    assert_eq!(feed(&mut git, "").code, 0);
+    copy(&shell.folder.join("dist"), &clone.join("dist"));
+    let fresh = ci(&shell);
+    let told = fresh.ok(&["-C", clone.to_str().unwrap(), "plan", "prod"]).stderr;
+    assert!(told.contains("this clone lacks commits that say where `prod` was deployed before"), "{told}");
+    let whole = ci(&shell).ok(&["plan", "prod"]).stderr;
+    assert!(!whole.contains("this clone lacks"), "{whole}");
+    // A folder of the checkout is what a job deploys to.
+    fs::remove_dir_all(clone.join("dist")).unwrap();
+    ci(&shell).ok(&["-C", clone.to_str().unwrap(), "apply", "prod", "--yes"]);
+}
+
+fn commit_all(shell: &Shell, message: &str) {
+    shell.put("NOTES.md", message);
+    commit(shell, message);
+}
+
+/// A runner that deploys to a folder for each job forgets the oldest, and never stops to remember.
+#[test]
+fn e07_a_memory_of_many_targets_keeps_the_newest() {
+    let shell = with_serial(1);
+    let file = {
+        let folder = shell.home().join(".local/state/tieline/serials");
+        let (name, _) = tree(&folder).into_iter().find(|(name, _)| name.ends_with("prod.json")).unwrap();
+        folder.join(name)
+    };
+    let mut memory: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let (_, one) = memory["targets"].as_object().unwrap().iter().next().map(|(a, b)| (a.clone(), b.clone())).unwrap();
+    for n in 0..999 {
+        let mut old = one.clone();
+        old["time"] = "2020-01-01T00:00:00Z".into();
+        memory["targets"][format!("/gone/{n}")] = old;
+    }
+    fs::write(&file, memory.to_string()).unwrap();
+    let other = shell.everything().join("other");
+    let to = ["--target", other.to_str().unwrap()];
+    shell.ok(&[&["apply", "prod", "--yes"], &to[..]].concat());
+    fs::remove_dir_all(&other).unwrap();
+    let ended = shell.run(&[&["apply", "prod", "--yes"], &to[..]].concat());
+    assert!(ended.code == 5 && ended.stderr.contains("its head is gone"), "{ended:?}");
+    assert_eq!(shell.run(&["plan", "prod"]).code, 0);
+}

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::bundle::Deployed;
 use crate::bundle::archive::{Part, Parts};
-use crate::commands::signing::signed;
+use crate::commands::signing::{allowed_signers, signed};
 use crate::commands::{Exit, Failure};
 use crate::ui::Ui;
 use crate::world::{Kind, ReadError, System, World, disk};
@@ -54,7 +54,7 @@ impl Source {
         }
         if let Some(file) = &self.allowed_signers {
             let now = System::new(path).now();
-            signed(file, parts.signature.as_deref(), &parts.manifest, &deployed, now, ui)?;
+            signed(&allowed_signers(file)?, parts.signature.as_deref(), &parts.manifest, &deployed, now, ui)?;
         }
         Ok((parts, deployed))
     }

@@ -151,6 +151,18 @@ impl Directory {
         }
     }
 
+    /// The environment's lock, if nobody holds it for longer than an apply does.
+    fn lock_soon(&self) -> Option<Lock> {
+        let folder = self.files.folder(&self.environment).ok()?;
+        for _ in 0..WAITS {
+            if let Some(lock) = folder.hold_now(".lock").ok()? {
+                return Some(lock);
+            }
+            std::thread::sleep(WAIT);
+        }
+        None
+    }
+
     /// Waits for the environment's lock, which the kernel frees when the file is closed, at the latest by our death.
     fn lock(&self) -> Result<Lock> {
         let path = format!("{}/.lock", self.environment);

@@ -67,7 +67,7 @@ impl Directory {
 
     /// The same while nobody writes the view, where the lock is to be had: not in a target that can only be read.
     pub(super) fn settled_faults(&self, deployed: &Deployed) -> Faults {
-        let _lock = self.lock();
+        let _lock = self.lock_soon();
         self.faults(deployed)
     }
 

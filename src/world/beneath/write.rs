@@ -58,6 +58,19 @@ impl Folder {
         Ok(Lock(Some(file)))
     }
 
+    /// The same without waiting; `None` while somebody else holds it.
+    ///
+    /// # Errors
+    /// As [`Folder::hold`].
+    pub fn hold_now(&self, name: &str) -> io::Result<Option<Lock>> {
+        let file = self.lock_file(OsStr::new(name))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lock(Some(file)))),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+
     /// Writes what is to stand under `name` beside it, and syncs it; gives the name that it has until it is
     /// [put](Self::put) in its place.
     fn stage(&self, name: &OsStr, bytes: &[u8], access: Access) -> io::Result<OsString> {
