@@ -36,7 +36,7 @@ impl Candidate {
     }
 }
 
-/// Commits that are looked at.
+/// Commits that are looked at, of those that changed something in the workspace.
 const MAX_COMMITS: usize = 20_000;
 /// Bytes of settings that are read.
 const MAX_BYTES: usize = 32 << 20;

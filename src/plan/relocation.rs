@@ -131,6 +131,7 @@ impl Plan {
                 gone.extend(ids.map(|(id, _)| id.to_owned()));
                 trust::changes(&pairs, before.trust(), desired, places)
             }
+            None if former.protection.is_null() => Vec::new(),
             None => {
                 diff(&former.protection, &protection(&desired.trust), &[]).into_iter().map(TrustChange::Block).collect()
             }

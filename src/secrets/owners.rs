@@ -71,6 +71,19 @@ pub fn rules(handles: &Handles<'_>, prefix: &str) -> Result<Rules, String> {
         }
         Ok(())
     };
+    let people = |stack: &[&Layer]| -> BTreeSet<String> {
+        recipients::of(stack).unwrap_or_default().into_iter().map(|named| named.name).collect()
+    };
+    let all = workspace.layers_with_stacks();
+    // Who decides what is secret and who reviews: all that may open anything of the root's.
+    let root = all.iter().find(|(layer, _)| layer.path.is_empty()).map(|(_, stack)| people(stack)).unwrap_or_default();
+    // Folders first, as the last rule that fits wins: what a branch adds asks somebody too.
+    for folder in ["environments/", "customers/"] {
+        rule(folder, &root)?;
+    }
+    for (layer, stack) in all.iter().filter(|(layer, _)| !layer.path.is_empty()) {
+        rule(&format!("{}/", layer.path), &people(stack))?;
+    }
     for layer in workspace.layers() {
         for family in [Family::Connections, Family::Credentials, Family::Consumers] {
             for (id, document) in layer.family(family) {
@@ -80,10 +93,6 @@ pub fn rules(handles: &Handles<'_>, prefix: &str) -> Result<Rules, String> {
             }
         }
     }
-    let people = |stack: &[&Layer]| -> BTreeSet<String> {
-        recipients::of(stack).unwrap_or_default().into_iter().map(|named| named.name).collect()
-    };
-    let all = workspace.layers_with_stacks();
     for (layer, stack) in &all {
         let owners = people(stack);
         if layer.settings_file.is_some() || layer.secrets.is_some() {
@@ -92,9 +101,7 @@ pub fn rules(handles: &Handles<'_>, prefix: &str) -> Result<Rules, String> {
             rule(&layer.file("secrets.sops.yaml"), &owners)?;
         }
     }
-    // Who decides what is secret and who reviews: all that may open anything of the root's.
-    let root = all.iter().find(|(layer, _)| layer.path.is_empty()).map(|(_, stack)| people(stack)).unwrap_or_default();
-    for path in ["connectors/", ".sops.yaml", ".github/CODEOWNERS", "CODEOWNERS"] {
+    for path in ["connectors/", ".sops.yaml", ".gitattributes", ".github/CODEOWNERS", "CODEOWNERS"] {
         rule(path, &root)?;
     }
     let missing: String = unmapped.iter().map(|name| format!("# no account: {}\n", line_to_write(name))).collect();

@@ -18,6 +18,9 @@ const MAX_DEPTH: usize = 64;
 /// A folder has at most this many files below it: trees that share their parts may stand for more than exist.
 const MAX_FILES: usize = 1_000_000;
 
+/// Commits of one history that are looked at.
+const MAX_COMMITS: usize = 200_000;
+
 /// A workspace in a commit.
 pub struct Revision {
     repository: Repository,
@@ -71,8 +74,8 @@ impl Revision {
         Self::at(workspace, one, Some(other))
     }
 
-    /// Each state in which commits from `HEAD` back have the files that `paths` names, newest first, and whether there are
-    /// more commits than `most`, which are not looked at.
+    /// Each state in which commits from `HEAD` back have the files that `paths` names, newest first, and whether more than
+    /// `most` of them have another workspace than those before, or there are more than [`MAX_COMMITS`].
     pub fn states(workspace: &Path, paths: &dyn Fn(&Self) -> Vec<String>, most: usize) -> (Vec<Self>, bool) {
         let (mut states, mut tops, mut seen) = (Vec::new(), HashSet::new(), HashSet::new());
         let Ok(repository) = Repository::around(workspace) else { return (states, false) };
@@ -81,7 +84,7 @@ impl Revision {
             return (states, false);
         };
         for (count, commit) in walk.enumerate() {
-            if count == most {
+            if count == MAX_COMMITS || tops.len() == most {
                 return (states, true);
             }
             // Where the clone ends, so does the walk.

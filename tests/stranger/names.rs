@@ -224,3 +224,33 @@ fn e04_a_name_with_blanks_is_a_name_everywhere() {
     let refused = shell.run(&["recipients", "add", "eve\n", &key]);
     assert_eq!(refused.code, 64, "{refused:#?}");
 }
+
+/// The last rule that fits wins, as Git hosts read them: what a branch adds fits one, and what somebody owns stays theirs.
+#[test]
+fn e04_what_a_branch_adds_asks_somebody() {
+    let shell = Shell::example("tenants").with_demo_identity();
+    let unmapped = shell.run(&["codeowners"]).stderr;
+    let names = unmapped.split("write `").skip(1).filter_map(|rest| rest.split(':').next());
+    let accounts: Vec<String> = names.map(|name| format!("{}=@{}", name, name.replace(['.', '_'], "-"))).collect();
+    let given: Vec<&str> = accounts.iter().flat_map(|account| ["--as", account.as_str()]).collect();
+    let rules = shell.ok(&[&["codeowners"][..], &given].concat()).stdout;
+    let of = |path: &str| {
+        let fits = |line: &&str| {
+            let pattern = line.split(' ').next().unwrap();
+            !line.starts_with('#') && (path == pattern || (pattern.ends_with('/') && path.starts_with(pattern)))
+        };
+        rules.lines().rev().find(fits).map(|line| line.split_once(' ').unwrap().1.to_owned())
+    };
+    for path in [
+        "/environments/new/environment.yaml",
+        "/environments/prod/profiles/new/profile.yaml",
+        "/environments/prod/connections/new.yaml",
+        "/customers/new/customer.yaml",
+        "/customers/globex/connections/new.yaml",
+        "/.gitattributes",
+    ] {
+        assert!(of(path).is_some(), "{path}: {rules}");
+    }
+    let prod = of("/environments/prod/environment.yaml");
+    assert!(prod.is_some() && prod == of("/environments/prod/connections/new.yaml"), "{rules}");
+}
