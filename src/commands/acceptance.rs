@@ -9,10 +9,11 @@ use crate::bundle::signature::{AllowedSigners, COMMITS};
 use crate::diagnostic::listed;
 use crate::reporters::text::visible;
 use crate::secrets::accepted::{Accepted, Location, Standing, same_entries};
-use crate::secrets::recipients::{Named, Newcomer, newcomers};
+use crate::secrets::former::Former;
+use crate::secrets::recipients::{Named, newcomers};
 use crate::sops::{Encrypted, Format, Identities};
 use crate::ui::Ui;
-use crate::world::brought::{Brought, brought};
+use crate::world::brought::{Brought, brought, each_version};
 use crate::world::{System, World, disk};
 
 /// Names the file of allowed signers whose commits bring data keys that are accepted.
@@ -54,7 +55,14 @@ impl<'a> Acceptance<'a> {
         let accepted = Accepted::read(self.world, location);
         let standing = match Encrypted::parse_as(text, format) {
             Ok(file) => match accepted.standing(&file) {
-                Standing::Foreign if self.signer(&file, path, format).is_some() => Standing::Accepted,
+                // A signature says who brought it, not that nobody else knows its data key.
+                Standing::Foreign if self.signer(&file, path, format).is_some() => {
+                    match former_holders(&file, path, (text, format)) {
+                        Some(former) if former.is_empty() => Standing::Accepted,
+                        Some(_) => Standing::Retired,
+                        None => Standing::Foreign,
+                    }
+                }
                 standing => standing,
             },
             Err(_) => Standing::Foreign,
@@ -96,33 +104,39 @@ pub(super) fn commits_of(file: &Encrypted<'_>, path: &Path, format: Format) -> O
     brought(path, &same)
 }
 
+/// Who could decrypt an earlier version of a file under the same data key and is not a recipient any more; `None` where the
+/// history that would tell is not there.
+pub(super) fn former_holders(
+    file: &Encrypted<'_>,
+    path: &Path,
+    (text, format): (&str, Format),
+) -> Option<BTreeSet<String>> {
+    let mut former = Former::default();
+    each_version(path, &mut |text| former.add(text, format))?;
+    former.holders(file, text)
+}
+
 impl Judged {
     /// Whether another version of the file, of the other side of a merge, is the last that was written or accepted here.
     pub(super) fn remembers(&self, text: &str, format: Format) -> bool {
         Encrypted::parse_as(text, format).is_ok_and(|file| self.accepted.standing(&file) != Standing::Foreign)
     }
 
-    /// Who of those that a file is to be sealed to would gain access by it. Who opens it with one of `own` has it; a file that
-    /// is new, or none, has nothing that anybody could gain.
+    /// Who of those that a file is to be sealed to would gain access by it. Who opens it with one of `own` has it; a text that
+    /// is not a sops file has nothing that anybody could gain.
     pub(super) fn gains(&self, text: &str, format: Format, to: &[Named], own: &Identities) -> Vec<Gain> {
         let Ok(file) = Encrypted::parse_as(text, format) else { return Vec::new() };
+        let known = own.recipients().chain(self.known(&file)).collect();
+        newcomers(&file, to, &known).into_iter().map(|new| Gain::of(&self.shown, new.named, new.claimed)).collect()
+    }
+
+    /// Those who can decrypt a file, as far as this machine knows.
+    pub(super) fn known<'f>(&'f self, file: &'f Encrypted<'_>) -> impl Iterator<Item = &'f str> {
+        // Anybody may have added to the list; and who is not on it may have been removed by somebody else.
+        let remembered: Option<BTreeSet<&str>> =
+            (self.standing == Standing::Foreign).then(|| self.accepted.recipients().collect());
         let listed = file.metadata().recipients.iter().map(|entry| entry.recipient.trim());
-        let mut known: BTreeSet<&str> = own.recipients().collect();
-        match self.standing {
-            Standing::Accepted | Standing::Retired => known.extend(listed),
-            // Anybody may have added to the list; and who is not on it may have been removed by somebody else.
-            Standing::Foreign => {
-                let remembered: BTreeSet<&str> = self.accepted.recipients().collect();
-                known.extend(listed.filter(|key| remembered.contains(key)));
-            }
-        }
-        let gain = |new: Newcomer| Gain {
-            file: self.shown.clone(),
-            claimed: new.claimed,
-            name: new.named.name,
-            key: new.named.recipient.as_str().to_owned(),
-        };
-        newcomers(&file, to, &known).into_iter().map(gain).collect()
+        listed.filter(move |key| remembered.as_ref().is_none_or(|remembered| remembered.contains(key)))
     }
 
     /// Whether everything is to be encrypted under a new data key.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Failure;
 use crate::diagnostic::listed;
 use crate::reporters::text::visible;
+use crate::secrets::recipients::Named;
 use crate::ui::Ui;
 
 /// Whether others may gain access unasked.
@@ -29,6 +30,13 @@ pub(super) struct Gain {
     pub(super) name: String,
     /// Their public key.
     pub(super) key: String,
+}
+
+impl Gain {
+    /// That of a recipient.
+    pub(super) fn of(file: &str, named: Named, claimed: bool) -> Self {
+        Self { file: file.to_owned(), claimed, name: named.name, key: named.recipient.as_str().to_owned() }
+    }
 }
 
 /// Gains of access that were agreed to.

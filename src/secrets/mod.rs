@@ -8,6 +8,7 @@ pub mod adopt;
 pub mod audit;
 pub mod change;
 pub mod extract;
+pub mod former;
 pub mod generate;
 pub mod history;
 pub mod homes;

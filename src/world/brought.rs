@@ -1,4 +1,5 @@
-//! The commits that brought a file's present content to the branch that is checked out, and their signatures.
+//! The commits that brought a file's present content to the branch that is checked out, and their signatures; and all
+//! versions that the file had before.
 //!
 //! Objects are read as they are stored; no program runs, and nothing is fetched.
 
@@ -77,6 +78,34 @@ pub fn brought(file: &Path, same: &dyn Fn(&str) -> bool) -> Option<Vec<Brought>>
     std::iter::once(at).chain(merges).map(|id| described(&repository.find_commit(id).ok()?)).collect()
 }
 
+/// Hands the text of every version of `file` that the checked-out commit or one before it has to `each`, once; what is not
+/// text is passed over.
+///
+/// `None` outside of a repository, where nothing is committed, or where the clone lacks a part of the history.
+pub fn each_version(file: &Path, each: &mut dyn FnMut(&str)) -> Option<()> {
+    let opened = Repository::around(file.parent()?).ok()?;
+    let name = file.file_name()?.to_str()?;
+    let below: Vec<&str> = opened.below().iter().map(String::as_str).chain([name]).collect();
+    let repository = opened.local();
+    if repository.is_shallow().unwrap_or(true) {
+        return None;
+    }
+    let versions = Versions { repository: &repository, path: &below, same: &|_| false, known: HashMap::new() };
+    let mut seen = HashSet::new();
+    for (count, commit) in repository.rev_walk([repository.head_id().ok()?.detach()]).all().ok()?.enumerate() {
+        let blob = versions.blob(commit.ok()?.id)?;
+        if count == MAX_COMMITS {
+            return None;
+        }
+        if let Some(blob) = blob.filter(|blob| seen.insert(*blob)) {
+            let small = repository.find_header(blob).ok()?.size() <= MAX_BYTES;
+            let text = if small { repository.find_object(blob).ok()?.detach().data } else { return None };
+            let _ = std::str::from_utf8(&text).map(&mut *each);
+        }
+    }
+    Some(())
+}
+
 fn described(commit: &gix::Commit<'_>) -> Option<Brought> {
     let author = commit.author().ok()?;
     let signature = commit
@@ -129,23 +158,26 @@ impl Versions<'_> {
         Some(left)
     }
 
-    /// Whether a commit has a version that is the same; `None` where the clone lacks the commit.
-    fn has(&mut self, commit: ObjectId) -> Option<bool> {
+    /// The file as a commit has it; the outer `None` where the clone lacks the commit.
+    fn blob(&self, commit: ObjectId) -> Option<Option<ObjectId>> {
         let mut tree = self.repository.find_commit(commit).ok()?.tree().ok()?;
-        let Some((name, folders)) = self.path.split_last() else { return Some(false) };
+        let Some((name, folders)) = self.path.split_last() else { return Some(None) };
         for folder in folders {
-            let Some(entry) = tree.find_entry(*folder) else { return Some(false) };
+            let Some(entry) = tree.find_entry(*folder) else { return Some(None) };
             let (id, kind) = (entry.object_id(), entry.mode().kind());
             if kind != EntryKind::Tree {
-                return Some(false);
+                return Some(None);
             }
             tree = self.repository.find_tree(id).ok()?;
         }
-        let Some(entry) = tree.find_entry(*name) else { return Some(false) };
-        if !matches!(entry.mode().kind(), EntryKind::Blob | EntryKind::BlobExecutable) {
-            return Some(false);
-        }
-        let blob = entry.object_id();
+        let entry = tree.find_entry(*name);
+        let file = entry.filter(|entry| matches!(entry.mode().kind(), EntryKind::Blob | EntryKind::BlobExecutable));
+        Some(file.map(|entry| entry.object_id()))
+    }
+
+    /// Whether a commit has a version that is the same; `None` where the clone lacks the commit.
+    fn has(&mut self, commit: ObjectId) -> Option<bool> {
+        let Some(blob) = self.blob(commit)? else { return Some(false) };
         if let Some(known) = self.known.get(&blob) {
             return Some(*known);
         }

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use super::data_key::{Eve, ME, STAGE, ended_well, entries};
-use crate::secrets::{PROD, commit, git, quickstart, set, set_with_yes};
-use crate::shell::{Shell, feed};
+use super::data_key::{Eve, ME, STAGE, ended_well, entries, entry};
+use crate::secrets::{PROD, as_other, commit, git, identity, quickstart, set, set_with_yes};
+use crate::shell::{Ended, Shell, feed, sops};
 
 /// Ana and ben share a workspace; each has a home of their own.
 fn ana_and_ben() -> (Shell, Shell) {
@@ -279,4 +279,96 @@ fn e02_an_audit_names_files_whose_data_key_nobody_here_accepted() {
     assert_eq!((code, places), (1, vec![STAGE.to_owned()]));
     let told = shell.run(&["audit"]).stdout;
     assert!(told.contains("files whose data key somebody else made"), "{told}");
+}
+
+/// Who was a recipient of the file as it once was opens it with that entry put back.
+fn former_opens(shell: &Shell, old: &str, who: &str, recipient: &str) -> bool {
+    let text = shell.read(PROD);
+    let with = text.replacen("    age:\n", &format!("    age:\n{}", entry(old, recipient)), 1);
+    assert_ne!(with, text);
+    shell.put("../stolen.yaml", &with);
+    as_other(shell, who)(&["sops", "decrypt", "../stolen.yaml"]).code == 0
+}
+
+/// Ana takes eve out by `updatekeys`, which keeps the data key, and signs that. Nothing in Git says that eve left.
+#[test]
+fn e02_a_signed_commit_does_not_hide_who_left_before() {
+    // Ours, stock's, and one more change behind it, by which the last version but one has nobody who left.
+    for (stock, later) in [(false, false), (true, false), (false, true)] {
+        let Some(ended) = who_left(stock, later) else { continue };
+        assert!(ended.stderr.contains("who lost access may know the old data key"), "{stock} {later} {ended:#?}");
+    }
+}
+
+fn who_left(stock: bool, later: bool) -> Option<Ended> {
+    let ana = quickstart();
+    let allowed = signers(&ana);
+    let (eve, bob) = (identity(&ana, "../eve.txt"), identity(&ana, "../bob.txt"));
+    commit(&ana, "first");
+    ana.ok(&["recipients", "add", "eve", &eve]);
+    commit_signed(&ana, "ana");
+    let with_eve = ana.read(PROD);
+    let settings = ana.read("tieline.yaml").replace(&format!("  eve: {eve}\n"), "").replace(", eve]", "]");
+    assert!(!settings.contains(&eve) && settings.contains("[me]"));
+    ana.put("tieline.yaml", &settings);
+    if stock {
+        let rules = ana.read(".sops.yaml").lines().filter(|line| !line.contains(&eve)).collect::<Vec<_>>().join("\n");
+        ana.put(".sops.yaml", &rules);
+        ended_well(&feed(ana.command(sops()?).args(["updatekeys", "-y", PROD]), ""));
+    } else {
+        ana.ok(&["sops", "updatekeys", "-y", PROD, "--age", ME]);
+    }
+    assert!(!ana.read(PROD).contains(&eve));
+    commit_signed(&ana, "ana");
+    assert!(former_opens(&ana, &with_eve, "../eve.txt", &eve), "the data key is the same");
+    if later {
+        // By somebody whose machine has not heard of it: the data key stays.
+        ana.put(
+            "tieline.yaml",
+            &settings.replace("[me]", "[me, bob]").replace("keys:\n", &format!("keys:\n  bob: {bob}\n")),
+        );
+        let rules = ana.read(".sops.yaml").replace(&eve, &bob);
+        ana.put(".sops.yaml", &rules);
+        ended_well(&feed(ana.command(sops()?).args(["updatekeys", "-y", PROD]), ""));
+        assert!(ana.read(PROD).contains(&bob));
+        commit_signed(&ana, "ana");
+        assert!(former_opens(&ana, &with_eve, "../eve.txt", &eve), "the data key is the same");
+    }
+    // Another machine, to which ana's signature counts.
+    let ben = ana.again().with_demo_identity().with("TIELINE_ALLOWED_SIGNERS", &allowed);
+    let ended = set(&ben, "HUBSPOT_TOKEN", "prod", "kelp");
+    assert!(!former_opens(&ana, &with_eve, "../eve.txt", &eve), "{ended:#?}");
+    // From now on the data key is ben's.
+    let before = entries(&ana.read(PROD));
+    assert!(!set(&ben, "HUBSPOT_TOKEN", "prod", "sand").stderr.contains("data key"));
+    assert_eq!(entries(&ana.read(PROD)), before);
+    Some(ended)
+}
+
+/// The same where a person accepts it, who is told.
+#[test]
+fn e02_accepting_a_data_key_names_who_left_before() {
+    let ana = quickstart();
+    let eve = identity(&ana, "../eve.txt");
+    ana.ok(&["recipients", "add", "eve", &eve]);
+    commit(&ana, "eve joins");
+    let with_eve = ana.read(PROD);
+    ana.ok(&["recipients", "remove", "eve"]);
+    commit(&ana, "eve leaves");
+    let ben = ana.again().with_demo_identity();
+    let accepted = ben.ok(&["recipients", "accept", "-e", "prod", "--yes"]).stderr;
+    let told = format!("`{eve}` could decrypt an earlier version under the same data key");
+    assert!(
+        accepted.contains(&told) || accepted.contains(&format!("`eve ({eve})` could decrypt an earlier")),
+        "{accepted}"
+    );
+    assert!(accepted.contains("accepted, until the next change of it"), "{accepted}");
+    set(&ben, "HUBSPOT_TOKEN", "prod", "kelp");
+    assert!(!former_opens(&ana, &with_eve, "../eve.txt", &eve));
+    // A clone that lacks a part of the history can't tell, and says so.
+    let from = format!("file://{}", ana.folder.display());
+    ended_well(&git(&ana, &["clone", "-q", "--depth", "2", &from, "../shallow"]));
+    let dan = ana.again().with_demo_identity();
+    let told = dan.ok(&["-C", "../shallow", "recipients", "accept", "-e", "prod", "--yes"]).stderr;
+    assert!(told.contains("under it is not known: the clone is shallow or partial"), "{told}");
 }

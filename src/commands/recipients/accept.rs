@@ -1,8 +1,10 @@
 //! `tieline recipients accept`
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::commands::acceptance::{Acceptance, Judged, commits_of, location};
+use crate::commands::acceptance::{Acceptance, commits_of, former_holders, location};
+use crate::commands::access::with_key;
 use crate::commands::session::{Session, typed};
 use crate::commands::{Cli, Exit, Failure};
 use crate::diagnostic::listed;
@@ -64,7 +66,13 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             let commits = commits_of(&encrypted, file, format);
             let commit = commits.as_ref().and_then(|commits| acceptance.deciding(commits));
             describe(&shown, &encrypted, commit, session.as_ref(), ui);
-            open.push((judged, text, format));
+            let former = former_holders(&encrypted, file, (text.expose(), format));
+            if let Some(former) = &former {
+                describe_former(former, session.as_ref(), ui);
+            } else if commits.is_some() {
+                ui.say("  who could decrypt earlier versions under it is not known: the clone is shallow or partial");
+            }
+            open.push((judged, text, format, former.is_some_and(|former| !former.is_empty())));
         }
     }
     if open.is_empty() {
@@ -80,17 +88,19 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         }
     }
     let count = open.len();
-    for (mut judged, text, format) in open {
-        accept(&mut judged, text.expose(), format, ui);
+    let retired = open.iter().filter(|(.., retired)| *retired).count();
+    for (mut judged, text, format, retired) in open {
+        if let Ok(file) = Encrypted::parse_as(text.expose(), format) {
+            judged.remember(&file, retired, ui);
+        }
     }
-    ui.say(&format!("{count} accepted: this machine keeps writing under {}", if count == 1 { "it" } else { "them" }));
+    let them = |count: usize| if count == 1 { "it" } else { "them" };
+    ui.say(&match retired {
+        0 => format!("{count} accepted: this machine keeps writing under {}", them(count)),
+        _ if retired == count => format!("{count} accepted, until the next change of {}", them(count)),
+        _ => format!("{count} accepted, of which {retired} until the next change"),
+    });
     Ok(Exit::Done)
-}
-
-fn accept(judged: &mut Judged, text: &str, format: Format, ui: &Ui) {
-    if let Ok(file) = Encrypted::parse_as(text, format) {
-        judged.remember(&file, false, ui);
-    }
 }
 
 /// The secrets files that were asked for; all of the workspace where nothing was.
@@ -125,6 +135,22 @@ fn chosen(args: &Args, session: &Session) -> Result<Vec<PathBuf>, Failure> {
 fn shown(file: &Path, session: Option<&Session>) -> String {
     let below = session.and_then(|session| file.strip_prefix(session.world.root()).ok());
     visible(&below.unwrap_or(file).display().to_string()).into_owned()
+}
+
+/// Says who may know a data key besides those whom the file is sealed to.
+fn describe_former(former: &BTreeSet<String>, session: Option<&Session>, ui: &Ui) {
+    if former.is_empty() {
+        return;
+    }
+    let named = former.iter().map(|key| {
+        let name = session.and_then(|session| name_of(&session.workspace, key));
+        visible(&with_key(&name.unwrap_or_else(|| key.clone()), key)).into_owned()
+    });
+    let named: Vec<String> = named.collect();
+    let named = listed(named.iter().map(String::as_str), usize::MAX);
+    ui.say(&format!(
+        "  {named} could decrypt an earlier version under the same data key: the next change makes a new one"
+    ));
 }
 
 /// Says whom a file is sealed to, and where its data key comes from.

@@ -10,7 +10,7 @@ use crate::commands::session::Keys;
 use crate::commands::{Cli, Exit, Failure, Session};
 use crate::diagnostic::listed;
 use crate::providers::identities::Found;
-use crate::secrets::recipients::{Named, name_of};
+use crate::secrets::recipients::name_of;
 use crate::secrets::{adopt, place};
 use crate::sops::Format;
 use crate::ui::Ui;
@@ -86,13 +86,7 @@ fn to_foreign(shown: &str, foreign: &adopt::Foreign, target: &Place<'_>, found: 
     let known: BTreeSet<&str> =
         found.identities.recipients().chain(foreign.recipients.iter().map(String::as_str)).collect();
     let new = target.recipients()?.into_iter().filter(|to| !known.contains(to.recipient.as_str()));
-    let gain = |new: Named| Gain {
-        file: shown.to_owned(),
-        claimed: false,
-        name: new.name,
-        key: new.recipient.as_str().to_owned(),
-    };
-    Ok(new.map(gain).collect())
+    Ok(new.map(|new| Gain::of(shown, new, false)).collect())
 }
 
 /// A file from elsewhere: as it is shown, its text, and what it is written in.
