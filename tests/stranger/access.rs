@@ -324,3 +324,65 @@ fn e17_colleagues_are_asked_about_once() {
     let first = set(&ana, "HUBSPOT_TOKEN", "stage", "kelp");
     assert!(first.stderr.contains(&format!("`me ({ME})`, `ben ({recipient})` can decrypt {STAGE}\n")), "{first:#?}");
 }
+
+/// A layer without a secrets file: nothing old is in it, but what is set would be for a stranger.
+#[test]
+fn e17_no_layers_first_secret_is_sealed_to_a_stranger_unasked() {
+    let new = "environments/new/secrets.sops.yaml";
+    for (settings, name) in
+        [("extends: prod\nkeys: {me: EVE}\n", "me"), ("extends: dev\nkeys: {eve: EVE}\nrecipients: [me, eve]\n", "eve")]
+    {
+        let (shell, eve) = real();
+        fs::create_dir_all(shell.folder.join("environments/new")).unwrap();
+        shell.put("environments/new/environment.yaml", &settings.replace("EVE", &eve));
+        shell.put(
+            "connections/x.yaml",
+            "connector: http\nconfig: {base_url: 'https://h.example'}\nauth: {mode: bearer, token: kelp-in-clear}\n",
+        );
+        let told = format!("`{name} ({eve})` would gain access to {new}\n");
+        let writes: [&[&str]; 2] = [&["secret", "set", "TOKEN", "-e", "new"], &["secret", "extract"]];
+        for words in writes {
+            let before = (shell.read("connections/x.yaml"), shell.read(PROD));
+            let asked = run(&shell, words, &[], "kelp");
+            assert_eq!(asked.code, 64, "{words:?} {asked:#?}");
+            assert!(asked.stderr.contains(&told) && asked.stderr.contains("`--yes`"), "{words:?} {asked:#?}");
+            assert!(!shell.folder.join(new).exists(), "{words:?}");
+            assert_eq!((shell.read("connections/x.yaml"), shell.read(PROD)), before, "{words:?}");
+        }
+        for words in writes {
+            let _ = fs::remove_file(shell.folder.join(new));
+            let meant = run(&shell, words, &["--yes"], "kelp");
+            assert_eq!(meant.code, 0, "{words:?} {meant:#?}");
+            assert!(shell.folder.join(new).exists(), "{words:?}");
+        }
+    }
+    // Whoever decrypts another file that was written here is no stranger; a list that somebody else wrote proves nothing.
+    let (shell, eve) = real();
+    shell.ok(&["recipients", "add", "eve", &eve]);
+    for folder in ["environments/new", "environments/newer"] {
+        fs::create_dir_all(shell.folder.join(folder)).unwrap();
+        shell.put(&format!("{folder}/environment.yaml"), "extends: prod\n");
+    }
+    let ended = set(&shell, "HUBSPOT_TOKEN", "new", "kelp");
+    assert!(!ended.stderr.contains("would gain"), "{ended:#?}");
+    let ben = shell.again().with_demo_identity();
+    let asked = ben.run_with(&["secret", "set", "HUBSPOT_TOKEN", "-e", "newer"], "kelp");
+    assert_eq!(asked.code, 64, "{asked:#?}");
+    ben.ok(&["recipients", "accept", "-e", "prod", "--yes"]);
+    set(&ben, "HUBSPOT_TOKEN", "newer", "kelp");
+}
+
+/// What was not changed is not said to have been.
+#[test]
+fn e17_lists_that_others_changed_are_told_of_as_they_are() {
+    let (shell, eve) = real();
+    let ben = identity(&shell, "../ben.txt");
+    shell.ok(&["recipients", "add", "ben", &ben]);
+    edit(&shell, "tieline.yaml", "recipients: [me, ben]", "recipients: [me, eve]");
+    edit(&shell, "tieline.yaml", "keys:\n", &format!("keys:\n  eve: {eve}\n"));
+    let asked = shell.run(&["recipients", "add", "dan", &identity(&shell, "../dan.txt")]);
+    assert_eq!(asked.code, 64, "{asked:#?}");
+    let gains = "`eve` would gain access too: the settings name them, and the files are not sealed to them yet\n";
+    let loses = "`ben` would lose access too: the files are sealed to them, and the settings name them no longer\n";
+    assert!(asked.stderr.contains(gains) && asked.stderr.contains(loses), "{asked:#?}");
+}

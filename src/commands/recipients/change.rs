@@ -304,12 +304,14 @@ fn ask(files: &[Rewrap<'_>], gains: &[Gain], wanted: &Wanted<'_>, yes: bool, ui:
     if gains.is_empty() && loses.is_empty() {
         return Ok(());
     }
-    let part = |names: BTreeSet<&str>, verb: &str| {
-        (!names.is_empty()).then(|| format!("{} {verb} access", listed(names, usize::MAX)))
-    };
-    let told = [part(new, "would gain"), part(loses, "would lose")].into_iter().flatten().collect::<Vec<_>>();
-    if !told.is_empty() {
-        ui.say(&format!("{} too: the lists were changed, and the files not sealed", told.join(", ")));
+    // Settings that a branch changed, and the files as they were.
+    for (names, told) in [
+        (new, "would gain access too: the settings name them, and the files are not sealed to them yet"),
+        (loses, "would lose access too: the files are sealed to them, and the settings name them no longer"),
+    ] {
+        if !names.is_empty() {
+            ui.say(&format!("{} {told}", listed(names, usize::MAX)));
+        }
     }
     agreed("Go on?", "`--yes` means them too; `tieline recipients check` lists the files", yes, ui)
 }

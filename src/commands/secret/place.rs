@@ -1,5 +1,6 @@
 //! The layer that a secret goes into, and its file, kept under a lock.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -139,7 +140,7 @@ impl<'s> Place<'s> {
 
     /// Who would gain access to the file by a change of it.
     pub(super) fn gains(&self, found: &Found) -> Result<Vec<Gain>, Failure> {
-        let Some(text) = self.read()? else { return Ok(Vec::new()) };
+        let Some(text) = self.read()? else { return self.strangers(found) };
         let gains = self.judge(&text)?.gains(&text, Format::Yaml, &self.recipients()?, &found.identities);
         if let Ok(file) = Encrypted::parse(&text) {
             let listed = |key: &str| file.metadata().recipients.iter().any(|entry| entry.recipient.trim() == key);
@@ -150,6 +151,25 @@ impl<'s> Place<'s> {
             }
         }
         Ok(gains)
+    }
+
+    /// Of those that the layer's first secret would be sealed to, who can't decrypt any other file of the workspace, as far as
+    /// this machine knows.
+    fn strangers(&self, found: &Found) -> Result<Vec<Gain>, Failure> {
+        let mut to = self.recipients()?;
+        let own: BTreeSet<&str> = found.identities.recipients().collect();
+        to.retain(|named| !own.contains(named.recipient.as_str()));
+        for layer in self.session.workspace.layers().filter(|layer| layer.secrets.is_some()) {
+            if to.is_empty() {
+                break;
+            }
+            let other = Place::at(self.session, layer, Vec::new());
+            let Some(text) = other.read()? else { continue };
+            let Ok(file) = Encrypted::parse(&text) else { continue };
+            let judged = other.judge(&text)?;
+            to.retain(|named| !judged.known(&file).any(|key| key == named.recipient.as_str()));
+        }
+        Ok(to.into_iter().map(|named| Gain::of(&self.file, named, false)).collect())
     }
 
     /// Says who would gain access to the file by a change of it, and asks.
@@ -185,7 +205,11 @@ impl<'s> Place<'s> {
         let text = self.read()?;
         let now = text.as_deref().unwrap_or("");
         let mut judged = self.judge(now)?;
-        if !consent.covers(&judged.gains(now, Format::Yaml, &named, &found.identities)) {
+        let gains = match &text {
+            Some(text) => judged.gains(text, Format::Yaml, &named, &found.identities),
+            None => self.strangers(found)?,
+        };
+        if !consent.covers(&gains) {
             return Err(Failure::new(format!("{} was changed by somebody else meanwhile", self.file))
                 .help("run the same command again"));
         }
