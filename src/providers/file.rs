@@ -1,8 +1,10 @@
 //! `file:PATH`: a file of the workspace, or below the folder that the operator names in `TIELINE_SECRETS_ROOT`, where
-//! orchestrators mount secrets. Links are followed in neither.
+//! orchestrators mount secrets. Links are followed in neither. In the workspace, what is hidden there for another program's
+//! use is not read, and neither are its own documents: a branch chooses the path.
 
 use super::{Fault, Provider};
 use crate::secret::Secret;
+use crate::workspace::discover::TOP;
 use crate::workspace::stores::Address;
 use crate::world::{ReadError, System, World};
 
@@ -22,7 +24,12 @@ impl Provider for File {
     fn fetch(&self, address: &Address<'_>, world: &dyn World) -> Result<Secret<String>, Fault> {
         let place = match world.variable(ROOT) {
             Some(root) => System::new(root).read(address.path, MAX_BYTES),
-            None => world.read(address.path, MAX_BYTES),
+            None => {
+                if let Some(why) = not_a_secret(address.path) {
+                    return Err(Fault::new(why, format!("name the folder that holds secrets in {ROOT}")));
+                }
+                world.read(address.path, MAX_BYTES)
+            }
         };
         let help = format!("paths are below {ROOT} where that is set, else below the workspace");
         let bytes = place.map_err(|error| {
@@ -46,4 +53,15 @@ impl Provider for File {
         }
         Ok(value)
     }
+}
+
+/// Why a file of the workspace is not meant to be a secret.
+fn not_a_secret(path: &str) -> Option<&'static str> {
+    let mut segments = path.split('/');
+    if segments.clone().any(|segment| segment.starts_with('.')) {
+        return Some("a hidden file of the workspace is not read as a secret");
+    }
+    let top = segments.next().is_some_and(|first| TOP.iter().any(|name| name.eq_ignore_ascii_case(first)));
+    let sealed = [".sops.yaml", ".sops.json"].iter().any(|end| path.to_lowercase().ends_with(end));
+    (top || sealed).then_some("a document of the workspace is not read as a secret")
 }

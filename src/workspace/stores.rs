@@ -5,7 +5,7 @@
 //! | scheme | form |
 //! | --- | --- |
 //! | `env:` | `env:NAME`, a variable of the process that applies |
-//! | `file:` | `file:PATH`, in the workspace or in the folder that the operator names |
+//! | `file:` | `file:PATH`, in the workspace or in the folder that the operator names; nothing of Git's |
 //! | `vault:` | `vault://MOUNT/PATH#FIELD`, `?version=N` before the `#` |
 //! | `awssm:` | `awssm://NAME`, `#FIELD` of a JSON secret, `?stage=…` or `?version=…` before it |
 //! | `op:` | `op://VAULT/ITEM/FIELD`, also with a section |
@@ -95,6 +95,10 @@ impl<'u> Address<'u> {
                 form("env:NAME, letters, digits and `_`")
             }
             "file" if self.field.is_some() || self.query.is_some() => form("file:PATH, one file for a secret"),
+            // The clone's settings hold logins, and so may what Git keeps in a home.
+            "file" if segments().any(|segment| segment.to_lowercase().starts_with(".git")) => {
+                form("the path of a file that is a secret: what begins with `.git` is Git's own")
+            }
             "vault" if self.field.is_none() || segments().count() < 2 || !query(&["version"]) || !number => {
                 form("vault://MOUNT/PATH#FIELD, or vault://MOUNT/PATH?version=3#FIELD")
             }
@@ -254,6 +258,9 @@ mod tests {
             "vault://kv/x?version=a#x",
             "file:../x",
             "file:/etc/passwd",
+            "file:.git/config",
+            "file:run/.GIT/config",
+            "file:.git-credentials",
             "file://etc/passwd",
             "env:A-B",
             "env://A",

@@ -77,6 +77,40 @@ fn x19_a_file_is_below_the_workspace_or_the_operators_folder_and_no_link() {
     }
 }
 
+/// A branch chooses the path: what a checkout leaves in the clone's settings, and what tools keep for themselves, is no secret.
+#[test]
+fn a57_no_file_of_the_workspace_that_is_not_a_secret_is_read_as_one() {
+    let shell = bound("file:.netrc", "env:TIELINE_SECRET_P").with("TIELINE_SECRET_P", "x");
+    let shell = shell.with("TIELINE_SECRETS_ALLOW", "*");
+    shell.put(".netrc", "machine a login b password kelp");
+    refused(&shell, "file:.netrc: a hidden file of the workspace is not read as a secret");
+    let settings = shell.read("environments/prod/environment.yaml");
+    for (path, told) in [
+        ("a/.cache/token", "a hidden file of the workspace"),
+        ("tieline.yaml", "a document of the workspace"),
+        ("environments/dev/secrets.sops.yaml", "a document of the workspace"),
+        ("Connections/x.yaml", "a document of the workspace"),
+        ("old.sops.yaml", "a document of the workspace"),
+    ] {
+        shell.put("environments/prod/environment.yaml", &settings.replace("file:.netrc", &format!("file:{path}")));
+        refused(&shell, told);
+    }
+    // Git's own is no address at all, wherever the operator's folder is.
+    for path in [".git/config", ".GIT/config", "sub/.git/config", ".git-credentials", ".gitconfig"] {
+        shell.put("environments/prod/environment.yaml", &settings.replace("file:.netrc", &format!("file:{path}")));
+        let ended = shell.run(&["validate"]);
+        assert!(ended.code == 1 && ended.stdout.contains("what begins with `.git` is Git's own"), "{path} {ended:#?}");
+    }
+    // The operator's folder holds what the operator put there: mounts of Kubernetes begin with two dots.
+    let mounted = shell.everything().join("mounted/..data");
+    fs::create_dir_all(&mounted).unwrap();
+    fs::write(mounted.join("token"), VALUE).unwrap();
+    let shell = shell.with("TIELINE_SECRETS_ROOT", mounted.parent().unwrap().to_str().unwrap());
+    shell.put("environments/prod/environment.yaml", &settings.replace("file:.netrc", "file:..data/token"));
+    shell.ok(&["apply", "prod", "--yes"]);
+    assert_eq!(sealed(&shell), VALUE);
+}
+
 /// Whatever the path of an address makes of it, what is sealed is a text that stands in a field.
 #[test]
 fn e06_peer_no_envelope_of_a_store_is_taken_for_a_secret() {
