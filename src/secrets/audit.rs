@@ -9,7 +9,7 @@ use crate::connectors::Catalogue;
 use crate::diagnostic::{Diagnostic, code};
 use crate::workspace::{Layer, Workspace};
 use crate::world::brought::Brought;
-use crate::world::git::{self, LastChange};
+use crate::world::git::{self, LastChange, Skipped};
 
 /// One finding, or one fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,25 +57,33 @@ pub fn audit(workspace: &Workspace, told: &[Diagnostic], folder: &Path) -> (Vec<
     (rows, unknown)
 }
 
-/// The plaintext of Git's history.
+/// The plaintext of Git's history, and the commits that could not be looked at.
 ///
 /// # Errors
 /// It can't be read, or not all of it, in words for people.
 pub fn committed(catalogue: &Catalogue, folder: &Path) -> Result<Vec<Row>, String> {
-    let found = super::history::find(folder, catalogue)?;
+    let (found, skipped) = super::history::find(folder, catalogue)?;
+    let by = |commit: &str, author: &str, time: i64| {
+        format!("{} by {author} on {}", &commit[..12.min(commit.len())], day(time))
+    };
     let row = |one: super::history::Committed| Row {
         kind: "committed",
         place: format!("{}:{}", one.file, one.line),
         name: one.field,
         environments: String::new(),
+        detail: format!("in clear since {}", by(&one.commit, &one.author, one.time)),
+    };
+    let unknown = |one: Skipped| Row {
+        kind: "committed",
+        place: String::new(),
+        name: String::new(),
+        environments: String::new(),
         detail: format!(
-            "in clear since {} by {} on {}",
-            &one.commit[..12.min(one.commit.len())],
-            one.author,
-            day(one.time)
+            "not looked at: {}, which has too many folders or is too large",
+            by(&one.commit, &one.author, one.time)
         ),
     };
-    Ok(found.into_iter().map(row).collect())
+    Ok(found.into_iter().map(row).chain(skipped.into_iter().map(unknown)).collect())
 }
 
 /// Recipient -> the secrets of each file that it opens.

@@ -7,9 +7,9 @@ use crate::connectors::Catalogue;
 use crate::source::Sources;
 use crate::template;
 use crate::validate::{document, dotted};
-use crate::workspace::discover::{Family, Role, classify};
+use crate::workspace::discover::{Family, Role, classify, is_segment};
 use crate::workspace::secrets;
-use crate::world::git::{self, Version};
+use crate::world::git::{self, Enter, History, Skipped, Version};
 use crate::world::{Found, Kind};
 use crate::yaml;
 
@@ -30,28 +30,30 @@ pub struct Committed {
     pub time: i64,
 }
 
-/// Looks through every version of every file that all branches and tags have.
+/// Looks through every version of every file that all branches and tags have. Gives the commits that were passed over as well.
 ///
 /// # Errors
 /// Git's history can't be read, or not all of it, in words for people.
-pub fn find(folder: &std::path::Path, catalogue: &Catalogue) -> Result<Vec<Committed>, String> {
-    let versions = git::versions(folder, &|path| role(path).is_some())?;
+pub fn find(folder: &std::path::Path, catalogue: &Catalogue) -> Result<(Vec<Committed>, Vec<Skipped>), String> {
+    let History { versions, skipped } = git::versions(folder, &enter, &|path| role(path).is_some())?;
     let documents = Documents::none(catalogue);
-    let mut wanted: BTreeMap<&str, &Version> = BTreeMap::new();
+    // The same text is judged as each kind of document that it is somewhere, where it was first.
+    let mut wanted: BTreeMap<&str, BTreeMap<Option<Family>, &Version>> = BTreeMap::new();
     for version in &versions {
-        // The oldest comes first.
-        wanted.entry(&version.blob).or_insert(version);
+        wanted.entry(&version.blob).or_default().entry(role(&version.path).and_then(family)).or_insert(version);
     }
     let blobs: Vec<&str> = wanted.keys().copied().collect();
     let mut seen: BTreeSet<(String, String, String)> = BTreeSet::new();
     let each = |blob: &str, text: &str| {
-        let version = wanted.get(blob)?;
-        let found = in_clear(&version.path, text, &documents).into_iter();
-        let (path, commit, author) = (&version.path, &version.commit, &version.author);
-        let told = |(field, line)| (version.time, path.clone(), line, field, commit.clone(), author.clone());
-        Some(found.map(told).collect::<Vec<_>>())
+        let each = |version: &&Version| {
+            let found = in_clear(&version.path, text, &documents).into_iter();
+            let (time, path, commit, author) =
+                (version.time, version.path.clone(), version.commit.clone(), version.author.clone());
+            found.map(move |(field, line)| (time, path.clone(), line, field, commit.clone(), author.clone()))
+        };
+        wanted.get(blob).into_iter().flat_map(BTreeMap::values).flat_map(|version| each(version)).collect::<Vec<_>>()
     };
-    let found: BTreeSet<_> = git::contents(folder, &blobs, each)?.into_iter().flatten().flatten().collect();
+    let found: BTreeSet<_> = git::contents(folder, &blobs, each)?.into_iter().flatten().collect();
     let mut committed = Vec::new();
     for (time, file, line, field, commit, author) in found {
         // The same field of the same file, commit by commit, is told once for each commit that changed the file.
@@ -59,7 +61,36 @@ pub fn find(folder: &std::path::Path, catalogue: &Catalogue) -> Result<Vec<Commi
             committed.push(Committed { file, line, field, commit, author, time });
         }
     }
-    Ok(committed)
+    Ok((committed, skipped))
+}
+
+/// Whether a folder may hold documents, and with which others it shares what they are: a folder of connections is one
+/// wherever it stands.
+fn enter(path: &str) -> Enter {
+    let segments: Vec<&str> = path.split('/').collect();
+    let kind = match segments.as_slice() {
+        ["environments"] => 0,
+        ["customers"] => 1,
+        ["environments", name] if is_segment(name) => 2,
+        ["customers", name] if is_segment(name) => 3,
+        ["environments" | "customers", name, "profiles"] if is_segment(name) => 4,
+        ["customers", name, "environments"] if is_segment(name) => 5,
+        ["environments" | "customers", name, "profiles", below] | ["customers", name, "environments", below]
+            if is_segment(name) && is_segment(below) =>
+        {
+            6
+        }
+        _ => match role(&format!("{path}/x.yaml")).and_then(family) {
+            Some(Family::Connections) => 7,
+            Some(Family::Credentials) => 8,
+            _ => return Enter::No,
+        },
+    };
+    Enter::Once(kind)
+}
+
+fn family(role: Role) -> Option<Family> {
+    if let Role::Item(family, _) = role { Some(family) } else { None }
 }
 
 fn role(path: &str) -> Option<Role> {

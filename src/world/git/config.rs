@@ -1,4 +1,4 @@
-//! A setting of this clone.
+//! Settings of this clone.
 
 use std::path::Path;
 
@@ -28,4 +28,17 @@ pub fn configure(folder: &Path, settings: &[(&str, &str)]) -> Result<(), String>
         config.set_raw_value(*key, *value).map_err(|error| failed(error.to_string()))?;
     }
     disk::replace(&file, &config.to_bstring(), Access::Shared).map_err(|error| failed(error.to_string()))
+}
+
+/// Whether a repository that can't be opened names its objects by SHA-256; `folder` is what its `.git` leads to.
+pub(super) fn is_sha256(folder: &Path) -> bool {
+    // A linked worktree has its settings where all of them have them.
+    let shared = disk::read_private(&folder.join("commondir"), MAX_BYTES).ok();
+    let shared = shared.map_or_else(|| folder.to_owned(), |shared| folder.join(shared.expose().trim()));
+    let Ok(text) = disk::read_private(&shared.join("config"), MAX_BYTES) else { return false };
+    let meta = gix::config::file::Metadata::from(gix::config::Source::Local);
+    let parsed = gix::config::File::from_bytes_no_includes(text.expose().as_bytes(), meta, Default::default());
+    parsed.is_ok_and(|config| {
+        config.string("extensions.objectFormat").is_some_and(|format| format.eq_ignore_ascii_case(b"sha256"))
+    })
 }

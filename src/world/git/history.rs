@@ -9,8 +9,8 @@ use gix::objs::Kind;
 use gix::objs::tree::EntryKind;
 
 use super::Repository;
-use super::read::{self, Lack};
-use super::tree::{Comparison, Entry, MAX_AGAIN, find, of_workspace};
+use super::read::{self, Commit, Lack};
+use super::tree::{Comparison, Enter, Entry, MAX_AGAIN, find, of_workspace};
 use crate::parallel;
 use crate::world::disk;
 
@@ -38,22 +38,47 @@ pub struct Version {
     pub blob: String,
 }
 
+/// A commit that was not looked at: it has too many folders, or a part of it can't be read.
+#[derive(Clone, Debug)]
+pub struct Skipped {
+    /// The commit.
+    pub commit: String,
+    /// Its author's name, with whatever characters it was given.
+    pub author: String,
+    /// Seconds since 1970.
+    pub time: i64,
+}
+
+/// What was found in a history.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// The versions, those of the oldest commit first.
+    pub versions: Vec<Version>,
+    /// Commits that were passed over.
+    pub skipped: Vec<Skipped>,
+}
+
 /// A commit of the history.
 struct Node {
     id: ObjectId,
     /// The tree of the workspace's folder.
-    tree: Option<ObjectId>,
+    tree: Result<Option<ObjectId>, Lack>,
     /// The commits that it was made of.
     parents: Vec<ObjectId>,
     committed: i64,
 }
 
 /// Every version of the regular files below a folder that are `wanted` by their path, in all branches and tags, the oldest
-/// commit first. A version is told of the commit that brought it: none of that commit's parents has it at this path.
+/// commit first. A version is told of the commit that brought it: none of that commit's parents has it at this path. `enter`
+/// says of a folder whether it is entered; what stands in several that are the same is told of once.
 ///
 /// # Errors
 /// There is no repository or commit, or this clone lacks a part of its history, in words that say which.
-pub fn versions(folder: &Path, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Vec<Version>, String> {
+pub fn versions(
+    folder: &Path,
+    enter: &dyn Fn(&str) -> Enter,
+    wanted: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<History, String> {
     let repository = Repository::around(folder)?;
     let local = repository.local();
     let told = |lack: Lack| lack.to_string();
@@ -61,26 +86,33 @@ pub fn versions(folder: &Path, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result
     if nodes.is_empty() {
         return Err("the Git repository has no commit yet".to_owned());
     }
-    let trees: HashMap<ObjectId, Option<ObjectId>> = nodes.iter().map(|node| (node.id, node.tree)).collect();
-    let everywhere = |_: &str| true;
-    let mut left = MAX_AGAIN;
-    let mut comparison = Comparison::new(&local, &everywhere, &mut left);
-    let mut versions = Vec::new();
+    let trees: HashMap<ObjectId, Option<ObjectId>> =
+        nodes.iter().map(|node| (node.id, node.tree.ok().flatten())).collect();
+    let mut history = History::default();
     for node in &nodes {
-        let brought = brought(&local, &mut comparison, node, &trees, wanted).map_err(told)?;
-        if brought.is_empty() {
+        // Of each commit so many: what one of them does costs the others nothing.
+        let mut left = MAX_AGAIN;
+        let mut comparison = Comparison::new(&local, enter, &mut left);
+        let brought = node.tree.and_then(|tree| brought(&local, &mut comparison, (node, tree), &trees, wanted));
+        let is_skipped = matches!(brought, Err(Lack::TooMany | Lack::Unusable(_)));
+        let brought = if is_skipped { Vec::new() } else { brought.map_err(told)? };
+        if brought.is_empty() && !is_skipped {
             continue;
         }
-        let commit = read::commit(&local, node.id).map_err(told)?;
-        versions.extend(brought.into_iter().map(|(path, blob)| Version {
-            commit: node.id.to_string(),
-            author: commit.author.clone(),
-            time: commit.written,
+        let Commit { author, written: time, .. } = read::commit(&local, node.id).map_err(told)?;
+        let commit = node.id.to_string();
+        history.versions.extend(brought.into_iter().map(|(path, blob)| Version {
+            commit: commit.clone(),
+            author: author.clone(),
+            time,
             path,
             blob: blob.to_string(),
         }));
+        if is_skipped {
+            history.skipped.push(Skipped { commit, author, time });
+        }
     }
-    Ok(versions)
+    Ok(history)
 }
 
 /// The commits that branches, tags, other references and the heads of all worktrees point to.
@@ -114,7 +146,7 @@ fn walk(local: &gix::Repository, tips: Vec<ObjectId>, below: &[String]) -> Resul
             return Err(Lack::TooMany);
         }
         let commit = read::commit(local, id)?;
-        let tree = of_workspace(local, commit.tree, below)?;
+        let tree = of_workspace(local, commit.tree, below);
         queue.extend(commit.parents.iter().copied());
         nodes.push(Node { id, tree, parents: commit.parents, committed: commit.committed });
     }
@@ -126,18 +158,18 @@ fn walk(local: &gix::Repository, tips: Vec<ObjectId>, below: &[String]) -> Resul
 fn brought(
     local: &gix::Repository,
     comparison: &mut Comparison<'_>,
-    node: &Node,
+    (node, tree): (&Node, Option<ObjectId>),
     trees: &HashMap<ObjectId, Option<ObjectId>>,
     wanted: &(dyn Fn(&str) -> bool + Sync),
 ) -> Result<Vec<(String, ObjectId)>, Lack> {
     let mut parents = node.parents.iter().map(|parent| trees.get(parent).copied().flatten());
     let first = parents.next().flatten();
     let others: Vec<ObjectId> = parents.flatten().collect();
-    if node.tree == first || node.tree.is_some_and(|tree| others.contains(&tree)) {
+    if tree == first || tree.is_some_and(|tree| others.contains(&tree)) {
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
-    comparison.run(first, node.tree, &mut |path, _, now| {
+    comparison.run(first, tree, &mut |path, _, now| {
         found.extend(now.filter(|now| now.is_file() && wanted(path)).map(|now| (path.to_owned(), now.id)));
     })?;
     for other in others {

@@ -12,7 +12,7 @@ use gix::objs::Kind;
 
 use super::Repository;
 use super::read::{self, Lack, object};
-use super::tree::{Comparison, Entry, MAX_AGAIN, find, of_workspace};
+use super::tree::{Comparison, Enter, Entry, MAX_AGAIN, find, of_workspace};
 
 /// A version may have this many bytes: its lines belong to the commit that has it otherwise.
 const MAX_VERSION: u64 = 4 << 20;
@@ -199,7 +199,10 @@ impl Walk<'_> {
         let names: HashSet<&str> = open.iter().filter_map(|open| open.path.rsplit('/').next()).collect();
         let top: HashSet<&str> = open.iter().filter_map(|open| open.path.split('/').next()).collect();
         // A file comes from a folder of its kind, if it comes from another.
-        let enter = |path: &str| path.split('/').next().is_some_and(|first| top.contains(first));
+        let enter = |path: &str| match path.split('/').next().is_some_and(|first| top.contains(first)) {
+            true => Enter::Always,
+            false => Enter::No,
+        };
         let mut changes = BTreeMap::new();
         Comparison::new(self.local, &enter, &mut self.again).run(before, tree, &mut |path, was, is| {
             if path.rsplit('/').next().is_some_and(|name| names.contains(name)) {

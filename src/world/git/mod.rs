@@ -21,9 +21,10 @@ mod tree;
 use std::path::{Path, PathBuf};
 
 pub use config::configure;
-pub use history::{Version, contents, versions};
+pub use history::{History, Skipped, Version, contents, versions};
 pub use lines::{LastChange, last_changes};
 pub use status::commit;
+pub use tree::Enter;
 
 use super::disk;
 
@@ -47,8 +48,14 @@ impl Repository {
         let workspace = find::whole(workspace)?;
         let root = disk::repository(&workspace).ok_or("the workspace is not in a Git repository")?;
         let options = gix::open::Options::isolated().with(gix::sec::Trust::Reduced).open_path_as_is(true);
-        let objects = gix::ThreadSafeRepository::open_opts(find::git_folder(root)?, options)
-            .map_err(|error| format!("the Git repository can't be read: {error}"))?;
+        let folder = find::git_folder(root)?;
+        let objects =
+            gix::ThreadSafeRepository::open_opts(&folder, options).map_err(|error| {
+                match config::is_sha256(&folder) {
+                    true => "the Git repository names its objects by SHA-256, which tieline can't read yet".to_owned(),
+                    false => format!("the Git repository can't be read: {error}"),
+                }
+            })?;
         // A linked worktree shares what it has with another folder, to which the same applies.
         find::outside(root, objects.to_thread_local().common_dir())?;
         let below = workspace.strip_prefix(root).into_iter().flat_map(Path::iter);

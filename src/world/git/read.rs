@@ -6,7 +6,7 @@ use gix::ObjectId;
 use gix::objs::{CommitRefIter, Kind};
 
 /// A commit may have this many bytes, its message included.
-const MAX_COMMIT: u64 = 4 << 20;
+const MAX_COMMIT: u64 = 64 << 20;
 
 /// Why an object was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

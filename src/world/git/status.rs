@@ -11,7 +11,7 @@ use gix::objs::tree::EntryKind;
 
 use super::Repository;
 use super::read::{self, Lack};
-use super::tree::{Comparison, Entry, MAX_AGAIN, of_workspace};
+use super::tree::{Comparison, Enter, Entry, MAX_AGAIN, of_workspace};
 use crate::parallel;
 use crate::world::{System, World};
 
@@ -42,7 +42,7 @@ pub fn commit<'p>(folder: &Path, used: impl Iterator<Item = &'p str>) -> Option<
 fn files(local: &gix::Repository, tree: ObjectId, below: &[String]) -> Result<Vec<(String, Entry)>, Lack> {
     let mut files = Vec::new();
     let top = of_workspace(local, tree, below)?;
-    let everything = |_: &str| true;
+    let everything = |_: &str| Enter::Always;
     Comparison::new(local, &everything, &mut { MAX_AGAIN }).run(None, top, &mut |path, _, entry| {
         files.extend(entry.map(|entry| (path.to_owned(), entry)));
     })?;

@@ -97,14 +97,25 @@ pub(super) fn of_workspace(
     Ok(find(repository, tree, below.iter().map(String::as_str))?.and_then(Entry::folder))
 }
 
+/// Whether a folder is entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Enter {
+    /// It is not.
+    No,
+    /// Wherever it stands.
+    Always,
+    /// Once of all that are the same and of this kind: what one of them holds means what it means in the others.
+    Once(u8),
+}
+
 /// A comparison under way.
 pub(super) struct Comparison<'r> {
     repository: &'r gix::Repository,
     /// Whether to enter the folder at a path.
-    enter: &'r dyn Fn(&str) -> bool,
+    enter: &'r dyn Fn(&str) -> Enter,
     /// What is left of [`MAX_AGAIN`], for all runs of a walk.
     left: &'r mut usize,
-    seen: HashSet<(Option<ObjectId>, Option<ObjectId>)>,
+    seen: HashSet<(Option<ObjectId>, Option<ObjectId>, Enter)>,
 }
 
 /// Takes a path below the folder that was compared, and what stands there before and after.
@@ -112,7 +123,7 @@ type Each<'e> = dyn FnMut(&str, Option<Entry>, Option<Entry>) + 'e;
 
 impl<'r> Comparison<'r> {
     /// One that enters these folders, and looks at no more than `left` entries of folders that it has seen.
-    pub(super) fn new(repository: &'r gix::Repository, enter: &'r dyn Fn(&str) -> bool, left: &'r mut usize) -> Self {
+    pub(super) fn new(repository: &'r gix::Repository, enter: &'r dyn Fn(&str) -> Enter, left: &'r mut usize) -> Self {
         Self { repository, enter, left, seen: HashSet::new() }
     }
 
@@ -124,22 +135,26 @@ impl<'r> Comparison<'r> {
         each: &mut Each<'_>,
     ) -> Result<(), Lack> {
         self.seen.clear();
-        self.level(old, new, "", 0, each)
+        self.level((old, new), Enter::Always, "", 0, each)
     }
 
     fn level(
         &mut self,
-        old: Option<ObjectId>,
-        new: Option<ObjectId>,
+        (old, new): (Option<ObjectId>, Option<ObjectId>),
+        enter: Enter,
         path: &str,
         depth: usize,
         each: &mut Each<'_>,
     ) -> Result<(), Lack> {
-        if old == new {
+        if old == new || enter == Enter::No {
+            return Ok(());
+        }
+        let is_new = self.seen.insert((old, new, enter));
+        if !is_new && enter != Enter::Always {
             return Ok(());
         }
         let (before, after) = (listing(self.repository, old)?, listing(self.repository, new)?);
-        if !self.seen.insert((old, new)) {
+        if !is_new {
             // An entry has 24 bytes at least; to open a folder costs as much as many of them.
             *self.left = self.left.checked_sub(100 + (before.len() + after.len()) / 24).ok_or(Lack::TooMany)?;
         }
@@ -172,8 +187,8 @@ impl<'r> Comparison<'r> {
             let folders = (was.and_then(Entry::folder), is.and_then(Entry::folder));
             if folders == (None, None) {
                 each(&path, was, is);
-            } else if (self.enter)(&path) {
-                self.level(folders.0, folders.1, &path, depth + 1, each)?;
+            } else {
+                self.level(folders, (self.enter)(&path), &path, depth + 1, each)?;
             }
         }
     }
