@@ -51,7 +51,7 @@ pub fn find(folder: &std::path::Path, catalogue: &Catalogue) -> Result<(Vec<Comm
                 (version.time, version.path.clone(), version.commit.clone(), version.author.clone());
             found.map(move |(field, line)| (time, path.clone(), line, field, commit.clone(), author.clone()))
         };
-        wanted.get(blob).into_iter().flat_map(BTreeMap::values).flat_map(|version| each(version)).collect::<Vec<_>>()
+        wanted.get(blob).into_iter().flat_map(BTreeMap::values).flat_map(each).collect::<Vec<_>>()
     };
     let found: BTreeSet<_> = git::contents(folder, &blobs, each)?.into_iter().flatten().collect();
     let mut committed = Vec::new();
