@@ -122,7 +122,12 @@ fn at_most_two_hundred_problems_are_drawn_and_all_are_counted() {
     let shell = broken(230);
     let text = shell.run(&["validate"]).stdout;
     assert_eq!(text.matches("error[unknown-connector]").count(), 200);
-    assert!(text.contains("… and 30 more: `--format concise` tells all of them"), "{text}");
+    let more = "… and 30 more: `tieline validate --format concise` tells all of them";
+    assert!(text.contains(more), "{text}");
+    for command in ["plan", "apply", "render"] {
+        let told = shell.run(&[command, "dev"]).stderr;
+        assert!(told.matches("error[unknown-connector]").count() == 200 && told.contains(more), "{told}");
+    }
     assert!(text.ends_with("232 connections, 2 environments: 230 errors\n"), "{text}");
     let concise = shell.run(&["validate", "--format", "concise"]).stdout;
     assert_eq!(concise.lines().count(), 230);

@@ -23,9 +23,6 @@ pub struct Args {
     format: Problems,
 }
 
-/// Nobody reads more at once.
-const SHOWN: usize = 200;
-
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let session = Session::open(cli)?;
     let paths = args.paths.iter().map(|path| session.inside(path)).collect::<Result<Vec<_>, _>>()?;
@@ -46,12 +43,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         Problems::Github => ui.machine(&github::render(&told, &workspace.sources, &folder)),
         Problems::Json => ui.machine(&json::render(&told, &workspace.sources, totals)),
         Problems::Human => {
-            let shown = &told[..told.len().min(SHOWN)];
-            ui.data(&human::render(shown, &workspace.sources, totals.environments, ui.look()));
-            if told.len() > SHOWN {
-                let more = told.len() - SHOWN;
-                ui.data(&format!("… and {more} more: `--format concise` tells all of them in a line each\n\n"));
-            }
+            ui.data(&human::render(&told, &workspace.sources, totals.environments, ui.look()));
             ui.data(&format!("{}\n", summary(&told, totals)));
         }
     }

@@ -23,8 +23,12 @@ pub struct Look {
     pub width: usize,
 }
 
-/// Draws diagnostics. `environments` is how many there are: a problem of all of them needs no names.
+/// Nobody reads more at once.
+const SHOWN: usize = 200;
+
+/// Draws the first two hundred diagnostics, and says how many more there are. `environments` is how many there are: a problem of all of them needs no names.
 pub fn render(diagnostics: &[Diagnostic], sources: &Sources, environments: usize, look: Look) -> Shown {
+    let (diagnostics, more) = diagnostics.split_at(diagnostics.len().min(SHOWN));
     let mut snippets: BTreeMap<FileId, Snippet> = BTreeMap::new();
     for label in diagnostics.iter().flat_map(|d| &d.labels) {
         snippets.entry(label.span.file).or_insert_with(|| Snippet::new(sources.get(label.span.file)));
@@ -42,6 +46,13 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, environments: usize
             let _ = handler.render_report(&mut text, place);
         }
         text.push('\n');
+    }
+    if !more.is_empty() {
+        let _ = write!(
+            text,
+            "… and {} more: `tieline validate --format concise` tells all of them in a line each\n\n",
+            more.len()
+        );
     }
     Shown::drawn(&text)
 }
