@@ -9,23 +9,65 @@ pub fn word(text: &str) -> Cow<'_, str> {
 
 /// The candidate nearest to `name`, if one is near enough to be meant: at most a third of its letters off, or begun by it.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let plain = |s: &str| s.to_lowercase().replace(['-', '_', '.', ' '], "");
     let wanted = plain(name);
     let limit = (wanted.chars().count() / 3).max(1);
+    let counts = Counts::of(&wanted);
     candidates
         .into_iter()
         // Nobody means one of thousands, and a stranger may have written both lists.
         .take(2000)
         .filter(|candidate| *candidate != name && candidate.len() <= 3 * name.len() + 3)
         .filter_map(|candidate| {
-            let plain = plain(candidate);
-            let distance = strsim::damerau_levenshtein(&wanted, &plain);
+            let is_near = counts.as_ref().is_none_or(|counts| counts.are_near(candidate, limit));
             // People cut words short: `postgre`, `elastic`.
-            let short = wanted.len() >= 4 && plain.starts_with(&wanted);
+            let may_be_short = wanted.len() >= 4 && candidate.len() > wanted.len();
+            if !is_near && !may_be_short {
+                return None;
+            }
+            let plain = plain(candidate);
+            let short = may_be_short && plain.starts_with(&wanted);
+            if !is_near && !short {
+                return None;
+            }
+            let distance = strsim::damerau_levenshtein(&wanted, &plain);
             (distance <= limit || short).then_some((distance, candidate))
         })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// A name as it is compared.
+fn plain(name: &str) -> String {
+    name.to_lowercase().replace(SEPARATORS, "")
+}
+
+const SEPARATORS: [char; 4] = ['-', '_', '.', ' '];
+
+/// How often each letter stands in a name: a slip changes that of two at most, which is told without looking at their order.
+struct Counts([i16; 128]);
+
+impl Counts {
+    /// `None` for a name that is not ASCII.
+    fn of(plain: &str) -> Option<Self> {
+        let mut counts = [0; 128];
+        for byte in plain.bytes() {
+            *counts.get_mut(usize::from(byte))? += 1;
+        }
+        Some(Self(counts))
+    }
+
+    /// Whether another name may be at most `limit` slips away.
+    fn are_near(&self, other: &str, limit: usize) -> bool {
+        let mut left = self.0;
+        for byte in other.bytes().filter(|byte| !SEPARATORS.contains(&char::from(*byte))) {
+            match left.get_mut(usize::from(byte.to_ascii_lowercase())) {
+                Some(count) => *count -= 1,
+                None => return true,
+            }
+        }
+        let differ: usize = left.iter().map(|count| usize::from(count.unsigned_abs())).sum();
+        differ <= 2 * limit
+    }
 }
 
 /// A list for a sentence: "`a`, `b` and 3 more".

@@ -11,6 +11,7 @@ mod scope;
 mod secret_use;
 mod split;
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::ops::Range;
@@ -226,7 +227,7 @@ fn printed(value: &Jinja) -> String {
 }
 
 fn scalar(text: Box<str>, span: Span, scope: &Scope<'_>, sources: &Sources, told: &mut Vec<Diagnostic>) -> Node {
-    let place = Place { text: &text, span, sources };
+    let place = Place { text: &text, span, sources, opens: OnceCell::new() };
     let parts = match parts(&text) {
         Ok(parts) => parts,
         Err(at) => {
@@ -358,6 +359,8 @@ struct Place<'a> {
     text: &'a str,
     span: Span,
     sources: &'a Sources,
+    /// Where each `${{` stands, in the text and in the source: found once, for a scalar may have thousands.
+    opens: OnceCell<[Vec<usize>; 2]>,
 }
 
 impl Place<'_> {
@@ -367,13 +370,13 @@ impl Place<'_> {
         let source = self.sources.slice(self.span);
         let Some(wanted) = self.text.get(range.clone()) else { return self.span };
         // As many `${{` before it in the source as in the text, then the same words.
-        let nth = self.text[..range.start].matches(OPEN).count();
-        let base = match nth {
-            0 => source.match_indices(wanted).next().map(|(at, _)| at),
-            _ => source.match_indices(OPEN).nth(nth - 1).and_then(|(at, _)| {
-                let open = self.text[..range.start].rfind(OPEN)?;
-                Some(at + (range.start - open))
-            }),
+        let [in_text, in_source] = self
+            .opens
+            .get_or_init(|| [self.text, source].map(|text| text.match_indices(OPEN).map(|(at, _)| at).collect()));
+        let nth = in_text.partition_point(|at| at + OPEN.len() <= range.start);
+        let base = match nth.checked_sub(1) {
+            None => source.match_indices(wanted).next().map(|(at, _)| at),
+            Some(last) => in_source.get(last).zip(in_text.get(last)).map(|(at, open)| at + (range.start - open)),
         };
         match base.filter(|at| source.get(*at..at + wanted.len()) == Some(wanted)) {
             Some(at) => {

@@ -1,7 +1,7 @@
 //! A schema error -> the node -> its span -> a diagnostic in our words. Only the chosen mode and variant speak, and a
 //! field that is misspelt is told once: not as unknown here and missing there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{JsonType, ValidationError};
@@ -13,7 +13,7 @@ use super::{Against, dotted, mask_all, suggested};
 use crate::diagnostic::{Diagnostic, code, listed, nearest, sounds_secret};
 use crate::model::connection::Connection;
 use crate::span::Span;
-use crate::value::{Node, Value, push_segment};
+use crate::value::{Entry, Node, Value, push_segment};
 use crate::yaml::conceal;
 
 /// Checks the schema; pointers of fields that it does not know go into `unknown`. Gives those of values that don't have
@@ -143,8 +143,10 @@ impl Translation<'_, '_> {
             ValidationErrorKind::Required { .. } => {}
             ValidationErrorKind::AdditionalProperties { unexpected }
             | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+                let Some(map) = node.as_map() else { return };
+                let entries: HashMap<&str, &Entry> = map.iter().map(|entry| (&*entry.key, entry)).collect();
                 for name in unexpected {
-                    self.tell_unknown(node, pointer, name, error.schema_path().as_str());
+                    self.tell_unknown(&entries, pointer, name, error.schema_path().as_str());
                 }
             }
             _ => {
@@ -168,8 +170,8 @@ impl Translation<'_, '_> {
         below.filter_map(|root| root.pointer(pointer)).map(|node| node.span).next()
     }
 
-    fn tell_unknown(&mut self, node: &Node, pointer: &str, name: &str, schema_path: &str) {
-        let Some(entry) = node.as_map().and_then(|m| m.entry(name)) else { return };
+    fn tell_unknown(&mut self, entries: &HashMap<&str, &Entry>, pointer: &str, name: &str, schema_path: &str) {
+        let Some(entry) = entries.get(name) else { return };
         let mut whole = pointer.to_owned();
         push_segment(&mut whole, name);
         self.unknown.push(whole.clone());
@@ -177,7 +179,7 @@ impl Translation<'_, '_> {
         let siblings = schema.parent(schema_path).and_then(|s| s.get("properties")).and_then(Plain::as_object);
         let siblings = siblings.into_iter().flatten();
         let siblings: Vec<(&str, Vec<&str>)> = siblings.map(|(f, s)| (f.as_str(), schema.aliases(s))).collect();
-        let free = |field: &&str| node.as_map().is_none_or(|m| m.get(field).is_none());
+        let free = |field: &&str| !entries.contains_key(field);
         let alias = siblings.iter().find(|(_, aliases)| aliases.iter().any(|a| a.eq_ignore_ascii_case(name)));
         let near = alias.map(|(field, _)| *field).filter(free);
         let near = near.or_else(|| nearest(name, siblings.iter().map(|(field, _)| *field).filter(free)));
@@ -206,6 +208,8 @@ impl Translation<'_, '_> {
     fn misplaced(&mut self) {
         let choice = |block, switch| self.connection.choice(block, switch);
         let (variant, mode) = (choice("config", "variant"), choice("auth", "mode"));
+        let unknown = self.told.iter().enumerate().filter(|(_, told)| told.code == code::UNKNOWN_KEY);
+        let unknown: HashMap<Span, usize> = unknown.rev().filter_map(|(at, told)| Some((told.span()?, at))).collect();
         for entry in self.connection.strays() {
             for block in ["config", "auth"] {
                 let pointer = format!("/{block}/{}", entry.key);
@@ -217,11 +221,10 @@ impl Translation<'_, '_> {
                 if block == "auth" {
                     self.missing.remove(&(String::new(), "auth".to_owned()));
                 }
-                let same = |d: &&mut Diagnostic| d.code == code::UNKNOWN_KEY && d.span() == Some(entry.key_span);
                 if block == "config" && !self.is_secret("/config", &entry.key) {
                     self.against.sources.clear(entry.value.span);
                 }
-                if let Some(told) = self.told.iter_mut().find(same) {
+                if let Some(told) = unknown.get(&entry.key_span).and_then(|at| self.told.get_mut(*at)) {
                     told.help = Some(format!("it belongs under `{block}`: indent it there"));
                 }
                 break;
