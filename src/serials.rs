@@ -51,7 +51,7 @@ pub struct Glimpse {
     pub manifest: Digest,
     /// The time that the manifest says.
     pub time: String,
-    /// Whether it was applied here, or its signature checked.
+    /// Whether it was applied here.
     #[serde(default)]
     pub vouched: bool,
 }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::bundle::check::check as check_object;
 use crate::bundle::object::{Reveal, carries_over, is_volatile, seal};
 use crate::bundle::signature::{AllowedSigners, Sign};
-use crate::bundle::{Commit, Deployed, Digest, FORMAT, Head, Manifest, SERIALS, Scope, Sealed, is_record_of};
+use crate::bundle::{Commit, Deployed, Digest, FORMAT, Head, Manifest, SERIALS, Scope, Sealed, is_record_of, spelled};
 use crate::model::record::Desired;
 use crate::plan::guards::{keep, refusals};
 use crate::targets::{Target, TargetError};
@@ -237,7 +237,7 @@ pub const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(1);
 fn following(time: Timestamp, base: Option<&Deployed>) -> String {
     let before = base.and_then(|base| base.manifest.time.parse::<Timestamp>().ok());
     let before = before.filter(|before| before.duration_since(time) <= MAX_AHEAD);
-    time.max(before.unwrap_or(time)).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    spelled(time.max(before.unwrap_or(time)))
 }
 
 fn next_serial(base: Option<&Deployed>) -> u64 {

@@ -175,10 +175,11 @@ impl Manifest {
         if manifest.customer.is_none() && (manifest.serial == 1) != manifest.previous.is_none() {
             return Err(bad("it does not say which manifest it follows"));
         }
-        if Uuid::try_parse(&manifest.lineage).is_err() {
+        // One spelling of each, as of everything else in it.
+        if !Uuid::try_parse(&manifest.lineage).is_ok_and(|uuid| uuid.to_string() == manifest.lineage) {
             return Err(bad("its lineage is not a UUID"));
         }
-        if manifest.time.parse::<Timestamp>().is_err() {
+        if !manifest.time.parse().is_ok_and(|time: Timestamp| spelled(time) == manifest.time) {
             return Err(bad("its time is not one"));
         }
         for (id, sealed) in &manifest.connections {
@@ -208,6 +209,11 @@ impl Head {
         head.filter(|head| SERIALS.contains(&head.serial))
             .ok_or_else(|| Integrity("the head is damaged: it is not {manifest: digest, serial}".to_owned()))
     }
+}
+
+/// A time as manifests say it: in UTC, with seconds.
+pub fn spelled(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 fn canonical(value: &impl Serialize) -> Result<Vec<u8>, Integrity> {

@@ -16,7 +16,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-pub use manifest::{Commit, Deployed, Head, Manifest, SERIALS, Sealed};
+pub use manifest::{Commit, Deployed, Head, Manifest, SERIALS, Sealed, spelled};
 
 pub use crate::digest::Digest;
 use crate::model::record::Desired;

@@ -107,7 +107,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         .help(format!("apply without it: `{again}`")));
     }
     if !idle {
-        guard(args, &place, &planned, &again, ui)?;
+        guard(args, &place, &planned, signers.allowed.is_some(), &again, ui)?;
         if let Some(why) = &anew {
             ui.say(&format!("every connection is sealed anew: {why}"));
         }
@@ -220,7 +220,14 @@ fn as_reviewed(reviewed: &Saved, now: &Saved) -> Result<(), Failure> {
         .help("plan again, and look at what changed meanwhile"))
 }
 
-fn guard(args: &Args, place: &Place, planned: &Planned, again: &str, ui: &Ui) -> Result<(), Failure> {
+fn guard(
+    args: &Args,
+    place: &Place,
+    planned: &Planned,
+    has_signers: bool,
+    again: &str,
+    ui: &Ui,
+) -> Result<(), Failure> {
     let deployed: Vec<&Former> = planned.formers.iter().filter(|former| former.is_deployed()).collect();
     let mut refused = Vec::new();
     if deployed.is_empty() || planned.base.is_some() {
@@ -234,7 +241,18 @@ fn guard(args: &Args, place: &Place, planned: &Planned, again: &str, ui: &Ui) ->
     if !refused.is_empty() {
         return Err(not_applied(&crate::apply::ApplyError::Refused(refused), ""));
     }
-    if planned.base.is_some() || args.initial {
+    if let Some(base) = &planned.base {
+        // A signature that counts says more than any history does.
+        if !planned.is_unknown || has_signers {
+            return Ok(());
+        }
+        let serial = base.manifest.serial;
+        return Err(Failure::new(place.unknown()).exit(Exit::Guard).help(format!(
+            "fetch the whole history (`git fetch --unshallow`, `fetch-depth: 0`); or, if that is the right target: `{again} \
+             --accept-serial {serial}`"
+        )));
+    }
+    if args.initial {
         return Ok(());
     }
     if let Some(lost) = place.lost() {

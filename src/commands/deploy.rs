@@ -1,9 +1,10 @@
 //! What the commands of deploying share: an environment, what it is to have, and the target that holds it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::destination::Destination;
+use super::known::Before;
 use super::session::Chosen;
 use super::{Cli, Exit, Failure, Session};
 use crate::apply::{Applied, ApplyError, Stamp};
@@ -76,6 +77,8 @@ pub(super) struct Place {
     pub(super) named: String,
     /// Where it is, for the memory of this machine.
     pub(super) address: String,
+    /// The folder, if it is one of the workspace.
+    pub(super) own_folder: Option<PathBuf>,
     /// The target as the environment says it, unless the operator named another.
     pub(super) own: Option<serde_json::Value>,
     /// Whether it is a folder of the workspace.
@@ -118,6 +121,7 @@ impl Place {
         Ok(Self {
             target: destination.open(&session, &scope, elsewhere.jobs)?,
             address: destination.address(&session),
+            own_folder: destination.folder_inside(&session),
             is_inside: destination.is_inside(&session),
             named: elsewhere.target.clone().unwrap_or_else(|| destination.named().to_owned()),
             session,
@@ -174,6 +178,8 @@ pub(super) struct Planned {
     pub(super) base: Option<Deployed>,
     /// What the environment had at other targets, where the workspace sends it to a new one.
     pub(super) formers: Vec<Former>,
+    /// Whether it may have had something at others of which nothing is known.
+    pub(super) is_unknown: bool,
     /// The difference.
     pub(super) plan: Plan,
 }
@@ -183,7 +189,7 @@ pub(super) fn plan(place_: &Place, ui: &Ui) -> Result<Planned, Failure> {
     let Place { session, at, .. } = place_;
     let compiled = session.compile(at, ui)?;
     let desired = desired(&session.workspace, &session.catalogue, &compiled);
-    let (base, mut formers) = place_.look(false, ui)?;
+    let (base, Before { mut formers, is_unknown }) = place_.look(false, ui)?;
     let places = |id: &str, pointer: &str| place(&compiled, &session.workspace.sources, id, pointer);
     let mut plan = Plan::new(&desired, base.as_ref(), &places);
     if base.is_none() {
@@ -197,14 +203,15 @@ pub(super) fn plan(place_: &Place, ui: &Ui) -> Result<Planned, Failure> {
     if let (Some(base), true) = (&base, formers.iter().any(Former::is_deployed)) {
         let (verify, serial) = (place_.command("verify"), base.manifest.serial);
         ui.say(&format!(
-            "the target moved: once you have looked at that, `{verify} --accept-serial {serial}` remembers it, as an apply does"
+            "the target moved: once you have looked at that, `{verify} --accept-serial {serial}` remembers it, as an apply does; on \
+             machines without a memory it shows until nothing stands at the old one"
         ));
     }
     for former in formers.iter().filter(|former| former.is_deployed()) {
         plan.leave(former, &place_.target.describe(), &desired, &places);
     }
     super::related::hold(&mut plan, place_, base.as_ref(), &desired, &places, ui);
-    Ok(Planned { compiled, desired, base, formers, plan })
+    Ok(Planned { compiled, desired, base, formers, is_unknown, plan })
 }
 
 /// The plan as it is saved.

@@ -95,6 +95,15 @@ impl Destination {
         }
     }
 
+    /// The folder, if it is one of the workspace.
+    pub(super) fn folder_inside(&self, session: &Session) -> Option<PathBuf> {
+        match self {
+            Self::Own(path) => Some(session.world.files().within(path).path()),
+            Self::Typed(path) => Some(disk::absolute(Path::new(path))).filter(|_| self.is_inside(session)),
+            Self::Store(_) => None,
+        }
+    }
+
     /// Whether it is a folder of the workspace.
     pub(super) fn is_inside(&self, session: &Session) -> bool {
         match self {

@@ -149,7 +149,7 @@ fn former(place: &Place, candidate: Candidate, seen: &Seen) -> Result<Option<For
     };
     if let (Ok(target), Ok(Some(found))) = (&opened, &found) {
         let address = destination.address(&place.session);
-        place.as_it_was_seen_at(&**target, &address, found, seen)?;
+        place.as_it_was_seen_at(&**target, (&address, destination.named()), found, seen)?;
     }
     let (found, unread) = match found {
         Ok(Some(found)) => (Some(found), None),

@@ -14,7 +14,22 @@ use crate::plan::relocation::Former;
 use crate::serials::{Glimpse, Held, Seen, Spot, Standing};
 use crate::targets::{Descent, Target, deployed, descent, is_backdated};
 use crate::ui::Ui;
-use crate::world::World;
+use crate::world::{World, git};
+
+/// What an environment had at other targets.
+#[derive(Default)]
+pub(super) struct Before {
+    /// Those that are known.
+    pub(super) formers: Vec<Former>,
+    /// Whether there may be others of which nothing is known.
+    pub(super) is_unknown: bool,
+}
+
+impl Before {
+    fn is_empty(&self) -> bool {
+        self.formers.is_empty() && !self.is_unknown
+    }
+}
 
 /// How to accept a history.
 fn accept(lineage: &str) -> String {
@@ -40,21 +55,21 @@ impl Place {
     ///
     /// # Errors
     /// As [`Place::deployed`].
-    pub(super) fn look(&self, by_word: bool, ui: &Ui) -> Result<(Option<Deployed>, Vec<Former>), Failure> {
+    pub(super) fn look(&self, by_word: bool, ui: &Ui) -> Result<(Option<Deployed>, Before), Failure> {
         // The memory first: what it has seen by then can't be newer than a head that is read later.
         let seen = self.seen();
         let read = || deployed(&*self.target, &self.scope).map_err(|error| failed(&error));
-        let Some(found) = read()? else { return Ok((None, Vec::new())) };
+        let Some(found) = read()? else { return Ok((None, Before::default())) };
         let failure = match self.judge(&found, &seen, by_word, ui) {
-            Ok(formers) => return Ok((Some(found), formers)),
+            Ok(before) => return Ok((Some(found), before)),
             Err(failure) => failure,
         };
         // Somebody may have applied between the two.
         let again = self.seen();
         match read()? {
             Some(now) if now.digest != found.digest || again != seen => {
-                let formers = self.judge(&now, &again, by_word, ui)?;
-                Ok((Some(now), formers))
+                let before = self.judge(&now, &again, by_word, ui)?;
+                Ok((Some(now), before))
             }
             _ => Err(failure),
         }
@@ -90,16 +105,13 @@ impl Place {
     }
 
     fn seen_in_force(&self, ui: &Ui) -> Result<(Deployed, Option<String>), Failure> {
-        if let (Some(found), formers) = self.look(true, ui)? {
-            let former = formers.iter().find(|former| former.is_deployed());
+        if let (Some(found), before) = self.look(true, ui)? {
+            let former = before.formers.iter().find(|former| former.is_deployed());
             let told = former.map(|former| {
-                format!(
-                    "`{}` moved here from {}, and no apply on this machine settled that",
-                    self.at,
-                    former.describe()
-                )
+                let was = former.describe();
+                format!("`{}` moved here from {was}, and no apply on this machine settled that", self.at)
             });
-            return Ok((found, told));
+            return Ok((found, told.or_else(|| before.is_unknown.then(|| self.unknown()))));
         }
         self.pinned()?;
         if let Some(lost) = self.lost() {
@@ -177,18 +189,10 @@ impl Place {
         self.seen().remember(self.spot(), &held, false);
     }
 
-    /// Whether what is deployed was applied on this machine, or its signature checked.
+    /// Whether what is deployed was applied on this machine.
     pub(super) fn is_vouched(&self, deployed: &Deployed) -> bool {
         let vouched = |seen: &Glimpse| seen.vouched && seen.manifest == deployed.digest;
         self.seen().at(&self.address).is_some_and(vouched)
-    }
-
-    /// Remembers that somebody whose signature counts signed what is deployed.
-    pub(super) fn vouch(&self, deployed: &Deployed) {
-        let mut held = Held::of(deployed);
-        held.glimpse.vouched = true;
-        let own = self.own.as_ref().filter(|_| self.seen().is_settled(self.spot()));
-        self.seen().remember(Spot { own, ..self.spot() }, &held, false);
     }
 
     /// The memory of this environment.
@@ -229,39 +233,70 @@ impl Place {
         }
     }
 
+    /// Nobody can tell whether this is where the environment was.
+    pub(super) fn unknown(&self) -> String {
+        format!(
+            "nothing is remembered here, and this clone lacks commits that say where `{}` was deployed before: whether {} is its \
+             target can't be seen",
+            self.at,
+            self.target.describe()
+        )
+    }
+
     /// Holds what is deployed against everything that is known, and remembers it. Gives what was at the targets before,
     /// unless the memory knows this one as the environment's.
-    fn judge(&self, found: &Deployed, seen: &Seen, by_word: bool, ui: &Ui) -> Result<Vec<Former>, Failure> {
+    fn judge(&self, found: &Deployed, seen: &Seen, by_word: bool, ui: &Ui) -> Result<Before, Failure> {
         self.as_the_operator_says(found)?;
         let held = Held::of(found);
         let standing = seen.standing(self.spot(), &held.glimpse);
         self.as_it_was_seen(&*self.target, found, &standing)?;
         let formers = if seen.is_settled(self.spot()) { Vec::new() } else { self.formers(seen)? };
+        let mut before = Before { formers, is_unknown: false };
         let is_new_here = matches!(standing, Standing::Moved | Standing::First | Standing::Other { .. });
         if is_new_here {
-            self.continues(found, &formers)?;
-            // What moved long ago and is held to be right here is no move any more.
-            let earlier = self.earlier(seen)?;
-            self.continues(found, &earlier.formers)?;
-            if earlier.is_cut || earlier.is_shallow {
-                ui.say(&format!(
-                    "warning: nothing is remembered here, and this clone lacks commits that say where `{}` was deployed before: \
-                     whether {} is its target can't be seen; fetch the whole history",
-                    self.at,
-                    self.target.describe()
-                ));
+            self.add_earlier(&mut before, found, seen)?;
+            self.continues(found, &before.formers)?;
+            self.not_committed(found)?;
+            if before.is_unknown {
+                ui.say(&format!("warning: {}; fetch the whole history", self.unknown()));
             }
         }
         if standing == Standing::First && !self.is_pinned(found) {
             self.first_seen(&found.manifest, ui);
         }
         // A move is one until it is applied, so that every plan shows it, and none that is turned down leaves a mark.
-        let is_settled = formers.is_empty() || (by_word && self.is_settled_by_word(found, &formers));
+        let is_settled = before.is_empty() || (by_word && self.is_settled_by_word(found, &before.formers));
         if is_settled || !is_new_here {
             let spot = Spot { own: self.own.as_ref().filter(|_| is_settled), ..self.spot() };
             self.seen().remember(spot, &held, self.is_meant(found));
         }
-        Ok(if is_settled { Vec::new() } else { formers })
+        Ok(if is_settled { Before::default() } else { before })
+    }
+
+    /// What moved long ago is a move still where the old target has something: that the new one follows it is the word of
+    /// whoever wrote that. Who pins another history has settled it.
+    fn add_earlier(&self, before: &mut Before, found: &Deployed, seen: &Seen) -> Result<(), Failure> {
+        let Earlier { formers, is_cut, is_shallow } = self.earlier(seen)?;
+        let (digest, is_pinned) = (&found.digest, self.is_pinned(found));
+        let is_here = |former: &Former| former.deployed.as_ref().is_some_and(|there| there.digest == *digest);
+        let is_settled = |former: &Former| is_pinned && !former.is_of(&found.manifest.lineage);
+        before.formers.extend(formers.into_iter().filter(|former| !is_here(former) && !is_settled(former)));
+        before.is_unknown = (is_cut || is_shallow) && !self.is_meant(found);
+        Ok(())
+    }
+
+    /// Refuses a head that a commit brought: it is the word of whoever made the commit that this was deployed.
+    fn not_committed(&self, found: &Deployed) -> Result<(), Failure> {
+        let head =
+            self.own_folder.as_ref().map(|folder| folder.join(format!("environments/{}/head.json", self.scope.name())));
+        if self.is_meant(found) || !head.is_some_and(|head| git::is_committed(&head)) {
+            return Ok(());
+        }
+        let serial = found.manifest.serial;
+        let help = format!(
+            "don't commit what is deployed; if this was applied and then committed, `--accept-serial {serial}` says so"
+        );
+        Err(self.refused(found, "and a commit brought it, which anybody could have made", &help))
     }
 
     /// Whether the operator says that this is where the environment is now. That it goes on with the lineage which it had is no
@@ -320,13 +355,13 @@ impl Place {
     pub(super) fn as_it_was_seen_at(
         &self,
         target: &dyn Target,
-        address: &str,
+        (address, named): (&str, &str),
         found: &Deployed,
         seen: &Seen,
     ) -> Result<(), Failure> {
         let standing = seen.standing(Spot { address, own: None }, &Held::of(found).glimpse);
         self.as_it_was_seen(target, found, &standing).map_err(|failure| {
-            let verify = typed(&["tieline", "verify", &self.at.environment, "--target", address]);
+            let verify = format!("{} {}", self.command("verify"), typed(&["--target", named]));
             failure.help(format!("find out who wrote that target; `{verify}` says how to accept what is there"))
         })
     }

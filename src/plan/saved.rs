@@ -127,8 +127,10 @@ impl Saved {
         compare("in force", &base(&self.base), &base(&now.base));
         compare("what is desired", self.desired.as_str(), now.desired.as_str());
         // What is held against other targets and environments is not the same on each machine.
-        for (key, what) in [("trust_changes", "trust change"), ("moved", "moved target"), ("refused", "refusal")] {
-            let list = |plan: &Value| plan.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+        for (key, what) in [("trust_changes", "trust change"), ("moved_from", "moved target"), ("refused", "refusal")] {
+            let list = |plan: &Value| -> Vec<Value> {
+                plan.get(key).and_then(Value::as_array).into_iter().flatten().map(placeless).collect()
+            };
             let then = list(&self.plan);
             let new = list(&now.plan).iter().filter(|one| !then.contains(one)).count();
             if new > 0 {
@@ -136,5 +138,17 @@ impl Saved {
             }
         }
         lines
+    }
+}
+
+/// What a plan says of something, without where it is written: a line may have moved since.
+fn placeless(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let said = map.iter().filter(|(key, _)| !matches!(key.as_str(), "file" | "line" | "old_file" | "old_line"));
+            said.map(|(key, value)| (key.clone(), placeless(value))).collect()
+        }
+        Value::Array(items) => items.iter().map(placeless).collect(),
+        other => other.clone(),
     }
 }

@@ -18,6 +18,8 @@ const MAX_DEPTH: usize = 64;
 /// A folder has at most this many files below it: trees that share their parts may stand for more than exist.
 const MAX_FILES: usize = 1_000_000;
 
+/// Files of one history that are looked up.
+const MAX_LOOKS: usize = 500_000;
 /// Commits of one history that are looked at.
 const MAX_COMMITS: usize = 200_000;
 
@@ -78,6 +80,7 @@ impl Revision {
     /// `most` of them have another workspace than those before, or there are more than [`MAX_COMMITS`].
     pub fn states(workspace: &Path, paths: &dyn Fn(&Self) -> Vec<String>, most: usize) -> (Vec<Self>, bool) {
         let (mut states, mut tops, mut seen) = (Vec::new(), HashSet::new(), HashSet::new());
+        let mut looks = MAX_LOOKS;
         let Ok(repository) = Repository::around(workspace) else { return (states, false) };
         let local = repository.local();
         let Some(walk) = local.head_id().ok().and_then(|head| local.rev_walk([head.detach()]).all().ok()) else {
@@ -90,9 +93,15 @@ impl Revision {
             // Where the clone ends, so does the walk.
             let Some(commit) = commit.ok().and_then(|commit| local.find_commit(commit.id).ok()) else { break };
             let Ok(state) = Self::of(repository.clone(), &commit) else { continue };
-            if tops.insert(state.top)
-                && seen.insert(paths(&state).iter().map(|path| state.object(path)).collect::<Vec<_>>())
-            {
+            if !tops.insert(state.top) {
+                continue;
+            }
+            let paths = paths(&state);
+            if paths.len() > looks {
+                return (states, true);
+            }
+            looks -= paths.len();
+            if seen.insert(paths.iter().map(|path| state.object(path)).collect::<Vec<_>>()) {
                 states.push(state);
             }
         }

@@ -570,7 +570,7 @@ fn e07_a_memory_that_is_committed_is_none() {
     forge(&dist, &made_up(&right));
     assert_eq!(shell.run(&["plan", "prod"]).code, 5);
     shell.ok(&["plan", "prod", "--accept-serial", "1"]);
-    shell.put(".gitignore", "*.txt\n");
+    shell.put(".gitignore", "dist\n*.txt\n");
     commit(&shell, "with a cache");
     forge(&dist, &right);
     shell.ok(&["plan", "prod"]);
@@ -608,10 +608,64 @@ fn e16_gc_takes_nothing_where_an_older_head_of_an_exposure_was_put_back() {
     assert!(ended.code == 5 && ended.stderr.contains("serial 1 of `prod@public` is deployed"), "{ended:?}");
 }
 
+/// That the new head says it follows what is deployed at the old target is the word of whoever made it.
+#[test]
+fn e13_a_head_that_says_what_it_follows_hides_nothing_behind_two_commits() {
+    for other_id in [false, true] {
+        let shell = applied("protected: true\n");
+        let dist = shell.folder.join("dist");
+        let seen = in_force(&dist);
+        let mut forged = Manifest { serial: 2, previous: Some(in_force_digest(&dist)), ..made_up(&seen) };
+        if other_id {
+            let id = "11111111-dce2-4a90-ae69-ae44cb0c8e84";
+            let text = shell.read("tieline.yaml");
+            let at = text.find("id: ").unwrap() + 4;
+            shell.put("tieline.yaml", &format!("{}{id}{}", &text[..at], &text[at + 36..]));
+            id.clone_into(&mut forged.workspace);
+        }
+        // In a bucket, or in a folder that Git does not bring.
+        shell.put(".gitignore", "dist\nout\ndeploy\n*.txt\n");
+        set(&shell, &["protected"], "target: {path: deploy}\n");
+        copy(&dist, &shell.folder.join("deploy"));
+        forge(&shell.folder.join("deploy"), &forged);
+        commit(&shell, "a pull request");
+        commit_all(&shell, "another commit");
+        commit_all(&shell, "and another");
+        for shell in [ci(&shell), operator(&shell)] {
+            for more in [&[][..], &["--lineage", &seen.lineage, "--min-serial", "1"]] {
+                let plan = shell.ok(&[&["plan", "prod"], more].concat()).stdout;
+                assert!(plan.contains("it lifts `protected` and moves the target"), "{more:?} {other_id}: {plan}");
+                let ended = shell.run(&[&["apply", "prod", "--yes"], more].concat());
+                assert_eq!(ended.code, 4, "{ended:?}");
+                let export = shell.run(&[&["bundle", "export", "prod", "../b.tgz"], more].concat());
+                assert_eq!(export.code, 4, "{export:?}");
+            }
+        }
+    }
+}
+
+/// A head that a commit brings is the word of whoever made the commit, wherever the environment was before.
+#[test]
+fn e13_a_head_that_is_committed_is_not_what_is_deployed() {
+    let shell = Shell::example("quickstart").with_demo_identity();
+    shell.ok(&["apply", "prod", "--yes"]);
+    shell.put(".gitignore", "*.txt\n");
+    commit(&shell, "with what is deployed");
+    shell.ok(&["plan", "prod"]);
+    let fresh = ci(&shell);
+    for command in [&["plan", "prod"][..], &["apply", "prod", "--yes"], &["verify", "prod"], &["status"]] {
+        let ended = fresh.run(command);
+        assert!(ended.code == 5 && ended.stderr.contains("a commit brought it"), "{command:?}: {ended:?}");
+    }
+    fresh.ok(&["verify", "prod", "--accept-serial", "1"]);
+    fresh.ok(&["apply", "prod", "--yes"]);
+}
+
 /// The lineage that CI pins is no word about a move, and nothing leads out of a target before an apply settled one.
 #[test]
 fn e13_a_move_is_settled_by_an_apply_or_by_the_serial_that_somebody_looked_at() {
     let shell = applied("protected: true\n");
+    shell.put(".gitignore", "dist\ndeploy\n*.txt\n");
     let dist = shell.folder.join("dist");
     let seen = in_force(&dist);
     let settings = "target: {path: deploy}\npublish: {oci: '127.0.0.1:1/team/app'}\n";
@@ -696,6 +750,21 @@ fn e13_a_shallow_clone_says_that_it_does_not_tell() {
     assert!(told.contains("this clone lacks commits that say where `prod` was deployed before"), "{told}");
     let whole = ci(&shell).ok(&["plan", "prod"]).stderr;
     assert!(!whole.contains("this clone lacks"), "{whole}");
+    // What is there may be anybody's: an apply wants a word, and nothing leads out of it.
+    let at = ["-C", clone.to_str().unwrap()];
+    shell.put("NOTES.md", "2");
+    for command in [&["bundle", "export", "prod", "../b.tgz"][..], &["apply", "prod", "--yes", "--reseal"]] {
+        let ended = ci(&shell).run(&[&at[..], command].concat());
+        assert!(
+            ended.code == 4 && ended.stderr.contains("this clone lacks commits that say"),
+            "{command:?}: {ended:?}"
+        );
+        ci(&shell).ok(&[&at[..], command, &["--accept-serial", "1"]].concat());
+    }
+    // A plan settles nothing.
+    let other = ci(&shell);
+    other.ok(&[&at[..], &["plan", "prod"]].concat());
+    assert_eq!(other.run(&[&at[..], &["apply", "prod", "--yes", "--reseal"]].concat()).code, 4);
     // A folder of the checkout is what a job deploys to.
     fs::remove_dir_all(clone.join("dist")).unwrap();
     ci(&shell).ok(&["-C", clone.to_str().unwrap(), "apply", "prod", "--yes"]);
