@@ -27,6 +27,8 @@ struct Candidate {
     protection: Value,
     known: Option<(u64, usize)>,
     history: Option<(String, Option<Digest>)>,
+    /// Where it was, by memory.
+    address: Option<String>,
 }
 
 impl Candidate {
@@ -118,7 +120,8 @@ fn candidates(place: &Place, own: &Value, seen: Option<&Own>) -> Vec<Candidate> 
         let trust = serde_json::json!({"target": seen.target, "protected": seen.protected, "guards": seen.guards});
         let known = Some((seen.seen.serial, seen.connections));
         let history = Some((seen.seen.lineage.clone(), Some(seen.seen.manifest.clone())));
-        candidates.push(Candidate { scope: place.scope.clone(), protection: trust, known, history });
+        let (scope, address) = (place.scope.clone(), Some(seen.address.clone()));
+        candidates.push(Candidate { scope, protection: trust, known, history, address });
     }
     for candidate in ["HEAD", "HEAD^1"].into_iter().filter_map(|revision| settings(place, revision)) {
         if !candidates.iter().any(|other| other.is_same(&candidate)) {
@@ -134,9 +137,13 @@ fn candidates(place: &Place, own: &Value, seen: Option<&Own>) -> Vec<Candidate> 
 /// # Errors
 /// What stands there is not what was seen there: whoever writes it put something in its place.
 fn former(place: &Place, candidate: Candidate, seen: &Seen) -> Result<Option<Former>, Failure> {
-    let Candidate { scope, protection, known, history } = candidate;
+    let Candidate { scope, protection, known, history, address } = candidate;
     let Some(target) = Target::from_json(&protection["target"]) else { return Ok(None) };
-    let destination = Destination::own(target);
+    // What was seen in a folder is there, also where this is another checkout.
+    let destination = match address.filter(|_| matches!(target, Target::Directory(_))) {
+        Some(address) => Destination::Typed(address),
+        None => Destination::own(target),
+    };
     if known.is_none() && destination.allowed(&place.session).is_err() {
         // The operator has given it up: of what nobody remembers, that is all there is to say.
         return Ok(None);
@@ -212,7 +219,7 @@ fn candidate(place: &Place, workspace: &Workspace) -> Option<Candidate> {
     workspace.environments.get(environment)?;
     let id = workspace.root.settings.id.unwrap_or_default().to_string();
     let scope = Scope { workspace: id, ..place.scope.clone() };
-    Some(Candidate { scope, protection: protection(workspace, &place.at), known: None, history: None })
+    Some(Candidate { scope, protection: protection(workspace, &place.at), known: None, history: None, address: None })
 }
 
 /// A revision of which only the settings of the workspace and its environments are read.

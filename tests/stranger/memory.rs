@@ -800,3 +800,23 @@ fn e07_a_memory_of_many_targets_keeps_the_newest() {
     assert!(ended.code == 5 && ended.stderr.contains("its head is gone"), "{ended:?}");
     assert_eq!(shell.run(&["plan", "prod"]).code, 0);
 }
+
+/// The memory knows where a folder is: a worktree, or a job's own folder, hides nothing of what was deployed in another.
+#[test]
+fn e13_a_worktree_hides_no_target_of_another() {
+    let shell = applied("protected: true\n");
+    let tree = shell.everything().join("worktree");
+    let git = |arguments: &[&str]| {
+        let ended = feed(shell.command("git").current_dir(&shell.folder).args(arguments), "");
+        assert_eq!(ended.code, 0, "{ended:?}");
+    };
+    git(&["worktree", "add", "-q", "-b", "pr", tree.to_str().unwrap()]);
+    let path = tree.join("environments/prod/environment.yaml");
+    let text = fs::read_to_string(&path).unwrap().replace("protected: true", "target: {path: live}");
+    fs::write(&path, text).unwrap();
+    fs::remove_file(tree.join("connections/c1.yaml")).unwrap();
+    let plan = shell.ok(&["-C", tree.to_str().unwrap(), "plan", "prod"]).stdout;
+    assert!(plan.contains("quickstart/dist (serial 1, 8 connections); this plan deploys to"), "{plan}");
+    assert!(plan.contains("1 connection of what is deployed there is not in this plan"), "{plan}");
+    assert!(plan.contains("it lifts `protected` and moves the target"), "{plan}");
+}
