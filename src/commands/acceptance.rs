@@ -139,6 +139,12 @@ impl Judged {
         listed.filter(move |key| remembered.as_ref().is_none_or(|remembered| remembered.contains(key)))
     }
 
+    /// The recipients of the file that was written or accepted last that this one does not list.
+    pub(super) fn left(&self, file: &Encrypted<'_>) -> BTreeSet<String> {
+        let listed: BTreeSet<&str> = file.metadata().recipients.iter().map(|entry| entry.recipient.trim()).collect();
+        self.accepted.recipients().filter(|key| !listed.contains(key)).map(str::to_owned).collect()
+    }
+
     /// Whether everything is to be encrypted under a new data key.
     pub(super) fn renew(&self) -> bool {
         self.standing != Standing::Accepted
@@ -146,6 +152,22 @@ impl Judged {
 
     /// Remembers the data key of the text that was written, and says if it is another one than before, and why.
     pub(super) fn written(&mut self, old: Option<&str>, new: &str, format: Format, ui: &Ui) {
+        self.tell_renewed(old, new, format, ui);
+        if let Ok(file) = Encrypted::parse_as(new, format) {
+            self.remember(&file, false, ui);
+        }
+    }
+
+    /// The same of a merge, which may be aborted: what was there before counts as it did.
+    pub(super) fn merged(&mut self, ours: &str, new: &str, format: Format, ui: &Ui) {
+        self.tell_renewed(Some(ours), new, format, ui);
+        if let (Ok(ours), Ok(new)) = (Encrypted::parse_as(ours, format), Encrypted::parse_as(new, format)) {
+            let done = self.accepted.remember_merged(&ours, &new);
+            self.tell_forgotten(done, ui);
+        }
+    }
+
+    fn tell_renewed(&self, old: Option<&str>, new: &str, format: Format, ui: &Ui) {
         let Ok(file) = Encrypted::parse_as(new, format) else { return };
         let old = old.and_then(|old| Encrypted::parse_as(old, format).ok());
         if old.as_ref().is_some_and(|old| !same_entries(old, &file)) {
@@ -160,7 +182,6 @@ impl Judged {
                 )),
             }
         }
-        self.remember(&file, false, ui);
     }
 
     /// Remembers that somebody knows the data key of the text that was written who has lost access by it: what is written next
@@ -173,7 +194,12 @@ impl Judged {
 
     /// Remembers the data key of a file as it is now.
     pub(super) fn remember(&mut self, file: &Encrypted<'_>, retired: bool, ui: &Ui) {
-        if let Err(error) = self.accepted.remember(file, retired) {
+        let done = self.accepted.remember(file, retired);
+        self.tell_forgotten(done, ui);
+    }
+
+    fn tell_forgotten(&self, done: std::io::Result<()>, ui: &Ui) {
+        if let Err(error) = done {
             // Without a memory the next command makes a new data key again, which does no harm.
             ui.say(&format!(
                 "{}: its data key can't be remembered: {}",

@@ -10,9 +10,9 @@ use crate::reporters::text::visible;
 use crate::secret::Secret;
 use crate::secrets::NameOf;
 use crate::secrets::accepted::Standing;
-use crate::secrets::merge::{Conflict, How, Merged, Sides, Stands, merge};
+use crate::secrets::merge::{Conflict, How, Merged, Sides, Stands, merge, merge_in_clear};
 use crate::secrets::recipients::name_of;
-use crate::sops::Format;
+use crate::sops::{Encrypted, ErrorKind, Format};
 use crate::ui::Ui;
 use crate::world::disk::{self, Access};
 use crate::world::{System, World, git};
@@ -51,13 +51,17 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let (base, mine, other) = (read(base)?, read(ours)?, read(theirs)?);
     let world = System::new(".");
     let path = path.first().unwrap_or(ours).display().to_string();
+    let sides = Sides { base: base.expose(), ours: mine.expose(), theirs: other.expose() };
+    // `.sops.yaml` has a name like those of secrets files.
+    if [sides.base, sides.ours, sides.theirs].iter().all(|text| has_no_block(text)) {
+        return in_clear(&sides, ours, &path, ui);
+    }
     let file = disk::absolute(&cli.directory.clone().unwrap_or_default().join(&path));
     // Names of recipients, if this is a workspace that can be read amid the merge.
     let session = file.parent().and_then(|folder| Session::at(folder).ok());
     let names = |key: &str| session.as_ref().and_then(|session| name_of(&session.workspace, key));
     let found = args.keys.find(&world, ui)?;
     let time = world.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let sides = Sides { base: base.expose(), ours: mine.expose(), theirs: other.expose() };
     let mut judged =
         Acceptance::new(&world, &file)?.judge(location(&file), &file, (mine.expose(), Format::Yaml), &path);
     let how = How {
@@ -77,7 +81,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     })?;
     disk::replace(ours, merged.text.as_bytes(), Access::Shared)
         .map_err(|error| Failure::new(format!("can't write {}: {error}", ours.display())))?;
-    judged.written(Some(mine.expose()), &merged.text, Format::Yaml, ui);
+    judged.merged(mine.expose(), &merged.text, Format::Yaml, ui);
     let named = |keys: &[String]| keys.iter().map(|key| names(key).unwrap_or_else(|| key.clone())).collect::<Vec<_>>();
     tell_access(&path, &named(&merged.newcomers), &named(&merged.leavers), ui);
     if !merged.taken.is_empty() {
@@ -87,6 +91,23 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     tell_conflicts(&path, &merged, ui);
     // Who was left out is told where nobody may look: so Git doesn't commit, and somebody does.
     Ok(if merged.conflicts.is_empty() && merged.left_out.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+/// Whether a text is not a file that sops encrypted, damaged or not.
+fn has_no_block(text: &str) -> bool {
+    Encrypted::parse(text).is_err_and(|error| matches!(error.kind, ErrorKind::NoBlock | ErrorKind::Empty))
+}
+
+/// Merges a file that is not encrypted by its lines.
+fn in_clear(sides: &Sides<'_>, ours: &Path, path: &str, ui: &Ui) -> Result<Exit, Failure> {
+    let (text, is_whole) = merge_in_clear(sides);
+    disk::replace(ours, text.as_bytes(), Access::Shared)
+        .map_err(|error| Failure::new(format!("can't write {}: {error}", ours.display())))?;
+    if is_whole {
+        return Ok(Exit::Done);
+    }
+    ui.say(&format!("{path}: it is not encrypted, and both sides changed it: conflict markers stand between them"));
+    Ok(Exit::Failed)
 }
 
 /// Says who came on a side that doesn't count.
@@ -101,8 +122,8 @@ fn tell_left_out(path: &str, merged: &Merged, name_of: &NameOf<'_>, ui: &Ui) {
         ui.say(&format!("{path}: `{}` stands {place} not written or accepted here: not sealed to it", visible(&named)));
     }
     if !merged.left_out.is_empty() {
-        ui.say("  `git add` the file if that is right; if it is a colleague, `tieline recipients add NAME` before");
-        ui.say("  or `git merge --abort`, `tieline recipients accept` on the branch that names them, and merge again");
+        ui.say("  `git add` the file if that is right; if it is a colleague, merge tieline.yaml first, then");
+        ui.say("  `tieline recipients add NAME` seals the merged file to them, and `git add` takes it");
     }
 }
 

@@ -70,6 +70,9 @@ struct Known {
     /// [`Standing::Retired`].
     #[serde(default)]
     retired: bool,
+    /// The master keys of what it was merged to, which counts as well: the merge may be aborted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    merged: Option<BTreeSet<Digest>>,
 }
 
 impl Accepted {
@@ -88,8 +91,10 @@ impl Accepted {
 
     /// How a file's data key stands to what is remembered.
     pub fn standing(&self, file: &Encrypted<'_>) -> Standing {
+        let entries = entries(file.metadata());
         match &self.known {
-            Some(known) if known.entries != entries(file.metadata()) => Standing::Foreign,
+            Some(known) if known.merged.as_ref() == Some(&entries) => Standing::Accepted,
+            Some(known) if known.entries != entries => Standing::Foreign,
             Some(known) if known.retired => Standing::Retired,
             Some(_) => Standing::Accepted,
             None => Standing::Foreign,
@@ -106,9 +111,35 @@ impl Accepted {
     /// # Errors
     /// The text is not a sops file, there is no home, or the operating system's.
     pub fn remember(&mut self, file: &Encrypted<'_>, retired: bool) -> io::Result<()> {
-        let recipients = file.metadata().recipients.iter().map(|entry| entry.recipient.trim().to_owned()).collect();
-        let entries = entries(file.metadata());
-        let known = Known { place: self.location.to_string(), entries, recipients, retired };
+        self.keep(Known {
+            place: self.location.to_string(),
+            entries: entries(file.metadata()),
+            recipients: recipients(file),
+            retired,
+            merged: None,
+        })
+    }
+
+    /// Remembers what a merge made of our side of a file, and that side as it was remembered before: an aborted merge leaves
+    /// it. Not where the merge has removed somebody, who may know the data key of our side.
+    ///
+    /// # Errors
+    /// As [`Accepted::remember`].
+    pub fn remember_merged(&mut self, ours: &Encrypted<'_>, merged: &Encrypted<'_>) -> io::Result<()> {
+        let standing = self.standing(ours);
+        if standing == Standing::Foreign || !recipients(ours).is_subset(&recipients(merged)) {
+            return self.remember(merged, false);
+        }
+        self.keep(Known {
+            place: self.location.to_string(),
+            entries: entries(ours.metadata()),
+            recipients: recipients(ours),
+            retired: standing == Standing::Retired,
+            merged: Some(entries(merged.metadata())),
+        })
+    }
+
+    fn keep(&mut self, known: Known) -> io::Result<()> {
         if self.known.as_ref() == Some(&known) {
             return Ok(());
         }
@@ -119,6 +150,10 @@ impl Accepted {
         self.known = Some(known);
         Ok(())
     }
+}
+
+fn recipients(file: &Encrypted<'_>) -> BTreeSet<String> {
+    file.metadata().recipients.iter().map(|entry| entry.recipient.trim().to_owned()).collect()
 }
 
 /// Whether two files have the same master keys, byte for byte.

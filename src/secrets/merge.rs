@@ -159,6 +159,36 @@ pub fn merge(sides: &Sides<'_>, how: &How<'_>) -> Result<Merged, Unopened> {
     Ok(Merged { text, conflicts, taken, newcomers, leavers, left_out })
 }
 
+/// Merges texts that are not encrypted: what one side left alone is the other's; else all between the first and the last line
+/// that differ stands there twice, between conflict markers, as from Git. Gives the text, and whether there are none.
+pub fn merge_in_clear(sides: &Sides<'_>) -> (String, bool) {
+    let Sides { base, ours, theirs } = *sides;
+    if ours == theirs || base == theirs {
+        return (ours.to_owned(), true);
+    }
+    if base == ours {
+        return (theirs.to_owned(), true);
+    }
+    let (one, other): (Vec<&str>, Vec<&str>) =
+        (ours.split_inclusive('\n').collect(), theirs.split_inclusive('\n').collect());
+    let same = one.iter().zip(&other).take_while(|(one, other)| one == other).count();
+    let rest = one[same..].iter().rev().zip(other[same..].iter().rev());
+    let end = rest.take_while(|(one, other)| one == other).count();
+    let mut text = one[..same].concat();
+    let mut put = |marker: &str, lines: &[&str]| {
+        text.push_str(marker);
+        text.push('\n');
+        text.push_str(&lines.concat());
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+    };
+    put("<<<<<<< ours", &one[same..one.len() - end]);
+    put("=======", &other[same..other.len() - end]);
+    put(">>>>>>> theirs", &one[one.len() - end..]);
+    (text, false)
+}
+
 /// Whom the merged file is sealed to, and who is left out. A side is its recipients, and whether who came there counts.
 fn sealed_to(
     base: &BTreeSet<String>,

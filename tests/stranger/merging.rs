@@ -134,3 +134,73 @@ fn e01_a_file_name_is_not_an_option_of_the_merge_driver() {
         assert!(merged.stderr.contains("--identity=evil.sops.yaml: `a` from theirs"), "{driver}: {merged:#?}");
     }
 }
+
+/// `.sops.yaml` is in clear, and the pattern of secrets files fits its name, in the clones of earlier releases too.
+#[test]
+fn e02_the_rules_of_sops_are_merged_as_text() {
+    for attributes in [None, Some("*.sops.yaml merge=tieline\n")] {
+        let shell = clone();
+        if let Some(attributes) = attributes {
+            shell.put(".gitattributes", attributes);
+            commit(&shell, "as before");
+        }
+        let (carol, dave) = (identity(&shell, "../carol.txt"), identity(&shell, "../dave.txt"));
+        at(&shell, &[&["checkout", "-q", "-b", "side"]]);
+        shell.ok(&["recipients", "add", "dave", &dave]);
+        commit(&shell, "dave");
+        at(&shell, &[&["checkout", "-q", "main"]]);
+        commit_change(&shell, "README.md", "one side alone\n");
+        ended_well(&merge(&shell, "main", "side"));
+        assert!(shell.read(".sops.yaml").contains(&dave));
+        at(&shell, &[&["reset", "-q", "--hard", "HEAD~1"]]);
+        // Carol is a colleague's, whose machine is another one.
+        shell.again().with_demo_identity().ok(&["recipients", "add", "carol", &carol, "--yes"]);
+        commit(&shell, "carol");
+        let merged = merge(&shell, "side", "main");
+        assert_eq!(merged.code, 1, "{merged:#?}");
+        assert!(!merged.stderr.contains("no `sops` block"), "{merged:#?}");
+        let rules = shell.read(".sops.yaml");
+        for part in ["<<<<<<< ", "=======\n", ">>>>>>> ", &*carol, &*dave] {
+            assert!(rules.contains(part), "{part}\n{rules}");
+        }
+        // The advice works as it is printed.
+        assert!(merged.stderr.contains("`tieline recipients add NAME` seals the merged file to them"), "{merged:#?}");
+        let settings = git(&shell, &["show", "main:tieline.yaml"]).stdout.replace("[me, carol]", "[me, carol, dave]");
+        shell.put("tieline.yaml", &settings.replace("keys:\n", &format!("keys:\n  dave: {dave}\n")));
+        shell.ok(&["recipients", "add", "carol"]);
+        commit(&shell, "merged");
+        shell.ok(&["validate"]);
+        for who in ["../carol.txt", "../dave.txt"] {
+            ended_well(&as_other(&shell, who)(&["sops", "decrypt", DEV]));
+        }
+        assert!(!shell.read(".sops.yaml").contains("<<<<"));
+    }
+}
+
+fn commit_change(shell: &Shell, path: &str, text: &str) {
+    shell.put(path, text);
+    commit(shell, path);
+}
+
+/// An aborted merge leaves what was there, and what is known of it.
+#[test]
+fn e02_an_aborted_merge_forgets_no_data_key() {
+    let shell = clone();
+    set(&shell, "HUBSPOT_TOKEN", "dev", "first");
+    commit(&shell, "ours");
+    at(&shell, &[&["checkout", "-q", "-b", "side"]]);
+    set(&shell, "WAREHOUSE_PASSWORD", "dev", "kelp");
+    shell.again().with_demo_identity().ok(&["sops", "rotate", "-i", DEV]);
+    commit(&shell, "theirs");
+    at(&shell, &[&["checkout", "-q", "main"]]);
+    set(&shell, "HUBSPOT_TOKEN", "dev", "sand");
+    commit(&shell, "ours again");
+    shell.ok(&["recipients", "accept", "-e", "dev", "--yes"]);
+    ended_well(&git(&shell, &["merge", "-q", "--no-commit", "--no-ff", "side"]));
+    assert_eq!(get(&shell, "WAREHOUSE_PASSWORD", "dev"), "kelp");
+    at(&shell, &[&["merge", "--abort"]]);
+    assert!(!set(&shell, "HUBSPOT_TOKEN", "dev", "salt").stderr.contains("data key"), "aborted");
+    at(&shell, &[&["checkout", "-q", "--", "."]]);
+    ended_well(&merge(&shell, "main", "side"));
+    assert!(!set(&shell, "HUBSPOT_TOKEN", "dev", "sea").stderr.contains("data key"), "merged");
+}

@@ -67,6 +67,8 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             let commit = commits.as_ref().and_then(|commits| acceptance.deciding(commits));
             describe(&shown, &encrypted, commit, session.as_ref(), ui);
             let former = former_holders(&encrypted, file, (text.expose(), format));
+            // Without a history, who was accepted before is what there is to go by.
+            let former = former.or_else(|| Some(judged.left(&encrypted)).filter(|left| !left.is_empty()));
             if let Some(former) = &former {
                 describe_former(former, session.as_ref(), ui);
             } else if commits.is_some() {
