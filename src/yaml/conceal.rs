@@ -9,6 +9,9 @@ mod lines;
 mod words;
 
 use std::ops::Range;
+use std::sync::OnceLock;
+
+use regex::Regex;
 
 use super::parse;
 pub use crate::diagnostic::MASK;
@@ -92,6 +95,14 @@ pub fn conceals(sources: &Sources, span: Span) -> bool {
 }
 
 fn hide_logins(text: &str, found: &mut Vec<Range<usize>>) {
+    // `user:password@host`, of an address without its scheme. What stands before a digest is an image's name.
+    static USER: OnceLock<Option<Regex>> = OnceLock::new();
+    let user =
+        r#"(?:^|[\s"'=,(\[{])([^\s"'/:@$(\[{]+:[^\s"'/@]+)@(?:[a-z0-9.-]*[^a-z0-9.:-]|[a-z0-9.-]*:[0-9]|[a-z0-9.-]+$)"#;
+    let user = USER.get_or_init(|| Regex::new(&format!("(?im){user}")).ok());
+    for hit in user.iter().flat_map(|user| user.captures_iter(text)).filter_map(|hit| hit.get(1)) {
+        literals(text, hit.range(), found);
+    }
     logins(text).into_iter().for_each(|range| literals(text, range, found));
 }
 
@@ -185,7 +196,11 @@ struct Tree<'a> {
 impl Tree<'_> {
     fn document(&mut self, root: &Node) {
         let Some(map) = root.as_map() else { return self.hide(root.span.range()) };
-        self.entries(map, self.text.len(), &|entry| &*entry.key == "auth" || !is_clear(&entry.key));
+        self.entries(map, self.text.len(), &|entry| {
+            // Below `secrets` stand addresses by name; anything else may be a value.
+            let misplaced = &*entry.key == "secrets" && !matches!(entry.value.value, Value::Map(_) | Value::Null);
+            &*entry.key == "auth" || misplaced || !is_clear(&entry.key)
+        });
     }
 
     fn below(&mut self, node: &Node, limit: usize) {

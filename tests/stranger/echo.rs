@@ -531,6 +531,12 @@ fn e11_no_snippet_shows_the_login_in_an_address() {
         (environment, "secrets: {X: {from: 'vault://a/b#c', delivery: resolve, value: V}}\n"),
         (environment, "secrets: {X: {from: 'vault://a/b#c', value: {a: [V]}}}\n"),
         (environment, "description: see https://u:V@h/wiki\nnonsense: 1\n"),
+        (environment, "secrets: V\n"),
+        (environment, "secrets: [V]\n"),
+        (environment, "secrets: [{X: V}]\n"),
+        (environment, "vars: {a: 'u:V@h', 'a b': [}\n"),
+        ("connections/x.yaml", "connector: postgresql\nconfig: {host: 'u:V@h', database: d}\nauth: {mode: none}\n"),
+        ("connections/x.yaml", "connector: postgresql\nconfig:\n  host: u:V@h\n  database: d\nauth: {mode: none}\n"),
         ("consumers/x.yaml", "kind: flow\nuses: [finance]\nenv: {A: 'postgres://u:V@h/d', nonsense: [}\n"),
         ("consumers/x.yaml", "kind: flow\nuses: [finance]\nnv: {A: 'postgres://u:V@h/d'}\n"),
         ("credentials/x.yaml", "connectors: [http]\nrunbook: 'https://u:V@h'\nauth: {mode: none}\nx: 1\n"),
@@ -555,4 +561,33 @@ fn e11_no_snippet_shows_the_login_in_an_address() {
     for shown in ["`auth.mode: bearr` is not a mode of `http`", "'https://h.example:8080/a@b'"] {
         assert!(run.stderr.contains(shown) || run.stdout.contains(shown), "{shown}: {}{}", run.stdout, run.stderr);
     }
+}
+
+/// A value that was typed where the address of a store belongs: the file does not compile, and commands list it all the same.
+#[test]
+fn e11_no_command_shows_what_stands_in_the_place_of_an_address() {
+    let login = "Hq7zkwmxvtj";
+    for binding in ["Hq7zkwmxvtj", "{from: Hq7zkwmxvtj}", "'vault:Hq7zkwmxvtj'", "{value: Hq7zkwmxvtj}"] {
+        let text = format!("vars: {{db_host: x}}\nsecrets:\n  WAREHOUSE_PASSWORD: {binding}\n");
+        let folder = base().with("environments/dev/environment.yaml", text);
+        for words in [
+            &["secret", "list"][..],
+            &["secret", "list", "--format", "json"],
+            &["secret", "get", "WAREHOUSE_PASSWORD", "-e", "dev"],
+            &["secret", "unset", "WAREHOUSE_PASSWORD", "-e", "dev"],
+            &["audit"],
+            &["validate"],
+        ] {
+            let run = folder.run(words);
+            assert!(
+                !run.stdout.contains(login) && !run.stderr.contains(login),
+                "{binding} {words:?} {}{}",
+                run.stdout,
+                run.stderr
+            );
+        }
+    }
+    let text = "secrets: {WAREHOUSE_PASSWORD: 'vault://kv/a#b'}\n";
+    let run = base().with("environments/dev/environment.yaml", text).run(&["secret", "list"]);
+    assert!(run.stdout.contains("vault://kv/a#b"), "{}{}", run.stdout, run.stderr);
 }

@@ -1,8 +1,8 @@
 //! `tieline secret get`
 
+use super::list::address;
 use super::place::{One, Place, refused};
 use crate::commands::{Cli, Exit, Failure, Session};
-use crate::diagnostic::without_logins;
 use crate::providers::Opened;
 use crate::ui::Ui;
 
@@ -25,7 +25,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             return Err(Failure::usage(format!(
                 "`{}` is not sealed here: it is bound to {}",
                 args.one.name,
-                without_logins(uri)
+                address(uri)
             ))
             .help("ask the store itself; only `tieline apply` does so, to seal it"));
         }

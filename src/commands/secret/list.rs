@@ -18,6 +18,7 @@ use crate::template;
 use crate::ui::Ui;
 use crate::workspace::Layer;
 use crate::workspace::layers::At;
+use crate::workspace::stores::Address;
 use crate::world::{World, git};
 
 /// List secrets: where they come from, version, age, who uses and who can open them.
@@ -154,12 +155,20 @@ fn names<'w>(stack: &[&'w Layer]) -> BTreeMap<String, (String, &'w Layer)> {
         names.extend(sealed.map(|name| (name.to_string(), (layer.file("secrets.sops.yaml"), *layer))));
         for (name, binding) in &layer.settings.secrets {
             match &binding.uri {
-                Some(uri) => names.insert(name.to_string(), (without_logins(uri).into_owned(), *layer)),
+                Some(uri) => names.insert(name.to_string(), (address(uri), *layer)),
                 None => names.remove(&**name),
             };
         }
     }
     names
+}
+
+/// The address of a store as it may be shown: what is not an address may be the value itself.
+pub(super) fn address(uri: &str) -> String {
+    match Address::parse(uri) {
+        Ok(_) => without_logins(uri).into_owned(),
+        Err(_) => "(not an address)".to_owned(),
+    }
 }
 
 /// Secret -> the connections and credentials whose files name it in this environment, and for this customer.
