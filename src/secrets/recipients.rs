@@ -127,6 +127,20 @@ pub struct Manner<'m> {
     pub time: &'m str,
 }
 
+/// Opens files, to see whether they do; on all cores.
+///
+/// # Errors
+/// Every file that does not open.
+pub fn openable(workspace: &Workspace, files: &[Rewrap<'_>], identities: &Identities) -> Result<(), Vec<Unopened>> {
+    let opened = crate::parallel::map(files, |_, file| {
+        let name_of = |key: &str| name_of(workspace, key);
+        let opened = Encrypted::parse(file.text).and_then(|encrypted| encrypted.open(identities));
+        opened.map(drop).map_err(|error| unopened(file.path, &error, &name_of))
+    });
+    let failed: Vec<Unopened> = opened.into_iter().filter_map(Result::err).collect();
+    if failed.is_empty() { Ok(()) } else { Err(failed) }
+}
+
 /// The texts of files, sealed to others; on all cores.
 ///
 /// # Errors

@@ -139,6 +139,39 @@ fn e01_plugins_inherit_no_secret_and_those_of_recipients_nothing() {
     is_the_operators(&only.with("SOPS_AGE_KEY", &key), "age-plugin-tide");
 }
 
+/// The recipient of a pull request: nothing is started for it before somebody agreed.
+#[test]
+fn e17_no_plugin_of_a_recipient_is_started_before_somebody_agreed() {
+    let shell = loaded();
+    let python = root().join("tests/peers/age_plugin_tide.py");
+    let plugin = spy(&shell, "age-plugin-tide", &format!("exec python3 '{}' \"$@\"", python.display()));
+    let shell = shell.with_path(plugin.parent().unwrap());
+    let made = feed(Command::new("python3").arg(&python), "");
+    let recipient = made.stdout.lines().next().unwrap().to_owned();
+    let ben = shell.ok(&["keygen", "--output", "../ben.txt"]).stdout.trim().to_owned();
+    shell.ok(&["recipients", "add", "ben", &ben]);
+    let settings = shell.read("tieline.yaml").replace("[me, ben]", "[me, ben, tide]");
+    shell.put("tieline.yaml", &settings.replace("keys:\n", &format!("keys:\n  tide: {recipient}\n")));
+    let dan = shell.ok(&["keygen", "--output", "../dan.txt"]).stdout.trim().to_owned();
+    fs::create_dir_all(shell.folder.join("environments/new")).unwrap();
+    shell.put("environments/new/environment.yaml", "extends: dev\n");
+    for (words, code) in [
+        (&["recipients", "add", "dan", &dan][..], 64),
+        (&["recipients", "add", "dan", &dan, "--dry-run"], 0),
+        (&["recipients", "remove", "ben"], 64),
+        (&["secret", "set", "HUBSPOT_TOKEN", "-e", "prod"], 64),
+        (&["secret", "set", "HUBSPOT_TOKEN", "-e", "new"], 64),
+        (&["secret", "adopt", "-e", "prod"], 64),
+    ] {
+        let ended = shell.run_with(words, "kelp");
+        assert_eq!(ended.code, code, "{words:?} {ended:#?}");
+        assert!(ended.stderr.contains(&format!("tide ({recipient})")), "{words:?} {ended:#?}");
+        assert!(seen(&shell, "age-plugin-tide").is_empty(), "{words:?}");
+    }
+    shell.ok(&["recipients", "add", "dan", &dan, "--yes"]);
+    assert!(!seen(&shell, "age-plugin-tide").is_empty());
+}
+
 /// A plugin is looked for where the operator's path leads, and never beside the workspace's files.
 #[test]
 fn e01_a_plugin_that_the_repository_brings_is_not_found() {

@@ -13,7 +13,7 @@ use crate::edit::{Changes, Edited, scalar};
 use crate::providers::identities::Found;
 use crate::secrets::Unopened;
 use crate::secrets::accepted::Location;
-use crate::secrets::recipients::{Manner, Rewrap, drifted, rewrap};
+use crate::secrets::recipients::{Manner, Rewrap, drifted, openable, rewrap};
 use crate::sops::Format;
 use crate::ui::Ui;
 use crate::workspace::{Layer, Workspace, names};
@@ -237,27 +237,34 @@ fn make(
     let mut files = drifted(&workspace);
     let mut judged = judge(session, &mut files)?;
     let found = manner.keys.find(&session.world, ui)?;
-    let how = Manner { identities: &found.identities, rotate: wanted.rotate, time: &session.timestamp() };
-    let sealed = rewrap(&workspace, &files, &how).map_err(|failed| unopened(&failed, &found))?;
     let settings: Vec<String> = edited.files.keys().cloned().collect();
-    for (path, text) in &sealed {
-        let old = files.iter().find(|file| file.path == path).map(|file| file.text.to_owned());
-        edited.before.extend(old.map(|old| (path.clone(), old)));
-        edited.files.insert(path.clone(), Some(text.clone()));
-    }
-    let checked = check(&session.world, &edited, &before).map_err(|_| Failure::new("there would be no workspace"))?;
-    if !checked.fresh.is_empty() {
-        ui.problems(&checked.fresh, &checked.sources, session.workspace.environments.len());
-        return Err(Failure::new("the workspace would not compile with this change: nothing was written"));
-    }
     let gains = files
         .iter()
         .zip(&judged)
         .flat_map(|(file, judged)| judged.gains(file.text, Format::Yaml, &file.to, &found.identities));
     let others: Vec<Gain> = gains.filter(|gain| gain.name != wanted.name || wanted.key != Some(&gain.key)).collect();
+    // Who can't open the files can't give access to them: that comes before the question. And to seal to somebody may start
+    // the program that their key names: that comes behind it.
+    openable(&workspace, &files, &found.identities).map_err(|failed| unopened(&failed, &found))?;
     access::say(&others, ui);
     if !manner.dry_run {
         ask(&files, &others, wanted, manner.yes, ui)?;
+    }
+    let mut sealed = Vec::new();
+    if !manner.dry_run || others.is_empty() {
+        let how = Manner { identities: &found.identities, rotate: wanted.rotate, time: &session.timestamp() };
+        sealed = rewrap(&workspace, &files, &how).map_err(|failed| unopened(&failed, &found))?;
+        for (path, text) in &sealed {
+            let old = files.iter().find(|file| file.path == path).map(|file| file.text.to_owned());
+            edited.before.extend(old.map(|old| (path.clone(), old)));
+            edited.files.insert(path.clone(), Some(text.clone()));
+        }
+        let checked =
+            check(&session.world, &edited, &before).map_err(|_| Failure::new("there would be no workspace"))?;
+        if !checked.fresh.is_empty() {
+            ui.problems(&checked.fresh, &checked.sources, session.workspace.environments.len());
+            return Err(Failure::new("the workspace would not compile with this change: nothing was written"));
+        }
     }
     for path in &settings {
         ui.say(&format!("{path} changed"));
