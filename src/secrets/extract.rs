@@ -129,7 +129,8 @@ fn times(node: &Node, span: Span) -> usize {
 
 fn text(workspace: &Workspace, node: &Node) -> Secret<String> {
     Secret::new(match &node.value {
-        Value::String(text) => text.to_string(),
+        // As it is evaluated, which it is no more in a secrets file.
+        Value::String(text) => text.replace("$${{", "${{"),
         // A password of digits: as it is written.
         _ => workspace.sources.slice(node.span).to_owned(),
     })

@@ -38,6 +38,8 @@ fn x17_a_value_is_found_in_every_style() {
         ("  password: >-\n    folded\n    text\n", "folded text"),
         ("  password: 12345678", "12345678"),
         ("  password:\n    hunter22", "hunter22"),
+        // The language's own spelling of `${{`.
+        ("  password: 'hunter$${{22'", "hunter${{22"),
     ] {
         let shell = quickstart();
         let old = shell.read("credentials/warehouse-db.yaml");
