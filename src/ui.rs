@@ -11,7 +11,7 @@ use crate::reporters::human::{self, Look};
 use crate::reporters::shown::{Show, Shown};
 use crate::reporters::text::{is_unsafe, push_visible, visible};
 use crate::secret::Secret;
-use crate::sops::Ask;
+use crate::sops::{Ask, Clear, Encrypted};
 use crate::source::Sources;
 
 /// When to use colour.
@@ -114,6 +114,15 @@ impl Ui {
             let lines = value.expose().split(['\n', '\r']).map(str::trim);
             for line in lines.filter(|line| line.chars().count() >= 4) {
                 let _ = writeln!(err, "::add-mask::{}", line.replace('%', "%25"));
+            }
+        }
+    }
+
+    /// The same of every value that stands encrypted in a file which is about to be printed in clear.
+    pub fn mask_all(&self, file: &Encrypted<'_>, clear: &Clear) {
+        if self.github && !self.talk_is_terminal {
+            for value in clear.sealed(file) {
+                value.with_bytes(|bytes| self.mask(&Secret::new(String::from_utf8_lossy(bytes).into_owned())));
             }
         }
     }

@@ -7,7 +7,7 @@ use super::emit;
 use super::error::{ErrorKind, SopsError};
 use super::identities::Identities;
 use super::leaf::{DataKey, Enc, Type};
-use super::open::{Encrypted, plain, sealed};
+use super::open::{Encrypted, Leaf, plain, sealed};
 use super::rule::{Rule, Selector};
 use super::transform::{Transform, comment_aad, transform, wipe};
 use super::tree::{entry, of_value, string};
@@ -34,6 +34,22 @@ impl Clear {
     /// The data alone.
     pub fn data(&self) -> &[Map] {
         &self.data
+    }
+
+    /// The values that stand encrypted in a file whose data this is.
+    pub fn sealed<'c>(&'c self, file: &Encrypted<'_>) -> Vec<&'c Value> {
+        let leaves = file.leaves().unwrap_or_default();
+        let value = |leaf: &Leaf<'_>| {
+            let mut steps = leaf.path.0.iter();
+            let Some(Step::Key(first)) = steps.next() else { return None };
+            let root = self.data.get(leaf.document)?.get(first)?;
+            steps.try_fold(root, |value, &step| match (value, step) {
+                (Value::Map(map), Step::Key(key)) => map.get(key),
+                (Value::List(list), Step::Index(index)) => list.get(index),
+                _ => None,
+            })
+        };
+        leaves.iter().filter(|leaf| leaf.enc.is_some()).filter_map(value).collect()
     }
 
     /// Takes a key out of the first document.

@@ -42,6 +42,20 @@ fn a40_on_github_every_line_of_a_value_is_masked_before_it_is_printed() {
     let ended = shell.ok(&["secret", "get", "HUBSPOT_TOKEN", "-e", "prod"]);
     let masks: Vec<&str> = ended.stderr.lines().collect();
     assert_eq!(masks, ["::add-mask::-----BEGIN KEY-----", "::add-mask::abcdef%2541", "::add-mask::-----END KEY-----"]);
+    // The same of other commands that print what was sealed; what was not is no secret.
+    shell.ok(&["apply", "prod", "--yes"]);
+    shell.ok(&["bundle", "export", "prod", "../b.tar.gz"]);
+    for words in [
+        &["sops", "decrypt", PROD][..],
+        &["sops", "decrypt", PROD, "--output-type", "json"],
+        &["sops", "decrypt", PROD, "--extract", "[\"HUBSPOT_TOKEN\"]"],
+        &["bundle", "open", "../b.tar.gz", "hubspot"],
+    ] {
+        let ended = shell.run(words);
+        assert_eq!(ended.code, 0, "{words:?} {ended:#?}");
+        assert!(ended.stderr.contains("::add-mask::abcdef%2541\n"), "{words:?} {ended:#?}");
+        assert!(!ended.stderr.contains("::add-mask::hubspot"), "{words:?} {ended:#?}");
+    }
 }
 
 #[test]

@@ -55,7 +55,10 @@ pub(super) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
         let text = std::str::from_utf8(bytes).map_err(|error| failed(&error))?;
         let sealed = Encrypted::parse(text).map_err(|error| failed(&error))?;
         match sealed.clear(&found.identities) {
-            Ok(clear) => opened.push((id, clear.text(format).map_err(|error| failed(&error))?)),
+            Ok(clear) => {
+                ui.mask_all(&sealed, &clear);
+                opened.push((id, clear.text(format).map_err(|error| failed(&error))?));
+            }
             Err(error) if matches!(error.kind, ErrorKind::NoIdentity { .. }) => closed.push(id.as_str()),
             Err(error) => return Err(failed(&error)),
         }

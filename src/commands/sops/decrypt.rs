@@ -9,7 +9,8 @@ use crate::world::disk::Access;
 
 /// Open a file and print it in clear.
 ///
-/// Its MAC is verified first: nothing is printed of a file that was tampered with.
+/// Its MAC is verified first: nothing is printed of a file that was tampered with. On GitHub its values are masked line by
+/// line, as far as that goes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -34,6 +35,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let clear = encrypted.clear(&found.identities).map_err(|error| file.failure(&error, Some(&found)))?;
     if let Some(path) = &args.extract {
         let value = extract(clear.data(), path)?;
+        ui.mask_all(&encrypted, &clear);
         value.with_bytes(|bytes| ui.bytes(bytes));
         return Ok(Exit::Done);
     }
@@ -43,6 +45,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         // In clear it is for its owner only.
         file.replace(text.expose(), Access::Private)?;
     } else {
+        ui.mask_all(&encrypted, &clear);
         ui.bytes(text.expose().as_bytes());
     }
     Ok(Exit::Done)
