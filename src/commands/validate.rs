@@ -7,6 +7,7 @@ use crate::diagnostic::{Diagnostic, has_errors};
 use crate::reporters::human::{self, plural, tally};
 use crate::reporters::json::{self, Totals};
 use crate::reporters::{concise, github};
+use crate::secrets::sopsrc;
 use crate::ui::Ui;
 use crate::world::disk;
 
@@ -27,8 +28,9 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let session = Session::open(cli)?;
     let paths = args.paths.iter().map(|path| session.inside(path)).collect::<Result<Vec<_>, _>>()?;
     let folder = disk::below_repository(session.world.root());
-    let Session { workspace, catalogue, told, .. } = session;
+    let Session { mut workspace, catalogue, told, world, .. } = session;
     let mut told = compile::check(&workspace, &catalogue, told);
+    sopsrc::check(&mut workspace, &world, &mut told);
     told.retain(|d| reported(d, &workspace.sources, &paths));
     let totals = Totals {
         files: workspace.sources.len(),

@@ -1,8 +1,8 @@
 //! `.sops.yaml`: who a new file is sealed to, by its path, and the same written.
 
-use regex::RegexBuilder;
+use regex::{Regex, RegexBuilder};
 
-use super::document::{self, Format, Kind, Map, Node};
+use super::document::{self, Format, Item, Kind, Map, Node};
 use super::emit::quoted;
 use super::error::{ErrorKind, SopsError};
 use super::rule::Rule;
@@ -22,6 +22,59 @@ pub struct Creation {
 /// Kinds of master key that this module does not seal to.
 const OTHERS: [&str; 7] = ["pgp", "kms", "gcp_kms", "azure_keyvault", "hc_vault_transit_uri", "hckms", "key_groups"];
 
+/// The rules of a `.sops.yaml`.
+#[derive(Debug)]
+pub struct Rules(Vec<CreationRule>);
+
+#[derive(Debug)]
+struct CreationRule {
+    /// Which paths it fits; `None` is all.
+    path: Result<Option<Regex>, SopsError>,
+    creation: Result<Creation, SopsError>,
+}
+
+impl Rules {
+    /// Reads them. What is wrong with one is an error where it is asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::BadConfig`] for what can't be read.
+    pub fn parse(config: &str) -> Result<Self, SopsError> {
+        let documents = document::parse(config, Format::Yaml)?;
+        let bad = |what| SopsError::from(ErrorKind::BadConfig(what));
+        let rules = documents.first().and_then(|document| document.root.get("creation_rules"));
+        let Some(Kind::List(rules)) = rules.map(|rules| &rules.value.kind) else { return Err(bad("creation_rules")) };
+        let one = |rule: &Item<'_>| {
+            let Kind::Map(rule) = &rule.value.kind else { return Err(bad("creation_rules")) };
+            let regex = |pattern: String| RegexBuilder::new(&pattern).size_limit(1 << 20).build();
+            let path = text(rule, "path_regex")
+                .and_then(|pattern| pattern.map(regex).transpose().map_err(|_| bad("path_regex")));
+            let creation = match OTHERS.iter().find(|kind| rule.get(kind).is_some()) {
+                Some(other) => Err(bad(other)),
+                None => read(rule),
+            };
+            Ok(CreationRule { path, creation })
+        };
+        rules.iter().map(one).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// What the first rule that fits `path`, which is relative to the folder of the file, says. `None` if none does.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::BadConfig`] for a path that is no regular expression, and a rule that fits and names keys of a kind that is
+    /// not supported.
+    pub fn creation(&self, path: &str) -> Result<Option<&Creation>, SopsError> {
+        for rule in &self.0 {
+            let fits = rule.path.as_ref().map_err(Clone::clone)?.as_ref().is_none_or(|regex| regex.is_match(path));
+            if fits {
+                return rule.creation.as_ref().map(Some).map_err(Clone::clone);
+            }
+        }
+        Ok(None)
+    }
+}
+
 /// The first rule of a `.sops.yaml` that fits `path`, which is relative to its folder. `None` if none does.
 ///
 /// # Errors
@@ -29,25 +82,7 @@ const OTHERS: [&str; 7] = ["pgp", "kms", "gcp_kms", "azure_keyvault", "hc_vault_
 /// [`ErrorKind::BadConfig`] for what can't be read, a path that is no regular expression, and a rule that fits and names
 /// keys of a kind that is not supported.
 pub fn creation(config: &str, path: &str) -> Result<Option<Creation>, SopsError> {
-    let documents = document::parse(config, Format::Yaml)?;
-    let bad = |what| SopsError::from(ErrorKind::BadConfig(what));
-    let rules = documents.first().and_then(|document| document.root.get("creation_rules"));
-    let Some(rules) = rules else { return Err(bad("creation_rules")) };
-    let Kind::List(rules) = &rules.value.kind else { return Err(bad("creation_rules")) };
-    for rule in rules {
-        let Kind::Map(rule) = &rule.value.kind else { return Err(bad("creation_rules")) };
-        if let Some(pattern) = text(rule, "path_regex")? {
-            let regex = RegexBuilder::new(&pattern).size_limit(1 << 20).build().map_err(|_| bad("path_regex"))?;
-            if !regex.is_match(path) {
-                continue;
-            }
-        }
-        if let Some(other) = OTHERS.iter().find(|kind| rule.get(kind).is_some()) {
-            return Err(bad(other));
-        }
-        return read(rule).map(Some);
-    }
-    Ok(None)
+    Rules::parse(config)?.creation(path).map(Option::<&Creation>::cloned)
 }
 
 fn read(map: &Map<'_>) -> Result<Creation, SopsError> {

@@ -386,3 +386,40 @@ fn e17_lists_that_others_changed_are_told_of_as_they_are() {
     let loses = "`ben` would lose access too: the files are sealed to them, and the settings name them no longer\n";
     assert!(asked.stderr.contains(gains) && asked.stderr.contains(loses), "{asked:#?}");
 }
+
+/// What comes of the rules as they were, and eve's key.
+type Rewrite<'r> = &'r dyn Fn(&str, &str) -> String;
+
+/// Rules for stock sops that a branch changes, at the top or nearer to a secrets file: sops would seal to whom they name.
+#[test]
+fn a59_a_recipient_that_a_branch_adds_to_the_rules_of_sops_is_an_error() {
+    let nested = "environments/prod/.sops.yaml";
+    let rules: [(&str, Rewrite<'_>); 5] = [
+        (".sops.yaml", &|own, eve| own.replace("      age:\n", &format!("      age:\n        - {eve}\n"))),
+        (".sops.yaml", &|_, eve| {
+            format!("creation_rules:\n  - path_regex: prod\n    age: '{ME}, {eve}'\n  - age: {ME}\n")
+        }),
+        (nested, &|_, eve| format!("creation_rules:\n  - age: {eve}\n")),
+        (nested, &|_, eve| format!("creation_rules:\n  - key_groups: [{{age: [{eve}]}}]\n")),
+        (".sops.yaml", &|own, _| {
+            own.replace("      age:\n", "      pgp: 85D77543B3D624B63CEA9E6DBC17301B491B3F21\n      age:\n")
+        }),
+    ];
+    for (number, (path, text)) in rules.iter().enumerate() {
+        let shell = quickstart();
+        let eve = identity(&shell, "../eve.txt");
+        shell.ok(&["validate"]);
+        shell.put(path, &text(&shell.read(".sops.yaml"), &eve));
+        let ended = shell.run(&["validate", "--format", "concise"]);
+        assert_eq!(ended.code, 1, "{number} {ended:#?}");
+        assert!(ended.stdout.contains("recipients-differ") && ended.stdout.contains(path), "{number} {ended:#?}");
+        let who = if number < 3 { &*eve } else { "others than age recipients" };
+        assert!(ended.stdout.contains(who) && ended.stdout.contains(PROD), "{number} {ended:#?}");
+    }
+    // Rules of one's own that name the layer's recipients, or fit no file of it, are nobody's business.
+    let shell = quickstart();
+    shell.put(".sops.yaml", &format!("creation_rules:\n  - path_regex: docs/\n    pgp: 85D77543\n  - age: {ME}\n"));
+    shell.ok(&["validate"]);
+    shell.put(".sops.yaml", "creation_rules:\n  - kms: arn:aws:kms:eu-west-1:1:key/a\n");
+    shell.ok(&["validate"]);
+}
