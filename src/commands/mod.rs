@@ -23,6 +23,7 @@ mod graph;
 mod history;
 mod init;
 mod keygen;
+mod judged;
 mod known;
 mod list;
 mod merge_driver;
