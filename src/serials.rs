@@ -145,6 +145,15 @@ impl Seen {
         StateFile::at(world, &below).map_or_else(Self::default, Self::of)
     }
 
+    /// The scopes of a workspace of which something is remembered, by name.
+    pub fn scopes(world: &dyn World, workspace: &str) -> Vec<String> {
+        let Some(folder) = StateFile::at(world, &Path::new("serials").join(workspace).join("*")) else {
+            return Vec::new();
+        };
+        let names = folder.beside().into_iter();
+        names.filter_map(|name| name.strip_suffix(".json").map(str::to_owned)).collect()
+    }
+
     fn of(file: StateFile) -> Self {
         let seen = file.read(MAX_BYTES).and_then(|text| serde_json::from_str::<Self>(&text).ok());
         let seen = seen.filter(|seen| seen.targets.len() <= MAX_TARGETS).unwrap_or_default();

@@ -8,6 +8,7 @@ use crate::connectors::Catalogue;
 use crate::diagnostic::{Diagnostic, has_errors};
 use crate::model::record::Desired;
 use crate::plan::elsewhere::Unsettled;
+use crate::plan::trust::TrustChange;
 use crate::plan::{Before, Places, Plan};
 use crate::reporters::human;
 use crate::ui::Ui;
@@ -82,14 +83,23 @@ impl Past {
 
     /// What an environment compiles to, by `compile`; `None` where it has none of this name.
     fn compile(&self, compile: Compile, at: &At, ui: &Ui) -> Result<Option<(Compiled, Desired)>, Failure> {
+        self.compiled(compile, at).map_err(|told| {
+            if let Some((workspace, ..)) = &self.read {
+                ui.problems(&told, &workspace.sources, 1);
+            }
+            let tally = human::tally(&told);
+            Failure::new(format!("`{at}` does not compile at {}: {tally}", self.name))
+                .help("compare with a revision that compiles, or with what is deployed: without `--against`")
+        })
+    }
+
+    /// The same, with its problems where it has errors.
+    fn compiled(&self, compile: Compile, at: &At) -> Result<Option<(Compiled, Desired)>, Vec<Diagnostic>> {
         let Some((workspace, catalogue, told)) = self.read.as_ref().filter(|_| self.has(at)) else { return Ok(None) };
         let (compiled, more) = compile(workspace, catalogue, at);
         let told = crate::diagnostic::merge(told.iter().cloned().chain(more).collect());
         if has_errors(&told) {
-            ui.problems(&told, &workspace.sources, 1);
-            let tally = human::tally(&told);
-            return Err(Failure::new(format!("`{at}` does not compile at {}: {tally}", self.name))
-                .help("compare with a revision that compiles, or with what is deployed: without `--against`"));
+            return Err(told);
         }
         let desired = desired(workspace, catalogue, &compiled);
         Ok(Some((compiled, desired)))
@@ -114,7 +124,7 @@ pub(super) fn plan(session: &Session, sides: &Sides, at: &At, ui: &Ui) -> Result
         let Some((workspace, ..)) = &new.read else { return Ok(None) };
         let places = |id: &str, pointer: &str| place(&compiled, &workspace.sources, id, pointer);
         let mut plan = Plan::new(&desired, before, &places);
-        hold(&mut plan, &sides.old, workspace, at, (&desired, before), &places, ui)?;
+        hold(&mut plan, &sides.old, workspace, at, (&desired, before), &places);
         return Ok(Some(plan));
     }
     if !session.workspace.everywhere().contains(&At { expose: None, ..at.clone() }) {
@@ -124,11 +134,11 @@ pub(super) fn plan(session: &Session, sides: &Sides, at: &At, ui: &Ui) -> Result
     let desired = desired(&session.workspace, &session.catalogue, &compiled);
     let places = |id: &str, pointer: &str| place(&compiled, &session.workspace.sources, id, pointer);
     let mut plan = Plan::new(&desired, before, &places);
-    hold(&mut plan, &sides.old, &session.workspace, at, (&desired, before), &places, ui)?;
+    hold(&mut plan, &sides.old, &session.workspace, at, (&desired, before), &places);
     Ok(Some(plan))
 }
 
-/// Holds the secrets that an environment has for the first time against the environments that have them at the revision.
+/// Holds the workspace's id, and the secrets that an environment has for the first time, against the revision.
 fn hold(
     plan: &mut Plan,
     old: &Past,
@@ -136,20 +146,28 @@ fn hold(
     at: &At,
     (desired, before): (&Desired, Before<'_>),
     places: Places<'_>,
-    ui: &Ui,
-) -> Result<(), Failure> {
+) {
+    let Some((there, ..)) = &old.read else { return };
+    plan.was_of(&there.root.settings.id.unwrap_or_default().to_string());
     let mut unsettled = Unsettled::new(desired, before);
-    for other in related::scopes(workspace, at, &unsettled).iter().filter(|other| old.has(other)) {
+    for other in related::at_revision(there, workspace, at, &unsettled) {
         if unsettled.is_empty() {
             break;
         }
-        let Some((_, there)) = old.compile(compile_base, other, ui)? else { continue };
+        let compiled = match old.compiled(compile_base, &other) {
+            Ok(Some((_, compiled))) => compiled,
+            Ok(None) => continue,
+            Err(problems) => {
+                let why = format!("it does not compile at {}: {}", old.name, human::tally(&problems));
+                plan.trust.push(TrustChange::Unknown { environment: Some(other.to_string()), why });
+                continue;
+            }
+        };
         let places_there = |_: &str, _: &str| None;
         let before =
-            Before::Revision { name: &old.name, commit: &old.commit, desired: Some(&there), places: &places_there };
-        plan.hold(&other.to_string(), &before, &mut unsettled, places);
+            Before::Revision { name: &old.name, commit: &old.commit, desired: Some(&compiled), places: &places_there };
+        plan.hold(&other.to_string(), &before, &mut unsettled, true, places);
     }
-    Ok(())
 }
 
 /// The environment that was asked for, on whichever side it is.

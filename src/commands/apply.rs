@@ -259,7 +259,10 @@ fn guard(
         return Err(Failure::new(lost).exit(Exit::Integrity).help(place.start_again()));
     }
     let (at, here) = (&place.at, place.target.describe());
-    let left = deployed.iter().find(|former| !place.is_inside || former.protection["target"]["kind"] != "directory");
+    let left = deployed.iter().find(|former| {
+        let is_another = former.is_of_another(&place.scope.workspace);
+        is_another || !place.is_inside || former.protection["target"]["kind"] != "directory"
+    });
     let why = if place.is_protected() || planned.formers.iter().any(Former::is_protected) {
         format!("`{at}` is protected, and nothing is deployed at {here} yet")
     } else if let Some(former) = left {

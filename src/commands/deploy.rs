@@ -210,6 +210,7 @@ pub(super) fn plan(place_: &Place, ui: &Ui) -> Result<Planned, Failure> {
     for former in formers.iter().filter(|former| former.is_deployed()) {
         plan.leave(former, &place_.target.describe(), &desired, &places);
     }
+    super::formers::ids(session).iter().for_each(|id| plan.was_of(id));
     super::related::hold(&mut plan, place_, base.as_ref(), &desired, &places, ui);
     Ok(Planned { compiled, desired, base, formers, is_unknown, plan })
 }

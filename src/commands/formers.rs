@@ -4,6 +4,7 @@
 //! parent, which is what a merge brought its changes to, and those of the first parents before. Only settings are read:
 //! nothing is compiled, no key is looked for.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
@@ -99,6 +100,7 @@ pub(super) fn earlier(place: &Place, own: &Value, seen: &Seen) -> Result<Earlier
 /// Who knows what an environment had, where history goes on for longer than anybody looks.
 pub(super) fn unknown() -> Former {
     Former {
+        workspace: String::new(),
         target: "a target of long ago".to_owned(),
         deployed: None,
         unread: Some("this clone does not tell, or its history is longer than is looked at".to_owned()),
@@ -167,6 +169,7 @@ fn former(place: &Place, candidate: Candidate, seen: &Seen) -> Result<Option<For
     let of = |found: &Deployed| (found.manifest.serial, found.manifest.connections.len());
     let lived = |found: &Deployed| (found.manifest.lineage.clone(), Some(found.digest.clone()));
     Ok(Some(Former {
+        workspace: scope.workspace,
         target: named,
         known: found.as_ref().map(of).or(known),
         history: found.as_ref().map(lived).or(history),
@@ -180,6 +183,49 @@ fn former(place: &Place, candidate: Candidate, seen: &Seen) -> Result<Option<For
 /// it.
 fn settings(place: &Place, revision: &str) -> Option<Candidate> {
     settings_of(place, &Revision::open(place.session.world.root(), revision).ok()?)
+}
+
+/// Every environment, with each of its profiles, that `HEAD` or its first parent has; and that any commit before had, where
+/// it is asked for `all`.
+pub(super) fn environments(session: &Session, all: bool) -> Vec<At> {
+    let mut found: Vec<At> = Vec::new();
+    for revision in ["HEAD", "HEAD^1"] {
+        let Ok(revision) = Revision::open(session.world.root(), revision) else { continue };
+        let left = AtomicUsize::new(MAX_BYTES);
+        let Ok((workspace, _)) = Workspace::read(&SettingsOnly { revision: &revision, left: &left }) else { continue };
+        let customers = revision.folders("customers").into_iter();
+        let customers: BTreeSet<String> =
+            customers.flat_map(|name| revision.folders(&format!("customers/{name}/profiles"))).collect();
+        for environment in workspace.environments.keys() {
+            let chain = workspace.chain(environment).into_iter();
+            let mut profiles = customers.clone();
+            profiles.extend(chain.flat_map(|layer| revision.folders(&format!("{}/profiles", layer.path))));
+            found.push(At::plain(environment));
+            found.extend(
+                profiles.iter().map(|profile| At { profile: Some((&**profile).into()), ..At::plain(environment) }),
+            );
+        }
+    }
+    if all {
+        let history = session.history.get_or_init(|| History::read(session));
+        found.extend(history.states.iter().flat_map(|workspace| workspace.environments.keys()).map(At::plain));
+    }
+    found
+}
+
+/// The workspace's ids in `HEAD` and its first parent.
+pub(super) fn ids(session: &Session) -> BTreeSet<String> {
+    let revisions = ["HEAD", "HEAD^1"].into_iter().filter_map(|name| Revision::open(session.world.root(), name).ok());
+    let id = |revision: Revision| {
+        let (workspace, _) = Workspace::read(&RootOnly(&revision)).ok()?;
+        workspace.root.settings.id.map(|id| id.to_string())
+    };
+    revisions.filter_map(id).collect()
+}
+
+/// Whether the clone lacks even the commit before its last one.
+pub(super) fn is_cut_off(session: &Session) -> bool {
+    git::is_shallow(session.world.root()) && Revision::open(session.world.root(), "HEAD^1").is_err()
 }
 
 /// The settings in commits from `HEAD` back.
@@ -256,5 +302,26 @@ impl World for SettingsOnly<'_> {
 
     fn now(&self) -> jiff::Timestamp {
         self.revision.now()
+    }
+}
+
+/// A revision of which the settings of the workspace alone are read.
+struct RootOnly<'r>(&'r Revision);
+
+impl World for RootOnly<'_> {
+    fn list(&self, folder: &str) -> Result<Vec<Found>, ReadError> {
+        if folder == "tieline.yaml" { self.0.list(folder) } else { Ok(Vec::new()) }
+    }
+
+    fn read(&self, path: &str, limit: usize) -> Result<Vec<u8>, ReadError> {
+        self.0.read(path, limit)
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.0.variable(name)
+    }
+
+    fn now(&self) -> jiff::Timestamp {
+        self.0.now()
     }
 }

@@ -201,16 +201,29 @@ impl Place {
     /// # Errors
     /// What stands at one of them is not what was seen there.
     pub(super) fn all_formers(&self) -> Result<Vec<Former>, Failure> {
-        let seen = self.seen();
-        let mut formers = self.formers(&seen)?;
-        let Earlier { formers: earlier, is_cut, is_shallow } = self.earlier(&seen)?;
-        formers.extend(earlier);
+        let (mut formers, Earlier { is_cut, is_shallow, .. }) = self.formers_and_more()?;
         // A job of CI deploys to a folder of its own checkout, of which it has the last commit alone.
         let is_unknown = is_cut || (is_shallow && !self.is_inside);
         if is_unknown && !formers.iter().any(Former::is_deployed) {
             formers.push(super::formers::unknown());
         }
         Ok(formers)
+    }
+
+    /// Those alone of which something is known.
+    ///
+    /// # Errors
+    /// As [`Place::all_formers`].
+    pub(super) fn formers_there(&self) -> Result<Vec<Former>, Failure> {
+        Ok(self.formers_and_more()?.0)
+    }
+
+    fn formers_and_more(&self) -> Result<(Vec<Former>, Earlier), Failure> {
+        let seen = self.seen();
+        let mut formers = self.formers(&seen)?;
+        let mut earlier = self.earlier(&seen)?;
+        formers.append(&mut earlier.formers);
+        Ok((formers, earlier))
     }
 
     fn earlier(&self, seen: &Seen) -> Result<Earlier, Failure> {

@@ -12,6 +12,8 @@ use crate::model::record::{secrets, texts};
 pub struct Access {
     /// The recipient's name, or its public key where nobody named it.
     pub recipient: String,
+    /// Its public key.
+    pub key: String,
     /// The instances that it can newly decrypt.
     pub gains: Vec<String>,
     /// The instances that it can no longer decrypt, once they are sealed anew. What it has read it has.
@@ -37,6 +39,7 @@ pub(super) fn changes(pairs: &[Pair<'_>], old_trust: &Value, new_trust: &Value) 
     }
     let owned = |ids: BTreeSet<&str>| ids.into_iter().map(str::to_owned).collect();
     let named = |(key, (gains, loses)): (&str, (BTreeSet<&str>, BTreeSet<&str>))| Access {
+        key: key.to_owned(),
         recipient: name(new_trust, key).or_else(|| name(old_trust, key)).unwrap_or(key).to_owned(),
         gains: owned(gains),
         loses: owned(loses),
@@ -53,7 +56,7 @@ fn readers<'a>(side: Option<(&'a str, &'a Value)>) -> BTreeSet<&'a str> {
 
 /// People and machines go by the names that the trust block has for their keys: those of everything in the environment,
 /// and those that single consumers bring in.
-fn name<'t>(trust: &'t Value, key: &str) -> Option<&'t str> {
+pub(super) fn name<'t>(trust: &'t Value, key: &str) -> Option<&'t str> {
     let names = ["recipients", "runtimes"].into_iter().filter_map(|list| trust.get(list)?.as_object()).flatten();
     names.into_iter().find(|(_, text)| text.as_str().map(str::trim) == Some(key)).map(|(name, _)| &**name)
 }

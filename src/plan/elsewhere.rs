@@ -1,14 +1,21 @@
 //! Secrets that an environment has for the first time, held against the environments that have them already.
 //!
 //! A new environment, one with a profile, or one that extends another now, has nothing deployed that says where a secret
-//! goes. What others have deployed does.
+//! goes, or who can open it. What others have deployed does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
+use super::access::name;
+use super::guards::is_protected_block;
 use super::identity::{Identity, address, places, secrets};
+use super::leaves::Leaf;
+use super::sides::Sides;
 use super::trust::TrustChange;
 use super::{Before, Places, Plan, pairs, retarget};
-use crate::model::record::Desired;
+use crate::model::record::{Desired, texts};
+use crate::value::push_segment;
 
 /// The secrets of an environment of which nothing deployed says yet where they go.
 pub struct Unsettled<'d> {
@@ -31,10 +38,10 @@ impl<'d> Unsettled<'d> {
         self.open.is_empty()
     }
 
-    /// The secrets files that they stand in.
-    pub fn files(&self) -> BTreeSet<&str> {
+    /// The names that those in files have there.
+    pub fn sealed(&self) -> BTreeSet<&str> {
         let sealed = self.open.values().flat_map(BTreeMap::keys).filter(|secret| address(secret).is_none());
-        sealed.map(|(file, _)| &**file).collect()
+        sealed.map(|(_, name)| &**name).collect()
     }
 
     /// The names under which their addresses in stores may be filed: [`crate::workspace::stores::Address::names`].
@@ -52,20 +59,55 @@ impl<'d> Unsettled<'d> {
         }
         self.open.retain(|_, open| !open.is_empty());
     }
+
+    /// For each instance with secrets that another environment has too: who can open them there.
+    fn readers<'b>(&self, before: &Before<'b>) -> BTreeMap<&'d str, BTreeSet<&'b str>> {
+        let mut same: BTreeMap<Identity, BTreeSet<&str>> = BTreeMap::new();
+        let mut spelled: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+        for record in before.records().into_values() {
+            let keys = || texts(record, "recipients").map(str::trim);
+            for secret in secrets(record) {
+                let names = address(&secret).map(|address| address.names()).unwrap_or_default();
+                names.into_iter().for_each(|name| spelled.entry(name).or_default().extend(keys()));
+                same.entry(secret).or_default().extend(keys());
+            }
+        }
+        let mut readers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (instance, open) in &self.open {
+            for (secret, sealed) in open {
+                let others = address(secret).map(|address| address.other_names()).unwrap_or_default();
+                let others = others.iter().filter_map(|name| spelled.get(name));
+                for keys in std::iter::once(secret).chain(sealed).filter_map(|one| same.get(one)).chain(others) {
+                    readers.entry(instance).or_default().extend(keys);
+                }
+            }
+        }
+        readers
+    }
 }
 
 impl Plan {
-    /// Adds what holding them against another environment says; what that one has is settled then.
-    pub fn hold(&mut self, environment: &str, before: &Before<'_>, unsettled: &mut Unsettled<'_>, lines: Places<'_>) {
+    /// Adds what holding them against another environment says. Where its word is good, what it has `is_settled` then.
+    pub fn hold(
+        &mut self,
+        environment: &str,
+        before: &Before<'_>,
+        unsettled: &mut Unsettled<'_>,
+        is_settled: bool,
+        lines: Places<'_>,
+    ) {
         let desired = unsettled.desired;
         let pairs = pairs(desired, before);
-        for retarget in retarget::retargeted(&pairs, before.trust(), &desired.trust, lines) {
+        let sides = Sides::new(&pairs, before.trust(), &desired.trust, true);
+        let is_open = |instance: &str| unsettled.open.contains_key(instance);
+        // What those secrets go through is asked too, whatever secrets it has itself.
+        let through = sides.through(&|instance, _| is_open(instance));
+        for retarget in retarget::retargeted(&sides, lines) {
             let retarget::Retarget { instance, of, leaf } = retarget;
-            // What has no secret of its own, those of others may go through.
-            let asked = unsettled.open.contains_key(&*instance)
-                || desired.records.get(&instance).is_some_and(|record| secrets(record).is_empty());
+            let reference = desired.records.get(&instance).and_then(|record| record["reference"].as_str());
+            let asked = is_open(&instance) || reference.is_some_and(|reference| through.contains(reference));
             let told = |change: &TrustChange| {
-                matches!(change, TrustChange::Destination { instance: other, leaf: known, .. }
+                matches!(change, TrustChange::Destination { instance: other, environment: Some(_), leaf: known, .. }
                     if *other == instance && known.path == leaf.path)
             };
             if asked && !self.trust.iter().any(told) {
@@ -73,6 +115,36 @@ impl Plan {
                 self.trust.push(TrustChange::Destination { instance, of, environment, leaf });
             }
         }
-        unsettled.settle(before);
+        for leaf in apart(desired, before.trust(), &unsettled.readers(before)) {
+            let told =
+                |change: &TrustChange| matches!(change, TrustChange::Apart { leaf: known, .. } if *known == leaf);
+            if !self.trust.iter().any(told) {
+                self.trust.push(TrustChange::Apart { environment: environment.to_owned(), leaf });
+            }
+        }
+        if is_settled {
+            unsettled.settle(before);
+        }
     }
+}
+
+/// What guards the same secrets less than in another environment: who can open them here and not there, by key, and whether
+/// the environment is protected.
+fn apart(desired: &Desired, there: &Value, readers: &BTreeMap<&str, BTreeSet<&str>>) -> Vec<Leaf> {
+    let mut leaves = Vec::new();
+    if !readers.is_empty() && is_protected_block(there) && !is_protected_block(&desired.trust) {
+        leaves.push(Leaf::change("/protected", true.into(), false.into()));
+    }
+    let here = readers.iter().filter_map(|(instance, there)| Some((desired.records.get(*instance)?, there)));
+    let newcomers: BTreeSet<&str> = here
+        .flat_map(|(record, there)| texts(record, "recipients").map(str::trim).filter(|key| !there.contains(key)))
+        .collect();
+    for key in newcomers {
+        let who = name(&desired.trust, key).unwrap_or(key);
+        let mut path = "/recipients".to_owned();
+        push_segment(&mut path, who);
+        let was = ["recipients", "runtimes"].into_iter().find_map(|list| there.get(list)?.get(who)).cloned();
+        leaves.push(Leaf::change(&path, was.unwrap_or_default(), key.into()));
+    }
+    leaves
 }

@@ -129,9 +129,29 @@ pub(super) enum Change {
 }
 
 impl Kept {
-    /// What stays of the secrets that a connection had.
-    pub(super) fn of(before: &BTreeSet<Identity>, after: &BTreeSet<Identity>) -> Self {
-        let arriving = after.difference(before).filter(|secret| !before.is_empty() && address(secret).is_some());
+    /// What stays of the secrets that a connection had. Nobody can tell offline that one which comes in the place of another has
+    /// another value, unless it `is_of_another` connection.
+    pub(super) fn of(
+        before: &BTreeSet<Identity>,
+        after: &BTreeSet<Identity>,
+        is_of_another: &dyn Fn(&Identity) -> bool,
+    ) -> Self {
+        let is_replaced = before.difference(after).any(|secret| secret.0 != SEALED);
+        let may_be = |secret: &&Identity| match address(secret) {
+            Some(_) => !before.is_empty(),
+            None => is_replaced && !is_of_another(secret),
+        };
+        let arriving = after.difference(before).filter(may_be);
+        Self { same: before.intersection(after).cloned().collect(), perhaps: arriving.cloned().collect() }
+    }
+
+    /// What a connection has of the secrets that the same one has in another environment, where others are expected.
+    pub(super) fn elsewhere(before: &BTreeSet<Identity>, after: &BTreeSet<Identity>) -> Self {
+        let names: BTreeSet<String> = before.iter().filter_map(address).flat_map(|address| address.names()).collect();
+        let may_be = |secret: &&Identity| {
+            address(secret).is_some_and(|address| address.other_names().iter().any(|name| names.contains(name)))
+        };
+        let arriving = after.difference(before).filter(may_be);
         Self { same: before.intersection(after).cloned().collect(), perhaps: arriving.cloned().collect() }
     }
 

@@ -5,8 +5,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::model::record::{contains_secret, is_secret};
+use crate::model::record::{SECRET, contains_secret, is_secret};
 use crate::value::{push_segment, segments};
+use crate::workspace::settings::is_name;
+use crate::workspace::stores::Address;
 
 /// What happened to a leaf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,10 +73,34 @@ pub struct Leaf {
     pub new: Value,
     /// What may be said instead of the values, if it is secret.
     pub secret: Option<Note>,
+    /// Where a secret came from and comes from, if that differs: addresses of stores, or names in files. Neither is a secret.
+    pub sources: Option<(String, String)>,
     /// The file and line that the new value comes from.
     pub place: Option<(String, usize)>,
     /// The file and line that the old value comes from, where both sides are compiled here.
     pub old_place: Option<(String, usize)>,
+}
+
+impl Leaf {
+    /// A value in clear that changes, of a line that nobody knows.
+    pub fn change(path: &str, old: Value, new: Value) -> Self {
+        let action = match (old.is_null(), new.is_null()) {
+            (true, _) => LeafAction::Add,
+            (_, true) => LeafAction::Remove,
+            _ => LeafAction::Change,
+        };
+        let path = path.to_owned();
+        Self { path, action, old, new, secret: None, sources: None, place: None, old_place: None }
+    }
+
+    /// What may be said of a secret leaf, if it is one.
+    pub fn told(&self) -> Option<String> {
+        let note = self.secret?.text();
+        Some(match &self.sources {
+            Some((old, new)) => format!("{note}: {old} -> {new}"),
+            None => note.to_owned(),
+        })
+    }
 }
 
 /// The leaves that differ, sorted by path. `sealed` holds the secret paths of both sides' schemas: JSON Pointers in
@@ -160,8 +186,13 @@ impl Walk<'_> {
             None => side.cloned().unwrap_or(Value::Null),
             Some(_) => Value::Null,
         };
-        let (old, new) = (shown(old), shown(new));
-        self.leaves.push(Leaf { path: self.path.clone(), action, old, new, secret, place: None, old_place: None });
+        let sources = || {
+            let (was, is) = (sources(old?)?, sources(new?)?);
+            (was != is).then_some((was, is))
+        };
+        let (sources, old, new) = (sources(), shown(old), shown(new));
+        let path = self.path.clone();
+        self.leaves.push(Leaf { path, action, old, new, secret, sources, place: None, old_place: None });
     }
 
     fn note(&self, old: Option<&Value>, new: Option<&Value>) -> Option<Note> {
@@ -177,6 +208,19 @@ impl Walk<'_> {
             _ => Note::Changed,
         })
     }
+}
+
+/// Where a secret comes from: its addresses, or its names and files.
+fn sources(value: &Value) -> Option<String> {
+    let source = |source: &Value| {
+        let (from, name) = (source.get("from")?.as_str()?, source.get("name")?.as_str()?);
+        match Address::parse(from) {
+            Ok(address) => Some(address.uri.to_owned()),
+            Err(_) => is_name(name).then(|| format!("{name} in {from}")),
+        }
+    };
+    let sources = value.get(SECRET).filter(|_| is_secret(value))?.get("sources")?.as_array()?;
+    sources.iter().map(source).collect::<Option<Vec<_>>>().map(|sources| sources.join(", "))
 }
 
 /// Whether a leaf at `path` is, lies in, or stands in the place of what `pattern` names.

@@ -13,6 +13,7 @@ pub mod reencrypted;
 pub mod relocation;
 mod retarget;
 pub mod saved;
+mod sides;
 pub mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};

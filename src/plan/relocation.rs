@@ -8,7 +8,7 @@
 use serde_json::{Value, json};
 
 use super::guards::{self, Refusal, lifted};
-use super::leaves::diff;
+use super::leaves::{Leaf, diff};
 use super::trust::{self, TrustChange};
 use super::{Before, Places, Plan, pairs};
 use crate::bundle::{Deployed, Digest};
@@ -16,6 +16,8 @@ use crate::model::record::Desired;
 
 /// What an environment had at another target.
 pub struct Former {
+    /// The workspace's id there; empty where nobody knows.
+    pub workspace: String,
     /// The target, for people.
     pub target: String,
     /// What is deployed there, where it can be read.
@@ -63,6 +65,11 @@ impl Former {
         self.history.as_ref().is_some_and(|(own, _)| own == lineage)
     }
 
+    /// Whether the workspace had another id there.
+    pub fn is_of_another(&self, workspace: &str) -> bool {
+        !self.workspace.is_empty() && self.workspace != workspace
+    }
+
     /// Whether its environment was protected there.
     pub fn is_protected(&self) -> bool {
         guards::is_protected_block(&self.protection)
@@ -72,9 +79,9 @@ impl Former {
     /// has seen are gone.
     pub fn refusals(&self, desired: &Desired, allow_delete: Option<usize>) -> Vec<Refusal> {
         let mut refusals = Vec::new();
-        let mut refuse = |instance: Option<&str>, reason: String| {
-            refusals.push(Refusal { instance: instance.map(str::to_owned), reason });
-        };
+        let refusal =
+            |instance: Option<&str>, reason: String| Refusal { instance: instance.map(str::to_owned), reason };
+        let mut refuse = |instance: Option<&str>, reason: String| refusals.push(refusal(instance, reason));
         for what in lifted(&self.protection, &desired.trust) {
             refuse(None, format!("it lifts `{what}` and moves the target; lift `{what}` in an apply of its own first"));
         }
@@ -89,6 +96,16 @@ impl Former {
         }
         refusals.extend(guards::refused(desired, &pairs));
         let gone = guards::deletions(&pairs);
+        if gone > 0 && self.is_of_another(&desired.workspace.to_string()) {
+            refusals.push(refusal(
+                None,
+                format!(
+                    "the workspace has another `id` than at {}, and {gone} of what was deployed there are gone; delete them in \
+                     an apply of its own first",
+                    self.target
+                ),
+            ));
+        }
         match allow_delete {
             Some(allowed) if allowed == gone => {}
             Some(allowed) if gone > 0 => refusals.push(Refusal {
@@ -120,6 +137,18 @@ fn described(target: &str, known: Option<(u64, usize)>, unread: Option<&str>) ->
 }
 
 impl Plan {
+    /// Adds that what it starts from is of the workspace `id`, where that is another one: memory, secrets and what is deployed
+    /// are found by it.
+    pub fn was_of(&mut self, id: &str) {
+        if id == self.scope.workspace {
+            return;
+        }
+        let change = TrustChange::Block(Leaf::change("/id", id.into(), self.scope.workspace.as_str().into()));
+        if !self.trust.contains(&change) {
+            self.trust.push(change);
+        }
+    }
+
     /// Adds what leaving another target for `to` means.
     pub fn leave(&mut self, former: &Former, to: &str, desired: &Desired, places: Places<'_>) {
         let mut gone = Vec::new();
@@ -136,6 +165,9 @@ impl Plan {
                 diff(&former.protection, &protection(&desired.trust), &[]).into_iter().map(TrustChange::Block).collect()
             }
         };
+        if !former.workspace.is_empty() {
+            self.was_of(&former.workspace);
+        }
         for change in told {
             if !self.trust.contains(&change) {
                 self.trust.push(change);

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::guards;
-use super::leaves::{Leaf, LeafAction, diff};
+use super::leaves::{Leaf, diff};
 use super::retarget::{self, Retarget};
+use super::sides::Sides;
 use super::{Pair, Places};
 use crate::model::record::Desired;
 use crate::value::segments;
@@ -36,13 +37,32 @@ pub enum TrustChange {
         /// Its `protect`.
         leaf: Leaf,
     },
+    /// Secrets that another environment has too are guarded less here: somebody can open them who can't there, or this one is
+    /// not protected.
+    Apart {
+        /// The environment that has them deployed.
+        environment: String,
+        /// The setting, as it is there and here.
+        leaf: Leaf,
+    },
+    /// It is not known where another environment sends secrets that are new here.
+    Unknown {
+        /// The environment; `None` where not even that is known.
+        environment: Option<String>,
+        /// Why not.
+        why: String,
+    },
 }
 
 impl TrustChange {
-    /// The leaf that differs.
-    pub fn leaf(&self) -> &Leaf {
+    /// The leaf that differs, where one is known.
+    pub fn leaf(&self) -> Option<&Leaf> {
         match self {
-            Self::Block(leaf) | Self::Destination { leaf, .. } | Self::Unprotected { leaf, .. } => leaf,
+            Self::Block(leaf)
+            | Self::Destination { leaf, .. }
+            | Self::Unprotected { leaf, .. }
+            | Self::Apart { leaf, .. } => Some(leaf),
+            Self::Unknown { .. } => None,
         }
     }
 }
@@ -56,16 +76,15 @@ pub(super) fn changes(
 ) -> Vec<TrustChange> {
     let block = diff(old_trust, &desired.trust, &[]).into_iter().filter(|leaf| !is_newcomer(leaf, old_trust, desired));
     let block = block.map(TrustChange::Block);
-    let retargeted = retarget::retargeted(pairs, old_trust, &desired.trust, places).into_iter();
+    let sides = Sides::new(pairs, old_trust, &desired.trust, false);
+    let retargeted = retarget::retargeted(&sides, places).into_iter();
     let retargeted = retargeted.map(|Retarget { instance, of, leaf }| {
         let environment = None;
         TrustChange::Destination { instance, of, environment, leaf }
     });
     let lifted = guards::unprotected(pairs).map(|instance| {
         let path = "/protect".to_owned();
-        let (place, old_place) = (places(instance, &path), None);
-        let (old, new) = (true.into(), false.into());
-        let leaf = Leaf { path, action: LeafAction::Change, old, new, secret: None, place, old_place };
+        let leaf = Leaf { place: places(instance, &path), ..Leaf::change(&path, true.into(), false.into()) };
         TrustChange::Unprotected { instance: instance.to_owned(), leaf }
     });
     block.chain(lifted).chain(retargeted).collect()
@@ -92,7 +111,7 @@ pub fn retargeted(changes: &[TrustChange]) -> Vec<Retargeted<'_>> {
     let mut same: BTreeMap<String, (Vec<&str>, From<'_>, Leaf)> = BTreeMap::new();
     for change in changes {
         let TrustChange::Destination { instance, of, environment, leaf } = change else { continue };
-        let note = leaf.secret.map(|note| note.text());
+        let note = leaf.told();
         let key =
             serde_json::json!([leaf.path, leaf.action.word(), leaf.old, leaf.new, note, of, environment]).to_string();
         let (instances, _, first) = same.entry(key.clone()).or_insert_with(|| {

@@ -10,6 +10,7 @@ use unicode_width::UnicodeWidthStr;
 use super::human::Look;
 use super::shown::{Show, Shown, Style};
 use super::text::visible;
+use crate::plan::access::Access;
 use crate::plan::leaves::Leaf;
 use crate::plan::reencrypted::Reencrypted;
 use crate::plan::relocation::Relocation;
@@ -71,7 +72,8 @@ pub fn plan_human(plan: &Plan, against: Against<'_>, look: Look) -> Shown {
     out.section("consumers that use them", &listed(&plan.consumers));
     out.section("customers", &listed(&plan.customers));
     let access = plan.access.iter().flat_map(|access| {
-        let who = visible(&access.recipient);
+        let who = reader(plan, access);
+        let who = visible(&who);
         let told = |word: &str, ids: &Vec<String>| {
             (!ids.is_empty()).then(|| format!("{who} {word} {}: {}", connections(ids.len()), listed(ids).concat()))
         };
@@ -93,6 +95,20 @@ pub fn plan_human(plan: &Plan, against: Against<'_>, look: Look) -> Shown {
     out.section("refused", &refused.collect::<Vec<_>>());
     out.line(&summary(plan));
     out.text
+}
+
+/// Who can read something, with the key where nothing that is deployed says whose it is.
+pub fn reader(plan: &Plan, access: &Access) -> String {
+    let Access { recipient, key, .. } = access;
+    if plan.base.is_some() || recipient == key { recipient.clone() } else { format!("{recipient} ({key})") }
+}
+
+/// What is said where it is not known where another environment sends secrets.
+pub fn unknown(environment: Option<&str>, why: &str) -> String {
+    match environment {
+        Some(environment) => format!("not known: whether {environment} sends secrets of this plan elsewhere: {why}"),
+        None => format!("not known: whether other environments send secrets of this plan elsewhere: {why}"),
+    }
 }
 
 /// What is said of a file under a new data key.
@@ -243,8 +259,8 @@ impl Out {
         let place = places.collect::<Vec<_>>().join(" -> ");
         let of = if of.is_empty() { String::new() } else { format!("{of}: ") };
         let head = format!("{:indent$}{of}{}:", "", dotted(&leaf.path));
-        if let Some(note) = leaf.secret {
-            return self.told(&head, &[note.text().to_owned()], " ", &place);
+        if let Some(note) = leaf.told() {
+            return self.told(&head, &[visible(&note).into_owned()], " ", &place);
         }
         match (&leaf.old, &leaf.new) {
             (Value::String(old), Value::String(new))
@@ -323,6 +339,14 @@ impl Out {
             match change {
                 TrustChange::Block(leaf) => self.leaf(leaf, 2),
                 TrustChange::Unprotected { instance, leaf } => self.setting(&visible(instance), leaf, 2),
+                TrustChange::Apart { environment, leaf } => {
+                    self.setting(&format!("unlike `{}`, which has the same secrets", visible(environment)), leaf, 2);
+                }
+                TrustChange::Unknown { environment, why } => {
+                    let name = environment.as_ref().map(|name| format!("`{}`", visible(name)));
+                    let told = unknown(name.as_deref(), &visible(why));
+                    self.line(&self.paint(Style::Red, &format!("  {told}")));
+                }
                 TrustChange::Destination { .. } => {}
             }
         }

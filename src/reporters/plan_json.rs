@@ -39,7 +39,7 @@ pub fn value(plan: &Plan) -> Value {
     let access = plan
         .access
         .iter()
-        .map(|access| json!({"recipient": access.recipient, "gains": access.gains, "loses": access.loses}));
+        .map(|access| json!({"recipient": access.recipient, "key": access.key, "gains": access.gains, "loses": access.loses}));
     let moves = plan.moves.iter().map(|m| json!({"from": m.from, "to": m.to, "key": m.key, "file": m.file}));
     let refused = plan.refused.iter().map(|one| json!({"instance": one.instance, "reason": one.reason}));
     let reencrypted = plan
@@ -96,23 +96,28 @@ fn leaf(leaf: &Leaf) -> Value {
         "old": leaf.old,
         "new": leaf.new,
         "secret": leaf.secret.is_some(),
+        "old_source": leaf.sources.as_ref().map(|(old, _)| old),
+        "new_source": leaf.sources.as_ref().map(|(_, new)| new),
         "file": file,
         "line": line,
     })
 }
 
 fn trust(change: &TrustChange) -> Value {
-    let mut value = leaf(change.leaf());
-    let (kind, instance, of, environment) = match change {
-        TrustChange::Block(_) => ("trust", None, None, None),
-        TrustChange::Unprotected { instance, .. } => ("protect", Some(instance), None, None),
+    let mut value = leaf(change.leaf().unwrap_or(&Leaf::change("", Value::Null, Value::Null)));
+    let (kind, instance, of, environment, why) = match change {
+        TrustChange::Block(_) => ("trust", None, None, None, None),
+        TrustChange::Unprotected { instance, .. } => ("protect", Some(instance), None, None, None),
         TrustChange::Destination { instance, of, environment, .. } => {
-            ("destination", Some(instance), of.as_deref(), environment.as_deref())
+            ("destination", Some(instance), of.as_deref(), environment.as_deref(), None)
         }
+        TrustChange::Apart { environment, .. } => ("apart", None, None, Some(&**environment), None),
+        TrustChange::Unknown { environment, why } => ("unknown", None, None, environment.as_deref(), Some(&**why)),
     };
     value["kind"] = kind.into();
     value["instance"] = instance.map(String::as_str).into();
     value["compared_with"] = of.into();
     value["compared_environment"] = environment.into();
+    value["why"] = why.into();
     value
 }

@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use super::human::Look;
-use super::plan_human::{changes_human, re_targeted, reencrypted, summary};
+use super::plan_human::{changes_human, re_targeted, reader, reencrypted, summary, unknown};
 use super::text::visible;
 use crate::plan::leaves::Leaf;
 use crate::plan::trust::{Retargeted, TrustChange, retargeted};
@@ -66,7 +66,7 @@ fn one(plan: &Plan, room: usize) -> String {
     }
     let access = plan.access.iter().flat_map(|access| {
         let told = |word: &str, ids: &[String]| {
-            (!ids.is_empty()).then(|| format!("{} {word} {}", code(&access.recipient), codes(ids.iter())))
+            (!ids.is_empty()).then(|| format!("{} {word} {}", code(&reader(plan, access)), codes(ids.iter())))
         };
         [told("can newly decrypt", &access.gains), told("can no longer decrypt", &access.loses)]
     });
@@ -130,6 +130,12 @@ fn trust(text: &mut String, plan: &Plan, room: usize) {
     let block = plan.trust.iter().filter_map(|change| match change {
         TrustChange::Block(leaf) => Some(setting(leaf)),
         TrustChange::Unprotected { instance, leaf } => Some(format!("{}: {}", code(instance), setting(leaf))),
+        TrustChange::Apart { environment, leaf } => {
+            Some(format!("unlike {}, which has the same secrets: {}", code(environment), setting(leaf)))
+        }
+        TrustChange::Unknown { environment, why } => {
+            Some(format!("**{}**", unknown(environment.as_deref().map(code).as_deref(), &code(why))))
+        }
         TrustChange::Destination { .. } => None,
     });
     let entries: Vec<String> = groups.iter().map(retarget).chain(block).collect();
@@ -137,23 +143,22 @@ fn trust(text: &mut String, plan: &Plan, room: usize) {
         return;
     }
     let _ = writeln!(text, "⚠️ Trust changes:\n");
-    let mut shown = 0;
-    for entry in &entries {
+    let (mut shown, mut hidden) = (0, 0);
+    for (at, entry) in entries.iter().enumerate() {
+        // What is too long leaves its room to the others, and one kind to the other.
+        let room = if at < groups.len() && groups.len() < entries.len() { room * 2 / 3 } else { room };
         if text.chars().count() + entry.chars().count() > room {
-            break;
+            hidden += 1;
+            continue;
         }
         if shown == SHOWN {
-            let _ = writeln!(text, "\n<details><summary>{} more trust changes</summary>\n", entries.len() - SHOWN);
+            let _ = writeln!(text, "\n<details><summary>More trust changes</summary>\n");
         }
         let _ = writeln!(text, "- {entry}");
         shown += 1;
     }
-    if shown < entries.len() {
-        let _ = writeln!(
-            text,
-            "- **{} hidden**: too long for a comment; `tieline plan` shows them all",
-            entries.len() - shown
-        );
+    if hidden > 0 {
+        let _ = writeln!(text, "- **{hidden} hidden**: too long for a comment; `tieline plan` shows them all");
     }
     if shown > SHOWN {
         let _ = writeln!(text, "\n</details>");
@@ -161,9 +166,20 @@ fn trust(text: &mut String, plan: &Plan, room: usize) {
     text.push('\n');
 }
 
+/// Settings that say where something is sent, before the others.
+const ENDPOINTS: [&str; 6] = ["host", "url", "server", "endpoint", "domain", "node"];
+
 fn retarget(group: &Retargeted<'_>) -> String {
     let instances: Vec<String> = group.instances.iter().map(|id| (*id).to_owned()).collect();
-    let settings: Vec<String> = group.leaves.iter().map(setting).collect();
+    let mut leaves: Vec<&Leaf> = group.leaves.iter().collect();
+    leaves.sort_by_key(|leaf| {
+        let name = segments(&leaf.path).last().unwrap_or_default().to_lowercase();
+        !ENDPOINTS.iter().any(|part| name.contains(part))
+    });
+    let mut settings: Vec<String> = leaves.iter().take(SHOWN).map(|leaf| setting(leaf)).collect();
+    if leaves.len() > SHOWN {
+        settings.push(format!("and {} more", leaves.len() - SHOWN));
+    }
     let what = re_targeted(group, code);
     let what = what.replacen("credential re-targeted", "**credential re-targeted**", 1);
     format!("{what}: {}: {}", codes(instances.iter()), settings.join("; "))
@@ -172,9 +188,10 @@ fn retarget(group: &Retargeted<'_>) -> String {
 /// A setting with both values and its line.
 fn setting(leaf: &Leaf) -> String {
     let path = code(&segments(&leaf.path).collect::<Vec<_>>().join("."));
-    let values = match leaf.secret {
-        Some(note) => note.text().to_owned(),
-        None => format!("{} to {}", code(&leaf.old.to_string()), code(&leaf.new.to_string())),
+    let values = match (leaf.secret, &leaf.sources) {
+        (Some(note), Some((old, new))) => format!("{}: {} to {}", note.text(), code(old), code(new)),
+        (Some(note), None) => note.text().to_owned(),
+        (None, _) => format!("{} to {}", code(&leaf.old.to_string()), code(&leaf.new.to_string())),
     };
     let place = leaf.place.as_ref().map(|(file, line)| format!(" ({})", code(&format!("{file}:{line}"))));
     format!("{path}: {values}{}", place.unwrap_or_default())
@@ -187,15 +204,21 @@ fn codes<'a>(names: impl Iterator<Item = &'a String>) -> String {
     if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
 }
 
-/// A code span, cut after 200 characters. Backticks around it are more than any in it.
+/// A code span, of which at most 200 characters are shown: the head and the tail, for an address begins and ends with what
+/// matters. Backticks around it are more than any in it.
 fn code(text: &str) -> String {
+    const HEAD: usize = 120;
+    const TAIL: usize = 80;
     let text = visible(text);
-    let cut: String = text.chars().take(200).collect();
-    let more = if cut.len() < text.len() { "…" } else { "" };
+    let length = text.chars().count();
+    let cut = match length > HEAD + TAIL {
+        true => text.chars().take(HEAD).chain(['…']).chain(text.chars().skip(length - TAIL)).collect(),
+        false => text.into_owned(),
+    };
     let ticks = "`".repeat(longest_run(&cut) + 1);
     // A blank on either side keeps a backtick at an end apart; renderers take it away.
     let pad = if cut.starts_with('`') || cut.ends_with('`') || cut.is_empty() { " " } else { "" };
-    format!("{ticks}{pad}{cut}{more}{pad}{ticks}")
+    format!("{ticks}{pad}{cut}{pad}{ticks}")
 }
 
 fn fence(block: &str) -> String {

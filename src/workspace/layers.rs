@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use super::discover::is_segment;
 use super::{Layer, Workspace};
 
 /// What is compiled together and deployed under one head: an environment, with a profile where one is asked for.
@@ -28,6 +29,16 @@ impl At {
 }
 
 impl At {
+    /// The one of this name, as it is displayed and as files of it are named.
+    pub fn named(name: &str) -> Option<Self> {
+        let (rest, profile) = name.split_once('+').map_or((name, None), |(rest, profile)| (rest, Some(profile.into())));
+        let (environment, expose) =
+            rest.split_once('@').map_or((rest, None), |(rest, expose)| (rest, Some(expose.into())));
+        let plain = [Some(environment), profile.as_deref(), expose.as_deref()];
+        let is_plain = plain.into_iter().flatten().all(is_segment);
+        is_plain.then(|| Self { environment: environment.into(), profile, expose })
+    }
+
     /// The environment as bundles and heads name it: `prod`, or `prod@embedded` for what is exposed alone.
     pub fn deployment(&self) -> String {
         match &self.expose {

@@ -122,6 +122,14 @@ pub fn open(path: &Path) -> Result<impl io::Read, ReadError> {
     fs::File::open(path).map(io::BufReader::new).map_err(|e| failed(&e))
 }
 
+/// The names in a folder that are text, sorted; none where it can't be read.
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort_unstable();
+    names
+}
+
 /// Whether something stands at `path`, a broken link included.
 pub fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()

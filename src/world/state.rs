@@ -70,6 +70,11 @@ impl StateFile {
         new().map_or(Ok(()), |bytes| self.write(&bytes))
     }
 
+    /// The names of the files in its folder, sorted.
+    pub fn beside(&self) -> Vec<String> {
+        self.path.parent().map(disk::names).unwrap_or_default()
+    }
+
     /// Whether the folder that it lies in exists.
     pub fn has_folder(&self) -> bool {
         self.path.parent().is_some_and(disk::exists)

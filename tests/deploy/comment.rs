@@ -26,6 +26,7 @@ fn change(instance: &str) -> Change {
         old: json!(HOSTILE),
         new: json!(format!("{HOSTILE}2")),
         secret: None,
+        sources: None,
         place: Some((HOSTILE.to_owned(), 4)),
         old_place: None,
     };
@@ -63,6 +64,7 @@ fn plan(changes: Vec<Change>) -> Plan {
         customers: BTreeSet::from([HOSTILE.to_owned()]),
         access: vec![tieline::plan::access::Access {
             recipient: HOSTILE.to_owned(),
+            key: HOSTILE.to_owned(),
             gains: vec![HOSTILE.to_owned()],
             loses: vec![],
         }],

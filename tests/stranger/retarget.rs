@@ -576,6 +576,85 @@ fn e06_what_a_secret_goes_through_is_held_to_the_same() {
     assert_eq!(retargeted(&shell), [("back".to_owned(), "/config/base_url".to_owned())]);
 }
 
+/// Two customers have the organization's secret, each with a proxy of its own.
+#[test]
+fn e06_what_a_new_customer_sends_a_secret_in_use_through_is_held_to_the_same() {
+    let shell = workspace(&["TOKEN"]);
+    shell.put(
+        "connectors/own.json",
+        &OWN.replace(
+            "{\"type\": \"string\", \"writeOnly\": true}, \"second\"",
+            "{\"type\": \"string\", \"writeOnly\": true, \"x-scope\": \"global\"}, \"second\"",
+        ),
+    );
+    let organization = |config: &str, auth: &str| own(config, auth) + "scope: organization\n";
+    shell.put("connections/own.yaml", &organization("{registry: proxy}", TOKEN));
+    shell.put("connections/proxy.yaml", &organization("{registry: back}", "{}"));
+    shell.put("connections/back.yaml", &organization("{server: a}", "{}"));
+    let customer = |name: &str, server: Option<&str>| {
+        let folder = shell.folder.join("customers").join(name).join("connections");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("../customer.yaml"), "connections: [own, proxy, back]\n").unwrap();
+        if let Some(server) = server {
+            fs::write(folder.join("back.yaml"), format!("config: {{server: {server}}}\n")).unwrap();
+        }
+    };
+    customer("acme", None);
+    commit(&shell, "one");
+    customer("other", None);
+    assert!(retargeted(&shell).is_empty(), "{:?}", retargeted(&shell));
+    customer("eve", Some("evil"));
+    assert_eq!(retargeted(&shell), [("back@eve".to_owned(), "/config/server".to_owned())]);
+    let text = shell.ok(&["plan", "prod", "--against", "HEAD"]).stdout;
+    assert!(
+        text.contains("back@eve: credential re-targeted: a secret of `own@acme` could be sent elsewhere"),
+        "{text}"
+    );
+}
+
+/// Nobody can tell offline that it has another value.
+#[test]
+fn e06_another_secret_in_the_place_of_one_in_use_counts_as_kept_where_something_beside_it_changes() {
+    let shell = workspace(&[]);
+    shell.put(
+        "tieline.yaml",
+        &format!("tieline: 1\nid: 7b0c1f6e-4a53-4a57-9d0b-1d6a3f1c2e90\nkeys: {{me: {RECIPIENT}}}\nrecipients: [me]\n"),
+    );
+    shell.put("connectors/own.json", OWN);
+    let file = |name: &str| format!("{{token: '${{{{ secrets.{name} }}}}'}}");
+    reseal(&shell, &["A", "B", "C"], &[]);
+    fs::create_dir_all(shell.folder.join("environments/base")).unwrap();
+    shell.put("environments/base/environment.yaml", "description: base\n");
+    shell.put("environments/base/secrets.sops.yaml", &sealed(&["S"], &[RECIPIENT]));
+    let store = "extends: base\nsecrets: {S: 'vault://kv/prod/s#value'}\n";
+    shell.put("environments/prod/environment.yaml", store);
+    shell.put("connections/own.yaml", &own("{server: a}", &file("A")));
+    shell.put("connections/store.yaml", &own("{server: a}", &file("S")));
+    commit(&shell, "one");
+    // Each change alone is a rotation or is told already.
+    shell.put("connections/own.yaml", &own("{server: a}", &file("B")));
+    assert!(paths(&shell).is_empty());
+    shell.put("connections/own.yaml", &own("{server: evil}", &file("B")));
+    assert_eq!(retargeted(&shell), [("own".to_owned(), "/config/server".to_owned())]);
+    let text = shell.ok(&["plan", "prod", "--against", "HEAD"]).stdout;
+    let file = "environments/prod/secrets.sops.yaml";
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(&format!("(secret) changed or re-encrypted: A in {file} -> B in {file}")), "{text}");
+    // Unbound, the copy below is used.
+    shell.put("connections/own.yaml", &own("{server: a}", "{token: '${{ secrets.A }}'}"));
+    shell.put("environments/prod/environment.yaml", "extends: base\n");
+    assert!(paths(&shell).is_empty());
+    shell.put("connections/store.yaml", &own("{server: evil}", "{token: '${{ secrets.S }}'}"));
+    assert_eq!(retargeted(&shell), [("store".to_owned(), "/config/server".to_owned())]);
+    // Another address of a store: both are shown, and neither is a secret.
+    shell.put("environments/prod/environment.yaml", &store.replace("prod/s#", "prod/admin#"));
+    shell.put("connections/store.yaml", &own("{server: a}", "{token: '${{ secrets.S }}'}"));
+    let plan = plan_json(&shell);
+    let leaf = &plan["changes"][0]["leaves"][0];
+    assert_eq!(leaf["old_source"], "vault://kv/prod/s#value");
+    assert_eq!(leaf["new_source"], "vault://kv/prod/admin#value");
+}
+
 #[test]
 fn e06_what_a_shared_login_changes_is_one_line_for_all_its_connections() {
     let shell = workspace(&["PW"]);
@@ -693,6 +772,29 @@ fn e06_nothing_pushes_a_re_targeted_secret_out_of_a_comment() {
     assert!(open.contains("**credential re-targeted**") && open.contains("`\"evil\"`"), "{open}");
     assert!(folded.contains("policy.p59") && !ended.stdout.contains("hidden"), "{}", ended.stdout);
     assert_eq!(git(&shell, &["status", "--porcelain"]).code, 0);
+}
+
+#[test]
+fn e06_one_connection_with_many_changes_pushes_nothing_out_of_a_comment() {
+    let shell = workspace(&["TOKEN", "OTHER"]);
+    shell.put("connectors/own.json", OWN);
+    let many = |value: &str| {
+        let extra: Vec<String> = (0..600).map(|at| format!("h{at}: {value}{}", "v".repeat(40))).collect();
+        own(&format!("{{extra: {{{}}}, server: {value}vv}}", extra.join(", ")), TOKEN)
+    };
+    shell.put("connections/aaa.yaml", &many("a"));
+    let long =
+        |host: &str| own(&format!("{{server: 'first-{}{host}'}}", "a".repeat(300)), "{token: '${{ secrets.OTHER }}'}");
+    shell.put("connections/zzz.yaml", &long(".example.com"));
+    commit(&shell, "one");
+    shell.put("connections/aaa.yaml", &many("b"));
+    shell.put("connections/zzz.yaml", &long(".evil.example"));
+    let comment = shell.ok(&["plan", "prod", "--against", "HEAD", "--format", "markdown"]).stdout;
+    let (open, _) = comment.split_once("<details>").unwrap();
+    assert_eq!(open.matches("**credential re-targeted**").count(), 2, "{open}");
+    assert!(open.contains("`aaa`: `config.server`: `\"avv") && open.contains("and 581 more"), "{open}");
+    // Of what is long, both ends are shown: an address is decided at its end.
+    assert!(open.contains("first-aaa") && open.contains(".evil.example\""), "{open}");
 }
 
 /// What an apply wrote there would be read as sources: the workspace would no longer compile.
