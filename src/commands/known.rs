@@ -23,7 +23,8 @@ pub(super) struct Before {
 }
 
 impl Before {
-    fn is_empty(&self) -> bool {
+    /// Whether nothing is in question.
+    pub(super) fn is_empty(&self) -> bool {
         self.formers.is_empty() && !self.is_unknown
     }
 }

@@ -107,10 +107,13 @@ impl Looked {
             Err(failure) => return self.unknown = Some(failure.message),
         };
         let formers = match there.look(false, ui) {
-            Ok((Some(found), formers)) => {
-                let is_vouched = formers.is_empty() && there.is_vouched(&found);
+            Ok((Some(found), before)) => {
+                let is_vouched = before.is_empty() && there.is_vouched(&found);
                 self.deployed.push((found, is_vouched));
-                formers
+                if before.is_unknown {
+                    self.unknown = Some(there.unknown());
+                }
+                before.formers
             }
             found => {
                 self.unknown = found.err().map(|failure| failure.message).or(self.unknown.take());
