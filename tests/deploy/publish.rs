@@ -152,3 +152,54 @@ fn a76_a_registry_that_gives_back_something_else_is_found_out() {
     assert_eq!(ended.code, 5, "{ended:?}");
     assert!(ended.stderr.contains("the registry gives back another"), "{ended:?}");
 }
+
+/// A tag has neither `@` nor `+`.
+#[test]
+fn n07_exposures_and_profiles_have_tags_of_their_own() {
+    let Some(host) = registry() else { return };
+    let (shell, repository) = applied(host);
+    let name = repository.split_once('/').unwrap().1;
+    let open =
+        "connector: http\nexpose: [public]\nconfig: {base_url: 'https://open.example.com'}\nauth: {mode: none}\n";
+    shell.put("connections/open.yaml", open);
+    std::fs::create_dir_all(shell.folder.join("environments/prod/profiles/fast")).unwrap();
+    shell.put("environments/prod/profiles/fast/profile.yaml", "vars: {db_host: fast.example.com}\n");
+    for (more, tag) in [(["--expose", "public"], "prod--public"), (["--profile", "fast"], "prod_fast")] {
+        shell.ok(&[&["apply", "prod", "--yes"][..], &more].concat());
+        let published = shell.ok(&[&["publish", "prod", "--registry", host][..], &more].concat());
+        assert!(published.stderr.contains(&format!(":{tag}")), "{published:?}");
+        assert!(!get(&format!("http://{host}/v2/{name}/manifests/{tag}"), IMAGE).is_empty());
+    }
+}
+
+/// `gc --keep` takes the manifest that the tag points to: who has looked at the artifact covers it by its digest.
+#[test]
+fn n07_a_tag_whose_serial_is_not_kept_is_covered_by_its_digest() {
+    let Some(host) = registry() else { return };
+    let (shell, _) = applied(host);
+    let publish = ["publish", "prod", "--registry", host];
+    shell.ok(&publish);
+    for retries in ["4", "3"] {
+        let text = shell.read("connections/hubspot.yaml");
+        let at = text.find("retries: ").unwrap() + "retries: ".len();
+        shell.put("connections/hubspot.yaml", &format!("{}{retries}{}", &text[..at], &text[at + 1..]));
+        shell.ok(&["apply", "prod", "--yes"]);
+    }
+    let head: serde_json::Value = serde_json::from_str(&shell.read("dist/environments/prod/head.json")).unwrap();
+    let kept = head["manifest"].as_str().unwrap().strip_prefix("sha256:").unwrap().to_owned();
+    for file in std::fs::read_dir(shell.folder.join("dist/manifests")).unwrap().map(|file| file.unwrap().path()) {
+        if !file.to_str().unwrap().contains(&kept) {
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+    let ended = shell.run(&publish);
+    assert!(ended.code == 5 && ended.stderr.contains("whether `gc --keep` took that serial"), "{ended:?}");
+    let (_, digest) = ended.stderr.split_once("`--replace ").unwrap();
+    let digest = digest.split('`').next().unwrap();
+    assert_eq!(shell.run(&[&publish[..], &["--replace", &format!("sha256:{}", "0".repeat(64))]].concat()).code, 5);
+    let published = shell.ok(&[&publish[..], &["--replace", digest]].concat());
+    assert!(published.stderr.contains("published: serial 3"), "{published:?}");
+    // Nor can one go back that far, which is no damage.
+    let back = shell.run(&["rollback", "prod", "1", "--yes"]);
+    assert!(back.code == 64 && back.stderr.contains("is not kept any more"), "{back:?}");
+}
