@@ -73,6 +73,11 @@ impl Past {
         self.read.as_ref().map_or_else(Vec::new, |(workspace, ..)| workspace.everywhere())
     }
 
+    /// Whether an environment is protected there.
+    pub(super) fn is_protected(&self, at: &At) -> bool {
+        self.read.as_ref().is_some_and(|(workspace, ..)| workspace.is_protected(&at.environment))
+    }
+
     /// Whether it has an environment (and profile).
     fn has(&self, at: &At) -> bool {
         self.read.as_ref().is_some_and(|(workspace, ..)| {
@@ -93,6 +98,12 @@ impl Past {
         })
     }
 
+    /// That an environment does not compile, and so nobody knows what it has.
+    fn broken(&self, at: &At, told: &[Diagnostic]) -> TrustChange {
+        let why = format!("it does not compile at {}: {}", self.name, human::tally(told));
+        TrustChange::Unknown { environment: Some(at.to_string()), why }
+    }
+
     /// The same, with its problems where it has errors.
     fn compiled(&self, compile: Compile, at: &At) -> Result<Option<(Compiled, Desired)>, Vec<Diagnostic>> {
         let Some((workspace, catalogue, told)) = self.read.as_ref().filter(|_| self.has(at)) else { return Ok(None) };
@@ -106,17 +117,41 @@ impl Past {
     }
 }
 
-/// The plan from the older side to the newer one; `None` where the newer one has no such environment.
-pub(super) fn plan(session: &Session, sides: &Sides, at: &At, ui: &Ui) -> Result<Option<Plan>, Failure> {
-    let old = sides.old.compile(compile_base, at, ui)?;
+/// The plan from the older side to the newer one; `None` where the newer one has no such environment. One of several does not
+/// keep the others from being compared: that it does not compile on the older side is told in its plan.
+pub(super) fn plan(
+    session: &Session,
+    sides: &Sides,
+    at: &At,
+    is_one_of_several: bool,
+    ui: &Ui,
+) -> Result<Option<Plan>, Failure> {
+    let (old, broken) = match sides.old.compiled(compile_base, at) {
+        Err(told) if is_one_of_several => (None, Some(sides.old.broken(at, &told))),
+        _ => (sides.old.compile(compile_base, at, ui)?, None),
+    };
+    let plan = compared(session, sides, at, old.as_ref(), ui)?;
+    Ok(plan.map(|mut plan| {
+        plan.trust.extend(broken);
+        plan
+    }))
+}
+
+fn compared(
+    session: &Session,
+    sides: &Sides,
+    at: &At,
+    old: Option<&(Compiled, Desired)>,
+    ui: &Ui,
+) -> Result<Option<Plan>, Failure> {
     let old_places = |id: &str, pointer: &str| {
-        let ((compiled, _), (workspace, ..)) = (old.as_ref()?, sides.old.read.as_ref()?);
+        let ((compiled, _), (workspace, ..)) = (old?, sides.old.read.as_ref()?);
         place(compiled, &workspace.sources, id, pointer)
     };
     let before = Before::Revision {
         name: &sides.old.name,
         commit: &sides.old.commit,
-        desired: old.as_ref().map(|(_, desired)| desired),
+        desired: old.map(|(_, desired)| desired),
         places: &old_places,
     };
     if let Some(new) = &sides.new {
@@ -157,9 +192,8 @@ fn hold(
         let compiled = match old.compiled(compile_base, &other) {
             Ok(Some((_, compiled))) => compiled,
             Ok(None) => continue,
-            Err(problems) => {
-                let why = format!("it does not compile at {}: {}", old.name, human::tally(&problems));
-                plan.trust.push(TrustChange::Unknown { environment: Some(other.to_string()), why });
+            Err(told) => {
+                plan.trust.push(old.broken(&other, &told));
                 continue;
             }
         };

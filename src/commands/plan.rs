@@ -8,6 +8,7 @@ use super::deploy::{Elsewhere, Place, plan, saved, typed_apply};
 use super::session::Chosen;
 use super::{Cli, Exit, Failure, Session};
 use crate::plan::Plan;
+use crate::plan::relocation::Gone;
 use crate::reporters::plan_human::{Against, plan_human};
 use crate::reporters::plan_json::{plan_gitlab, plan_json, plans_json};
 use crate::reporters::plan_markdown::plan_markdown;
@@ -65,12 +66,12 @@ enum Format {
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     args.elsewhere.limit();
     let session = Rc::new(Session::open(cli)?);
-    let plans = match &args.against {
+    let (plans, gone) = match &args.against {
         Some(typed) => compared(args, &session, typed, ui)?,
-        None => deployed(args, &session, ui)?,
+        None => (deployed(args, &session, ui)?, Vec::new()),
     };
-    let changes = plans.iter().any(|(plan, _)| !plan.is_empty());
-    print(args, plans, ui);
+    let changes = !gone.is_empty() || plans.iter().any(|(plan, _)| !plan.is_empty());
+    print(args, plans, &gone, ui);
     if let Some(path) = &args.out {
         let apply = typed_apply(&chosen(args), Some(path), &args.elsewhere, cli);
         ui.say(&format!("saved; `{apply}` applies this plan and no other"));
@@ -105,8 +106,11 @@ fn deployed(args: &Args, session: &Rc<Session>, ui: &Ui) -> Result<Vec<(Plan, St
     Ok(plans)
 }
 
+/// Plans with the name of what each is held against, and the environments that are gone.
+type Compared = (Vec<(Plan, String)>, Vec<Gone>);
+
 /// Plans against a revision.
-fn compared(args: &Args, session: &Session, typed: &str, ui: &Ui) -> Result<Vec<(Plan, String)>, Failure> {
+fn compared(args: &Args, session: &Session, typed: &str, ui: &Ui) -> Result<Compared, Failure> {
     let sides = Sides::open(session, typed)?;
     let all = if args.all {
         let mut all = sides.old.everywhere();
@@ -117,14 +121,17 @@ fn compared(args: &Args, session: &Session, typed: &str, ui: &Ui) -> Result<Vec<
     } else {
         vec![against::chosen(session, &sides, &chosen(args))?]
     };
-    let mut plans = Vec::new();
+    let (mut plans, mut gone) = (Vec::new(), Vec::new());
     for at in all {
-        match against::plan(session, &sides, &at, ui)? {
+        match against::plan(session, &sides, &at, args.all, ui)? {
             Some(plan) => plans.push((plan, sides.old.name.clone())),
-            None => ui.say(&format!("`{at}` is gone; what is deployed of it stays as it is")),
+            None => {
+                ui.say(&format!("`{at}` is gone; what is deployed of it stays as it is"));
+                gone.push(Gone { name: at.to_string(), is_protected: sides.old.is_protected(&at) });
+            }
         }
     }
-    Ok(plans)
+    Ok((plans, gone))
 }
 
 fn save(path: &Path, place: &Place, plan: &Plan) -> Result<(), Failure> {
@@ -134,7 +141,7 @@ fn save(path: &Path, place: &Place, plan: &Plan) -> Result<(), Failure> {
     file.replace(&bytes, Access::Private).map_err(|error| Failure::new(format!("can't write `{shown}`: {error}")))
 }
 
-fn print(args: &Args, plans: Vec<(Plan, String)>, ui: &Ui) {
+fn print(args: &Args, plans: Vec<(Plan, String)>, gone: &[Gone], ui: &Ui) {
     let against = |name| match args.against {
         Some(_) => Against::Revision(name),
         None => Against::Target(name),
@@ -153,10 +160,12 @@ fn print(args: &Args, plans: Vec<(Plan, String)>, ui: &Ui) {
             let plans: Vec<Plan> = plans.into_iter().map(|(plan, _)| plan).collect();
             match (args.all, plans.first()) {
                 (false, Some(plan)) => ui.machine(&plan_json(plan)),
-                _ => ui.machine(&plans_json(&plans)),
+                _ => ui.machine(&plans_json(&plans, gone)),
             }
         }
-        Format::Markdown => ui.data(&plan_markdown(&plans.into_iter().map(|(plan, _)| plan).collect::<Vec<_>>())),
+        Format::Markdown => {
+            ui.data(&plan_markdown(&plans.into_iter().map(|(plan, _)| plan).collect::<Vec<_>>(), gone));
+        }
         Format::Gitlab => ui.machine(&plan_gitlab(&plans.into_iter().map(|(plan, _)| plan).collect::<Vec<_>>())),
     }
 }

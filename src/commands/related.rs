@@ -15,6 +15,7 @@ use crate::plan::relocation::Former;
 use crate::plan::trust::TrustChange;
 use crate::plan::{Before, Places, Plan};
 use crate::serials::Seen;
+use crate::targets::{TargetError, previous};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 use crate::workspace::layers::At;
@@ -22,8 +23,10 @@ use crate::workspace::stores::Address;
 
 /// At most so many environments are looked at for one; each costs a few requests to a target.
 const MAX_RELATED: usize = 1000;
-/// And so many of them in object stores.
+/// Of them so many in object stores.
 const MAX_STORES: usize = 64;
+/// So many applies before the last one are looked at.
+const MAX_EARLIER: usize = 20;
 
 /// Holds the secrets that nothing deployed here speaks of against what others have deployed. Reads no target where all of
 /// them are deployed here already.
@@ -36,6 +39,12 @@ pub(super) fn hold(
     ui: &Ui,
 ) {
     let mut unsettled = Unsettled::new(desired, base);
+    if unsettled.is_empty() {
+        return;
+    }
+    if let Some(why) = base.and_then(|base| earlier(plan, place, base, &mut unsettled, places)) {
+        plan.trust.push(TrustChange::Unknown { environment: Some(place.at.to_string()), why });
+    }
     if unsettled.is_empty() {
         return;
     }
@@ -69,6 +78,30 @@ pub(super) fn hold(
         unknown.push((None, format!("{left_out} of them were not looked at")));
     }
     plan.trust.extend(unknown.into_iter().map(|(environment, why)| TrustChange::Unknown { environment, why }));
+}
+
+/// Holds them against what was in force here before: a secret that was out of force for an apply goes where it went. Gives why
+/// that can't be read.
+fn earlier(
+    plan: &mut Plan,
+    place: &Place,
+    base: &Deployed,
+    unsettled: &mut Unsettled<'_>,
+    places: Places<'_>,
+) -> Option<String> {
+    let mut older = previous(&*place.target, base);
+    for _ in 0..MAX_EARLIER {
+        let found = match older {
+            Ok(Some(found)) if !unsettled.is_empty() => found,
+            // What `gc` took is not known any more.
+            Ok(_) | Err(TargetError::Missing(_)) => return None,
+            Err(error) => return Some(error.to_string()),
+        };
+        let name = format!("{} (serial {})", place.at, found.manifest.serial);
+        plan.hold(&name, &Before::Deployed(&found), unsettled, true, places);
+        older = previous(&*place.target, &found);
+    }
+    None
 }
 
 /// What another environment has deployed.

@@ -32,6 +32,15 @@ pub struct Former {
     pub protection: Value,
 }
 
+/// An environment that a comparison has on its older side alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// Its name, with its profile.
+    pub name: String,
+    /// Whether it was protected.
+    pub is_protected: bool,
+}
+
 /// A target that changes, as a plan shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relocation {

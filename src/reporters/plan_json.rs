@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::json::{FORMAT_VERSION, pretty};
 use crate::plan::leaves::Leaf;
+use crate::plan::relocation::Gone;
 use crate::plan::trust::TrustChange;
 use crate::plan::{Action, Base, Change, Plan};
 
@@ -12,9 +13,14 @@ pub fn plan_json(plan: &Plan) -> String {
     pretty(&value(plan))
 }
 
-/// Several plans as JSON with a newline at its end.
-pub fn plans_json(plans: &[Plan]) -> String {
-    pretty(&json!({"format_version": FORMAT_VERSION, "plans": plans.iter().map(value).collect::<Vec<_>>()}))
+/// Several plans, and the environments that are gone, as JSON with a newline at its end.
+pub fn plans_json(plans: &[Plan], gone: &[Gone]) -> String {
+    let gone = gone.iter().map(|one| json!({"environment": one.name, "protected": one.is_protected}));
+    pretty(&json!({
+        "format_version": FORMAT_VERSION,
+        "plans": plans.iter().map(value).collect::<Vec<_>>(),
+        "gone": gone.collect::<Vec<_>>(),
+    }))
 }
 
 /// What GitLab's widget for plans reads (`artifacts:reports:terraform`); what moves is updated.

@@ -10,6 +10,7 @@ use super::human::Look;
 use super::plan_human::{changes_human, re_targeted, reader, reencrypted, summary, unknown};
 use super::text::visible;
 use crate::plan::leaves::Leaf;
+use crate::plan::relocation::Gone;
 use crate::plan::trust::{Retargeted, TrustChange, retargeted};
 use crate::plan::{Base, Plan};
 use crate::value::segments;
@@ -19,23 +20,54 @@ const MAX_CHARS: usize = 60_000;
 /// A list is cut after this many entries.
 const SHOWN: usize = 20;
 
-/// The plans as Markdown, of at most 60,000 characters.
-pub fn plan_markdown(plans: &[Plan]) -> String {
+/// The plans as Markdown, of at most 60,000 characters, and before them the environments that are gone.
+///
+/// What is trusted in an environment that is deployed comes before all else: a branch can add as many others as it likes.
+pub fn plan_markdown(plans: &[Plan], gone: &[Gone]) -> String {
     let mut text = String::new();
-    let room = MAX_CHARS / plans.len().max(1);
-    for (at, plan) in plans.iter().enumerate() {
-        let one = one(plan, room);
-        if text.chars().count() + one.chars().count() > MAX_CHARS - 200 {
-            let _ = writeln!(text, "**{} more environments hidden: the log of the job has them.**", plans.len() - at);
+    let mut gone: Vec<&Gone> = gone.iter().collect();
+    gone.sort_by_key(|one| !one.is_protected);
+    let gone = gone.into_iter().map(|one| {
+        let protected = if one.is_protected { ", which was protected" } else { "" };
+        format!("{}{protected}: what is deployed of it stays as it is", code(&one.name))
+    });
+    list(&mut text, "⚠️ Environments that are gone", gone);
+    let several = plans.len() > 1;
+    let (same, mut changed): (Vec<&Plan>, Vec<&Plan>) = plans.iter().partition(|plan| several && plan.is_empty());
+    changed.sort_by_key(|plan| {
+        let is_plain = plan.refused.is_empty() && plan.moved.is_empty() && plan.trust.is_empty();
+        (plan.base.is_none(), is_plain)
+    });
+    let mut left = MAX_CHARS.saturating_sub(text.chars().count() + 6_000);
+    let mut parts: Vec<(&Plan, String)> = Vec::new();
+    for plan in &changed {
+        let head = head(plan, left / 2);
+        let length = head.chars().count();
+        if length > left {
             break;
         }
-        text.push_str(&one);
-        text.push('\n');
+        left -= length;
+        parts.push((plan, head));
+    }
+    let shown = parts.len();
+    for (at, (plan, head)) in parts.iter().enumerate() {
+        let rest = if plan.is_empty() { String::new() } else { rest(plan, left / (shown - at)) };
+        left = left.saturating_sub(rest.chars().count());
+        let _ = writeln!(text, "{head}{rest}");
+    }
+    if shown < changed.len() {
+        let hidden = changed.len() - shown;
+        let _ = writeln!(text, "**{hidden} more environments hidden: the log of the job has them.**\n");
+    }
+    if !same.is_empty() {
+        let names: Vec<String> = same.iter().map(|plan| plan.scope.name()).collect();
+        let _ = writeln!(text, "**No changes** in {}\n", codes(names.iter()));
     }
     text
 }
 
-fn one(plan: &Plan, room: usize) -> String {
+/// What it is about, what is refused, and what is trusted.
+fn head(plan: &Plan, room: usize) -> String {
     let mut text = String::new();
     let from = match &plan.base {
         Some(Base::Deployed { serial, .. }) => format!("against what is deployed (serial {serial})"),
@@ -58,7 +90,13 @@ fn one(plan: &Plan, room: usize) -> String {
         format!("it was deployed at {}; this plan deploys to {}{gone}", code(&one.describe()), code(&one.to))
     });
     list(&mut text, "⚠️ Target moved", moved);
-    trust(&mut text, plan, room / 2);
+    trust(&mut text, plan, room);
+    text
+}
+
+/// What it touches, and every change.
+fn rest(plan: &Plan, room: usize) -> String {
+    let mut text = String::new();
     for file in &plan.reencrypted {
         let (names, uses) = (codes(file.secrets.iter()), codes(file.connections().into_iter()));
         let _ = writeln!(text, "{}: {}\n", code(&file.file), reencrypted(file));
@@ -81,6 +119,9 @@ fn one(plan: &Plan, room: usize) -> String {
     }
     let moves = plan.moves.iter();
     list(&mut text, "Probably moved", moves.map(|m| format!("{} to {}: `key` says so", code(&m.from), code(&m.to))));
+    if text.chars().count() > room / 2 {
+        "**What it touches is hidden**: too long for a comment; `tieline plan` shows it all.\n\n".clone_into(&mut text);
+    }
     changes(&mut text, plan, room);
     text
 }

@@ -120,7 +120,7 @@ fn markup(markdown: &str) -> String {
 
 #[test]
 fn a52_nothing_from_a_file_is_markup_in_a_comment() {
-    let text = plan_markdown(&[plan(vec![change("kept")])]);
+    let text = plan_markdown(&[plan(vec![change("kept")])], &[]);
     let outside = markup(&text);
     for bad in ["@org", "#123", "<img", "](", "evil.example", "| ", "-->", "heading", "##", "::"] {
         assert!(!outside.contains(bad), "{bad}: {outside}");
@@ -136,7 +136,7 @@ fn a46_a47_no_form_of_a_plan_holds_a_character_that_acts() {
         plan_human(&plan, Against::Revision(HOSTILE), LOOK).to_string(),
         plan_human(&plan, Against::Target(HOSTILE), LOOK).to_string(),
         plan_json(&plan),
-        plan_markdown(std::slice::from_ref(&plan)),
+        plan_markdown(std::slice::from_ref(&plan), &[]),
         plan_gitlab(std::slice::from_ref(&plan)),
     ];
     for form in &forms {
@@ -151,12 +151,12 @@ fn a46_a47_no_form_of_a_plan_holds_a_character_that_acts() {
 #[test]
 fn a53_a_comment_is_never_too_long_and_says_what_it_hides() {
     let many: Vec<Change> = (0..2000).map(|n| change(&format!("group/c{n}"))).collect();
-    let text = plan_markdown(&[plan(many.clone())]);
+    let text = plan_markdown(&[plan(many.clone())], &[]);
     assert!(text.chars().count() < 65_536, "{}", text.chars().count());
     let hidden = text.lines().find(|line| line.contains("hidden**")).unwrap();
     assert!(hidden.contains("`tieline plan` shows them all"), "{hidden}");
     markup(&text);
-    let several = plan_markdown(&vec![plan(many); 30]);
+    let several = plan_markdown(&vec![plan(many); 30], &[]);
     assert!(several.chars().count() < 65_536 && several.contains("hidden"), "{}", several.chars().count());
     markup(&several);
 }

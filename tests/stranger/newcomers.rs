@@ -408,3 +408,57 @@ fn e06_a_proxy_with_a_login_of_its_own_is_held_against_the_others_too() {
     canary("kv/prod/t#token");
     assert_eq!(told(&shell, &arguments), [("proxy".into(), "prod".into(), "/config/server".into(), "evil".into())]);
 }
+
+/// A connection that goes for one apply, and comes back to another host.
+#[test]
+fn e06_a_secret_that_was_out_of_force_is_held_against_where_it_went() {
+    let shell = applied();
+    let of = |path: &str| shell.read(path);
+    let (settings, connection) = (of("environments/prod/environment.yaml"), of("connections/warehouse.yaml"));
+    shell.put("connections/warehouse.yaml", &format!("{connection}enabled: false\n"));
+    shell.put("consumers/nightly-sync.yaml", &without(&of("consumers/nightly-sync.yaml"), "warehouse"));
+    commit(&shell, "maintenance");
+    shell.ok(&["apply", "prod", "--yes", "--allow-delete", "1"]);
+    shell.put("connections/warehouse.yaml", &connection);
+    assert!(told(&shell, &["prod"]).is_empty());
+    shell.put("environments/prod/environment.yaml", &settings.replace("warehouse.example.com", EVIL));
+    assert_eq!(told(&shell, &["prod"]), one("prod (serial 1)"));
+}
+
+/// Many environments of a branch push nothing of a deployed one out of a comment, and one that is gone is said.
+#[test]
+fn e06_a_comment_on_all_environments_says_first_what_counts() {
+    let shell = applied();
+    let settings = shell.read("environments/prod/environment.yaml");
+    shell.put("environments/prod/environment.yaml", &settings.replace("warehouse.example.com", EVIL));
+    for at in 100..220 {
+        put(&shell, &format!("environments/e{at}/environment.yaml"), "extends: dev\n");
+    }
+    let all = ["plan", "--all", "--against", "HEAD", "--format"];
+    let comment = || shell.ok(&[&all[..], &["markdown"]].concat()).stdout;
+    let text = comment();
+    let (open, _) = text.split_once("<details>").unwrap();
+    assert!(open.contains("**tieline plan of `prod`") && open.contains(EVIL), "{open}");
+    assert!(text.chars().count() < 65_536 && text.contains("**No changes** in `dev`"), "{}", text.chars().count());
+    fs::remove_dir_all(shell.folder.join("environments")).unwrap();
+    git(&shell, &["checkout", "-q", "HEAD", "--", "environments/dev"]);
+    assert!(comment().starts_with("⚠️ Environments that are gone:\n\n- `prod`: what is deployed"), "{}", comment());
+    let json: Value = serde_json::from_str(&shell.ok(&[&all[..], &["json"]].concat()).stdout).unwrap();
+    assert_eq!(json["gone"], serde_json::json!([{"environment": "prod", "protected": false}]));
+}
+
+/// One that did not compile keeps the others from being compared no longer, and is told of.
+#[test]
+fn e06_an_environment_that_does_not_compile_on_the_older_side_is_told_and_the_others_are_compared() {
+    let shell = applied();
+    let overlay = "environments/dev/connections/hubspot.yaml";
+    put(&shell, overlay, "config: {nonsense: true}\n");
+    commit(&shell, "broken");
+    fs::remove_file(shell.folder.join(overlay)).unwrap();
+    let settings = shell.read("environments/prod/environment.yaml");
+    shell.put("environments/prod/environment.yaml", &settings.replace("warehouse.example.com", EVIL));
+    let text = shell.ok(&["plan", "--all", "--against", "HEAD", "--format", "markdown"]).stdout;
+    assert!(text.contains("`dev` sends secrets of this plan elsewhere: `it does not compile at HEAD"), "{text}");
+    assert!(text.contains(EVIL), "{text}");
+    assert_eq!(shell.run(&["plan", "dev", "--against", "HEAD"]).code, 1);
+}
