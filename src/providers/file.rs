@@ -39,8 +39,13 @@ impl Provider for File {
                 ReadError::TooLarge => "more than 256 KiB".to_owned(),
                 ReadError::Failed(reason) => reason,
             };
-            Fault::new(reason, help)
+            Fault::new(reason, help.clone())
         })?;
+        let has = |mark: &[u8]| bytes.windows(mark.len()).any(|part| part.eq_ignore_ascii_case(mark));
+        if world.variable(ROOT).is_none() && [&b"AGE-SECRET-KEY-"[..], b"AGE-PLUGIN-"].into_iter().any(has) {
+            drop(Secret::new(bytes));
+            return Err(Fault::new("an identity that opens secrets is not read as one", help));
+        }
         let text = String::from_utf8(bytes).map_err(|error| {
             drop(Secret::new(error.into_bytes()));
             Fault::new("not UTF-8", "")

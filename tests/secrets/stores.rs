@@ -91,6 +91,7 @@ fn a57_no_file_of_the_workspace_that_is_not_a_secret_is_read_as_one() {
         ("environments/dev/secrets.sops.yaml", "a document of the workspace"),
         ("Connections/x.yaml", "a document of the workspace"),
         ("old.sops.yaml", "a document of the workspace"),
+        ("demo-identity.txt", "an identity that opens secrets"),
     ] {
         shell.put("environments/prod/environment.yaml", &settings.replace("file:.netrc", &format!("file:{path}")));
         refused(&shell, told);
