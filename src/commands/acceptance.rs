@@ -9,11 +9,11 @@ use crate::bundle::signature::{AllowedSigners, COMMITS};
 use crate::diagnostic::listed;
 use crate::reporters::text::visible;
 use crate::secrets::accepted::{Accepted, Location, Standing, same_entries};
-use crate::secrets::former::Former;
+use crate::secrets::former::holders;
 use crate::secrets::recipients::{Named, newcomers};
 use crate::sops::{Encrypted, Format, Identities};
 use crate::ui::Ui;
-use crate::world::brought::{Brought, brought, each_version};
+use crate::world::brought::{Brought, brought, versions};
 use crate::world::{System, World, disk};
 
 /// Names the file of allowed signers whose commits bring data keys that are accepted.
@@ -23,6 +23,7 @@ pub(super) const SIGNERS: &str = "TIELINE_ALLOWED_SIGNERS";
 pub(super) struct Acceptance<'a> {
     world: &'a System,
     signers: Option<AllowedSigners>,
+    own: Option<&'a Identities>,
 }
 
 /// A file of which it was found out.
@@ -38,7 +39,9 @@ pub(super) struct Judged {
 impl<'a> Acceptance<'a> {
     /// Reads the operator's allowed signers; `near` is a path in the repository that it is about.
     pub(super) fn new(world: &'a System, near: &Path) -> Result<Self, Failure> {
-        let Some(named) = world.variable(SIGNERS).map(PathBuf::from) else { return Ok(Self { world, signers: None }) };
+        let Some(named) = world.variable(SIGNERS).map(PathBuf::from) else {
+            return Ok(Self { world, signers: None, own: None });
+        };
         let shown = named.display();
         let wrong = |why: &str| Failure::usage(format!("{SIGNERS} names `{shown}`, {why}"));
         // What a repository holds, whoever opens a pull request may change.
@@ -47,7 +50,12 @@ impl<'a> Acceptance<'a> {
                 .help("name a file outside of the repository by its absolute path"));
         }
         let text = disk::read_private(&named, 4 << 20).map_err(|_| wrong("which can't be read"))?;
-        Ok(Self { world, signers: Some(AllowedSigners::parse(text.expose().as_bytes())) })
+        Ok(Self { world, signers: Some(AllowedSigners::parse(text.expose().as_bytes())), own: None })
+    }
+
+    /// The same with identities, which see who left where every value was changed at once.
+    pub(super) fn with(self, own: &'a Identities) -> Self {
+        Self { own: Some(own), ..self }
     }
 
     /// Finds out how a file stands. `path` is absolute; a text that is not a sops file is foreign.
@@ -57,7 +65,7 @@ impl<'a> Acceptance<'a> {
             Ok(file) => match accepted.standing(&file) {
                 // A signature says who brought it, not that nobody else knows its data key.
                 Standing::Foreign if self.signer(&file, path, format).is_some() => {
-                    match former_holders(&file, path, (text, format)) {
+                    match former_holders(&file, path, (text, format), self.own) {
                         Some(former) if former.is_empty() => Standing::Accepted,
                         Some(_) => Standing::Retired,
                         None => Standing::Foreign,
@@ -105,15 +113,14 @@ pub(super) fn commits_of(file: &Encrypted<'_>, path: &Path, format: Format) -> O
 }
 
 /// Who could decrypt an earlier version of a file under the same data key and is not a recipient any more; `None` where the
-/// history that would tell is not there.
+/// history that would tell is not there. `own` sees what only a key can.
 pub(super) fn former_holders(
     file: &Encrypted<'_>,
     path: &Path,
-    (text, format): (&str, Format),
+    text: (&str, Format),
+    own: Option<&Identities>,
 ) -> Option<BTreeSet<String>> {
-    let mut former = Former::default();
-    each_version(path, &mut |text| former.add(text, format))?;
-    former.holders(file, text)
+    holders(file, text, &versions(path)?, own)
 }
 
 impl Judged {

@@ -62,8 +62,12 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let names = |key: &str| session.as_ref().and_then(|session| name_of(&session.workspace, key));
     let found = args.keys.find(&world, ui)?;
     let time = world.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let mut judged =
-        Acceptance::new(&world, &file)?.judge(location(&file), &file, (mine.expose(), Format::Yaml), &path);
+    let mut judged = Acceptance::new(&world, &file)?.with(&found.identities).judge(
+        location(&file),
+        &file,
+        (mine.expose(), Format::Yaml),
+        &path,
+    );
     let how = How {
         path: &path,
         identities: &found.identities,

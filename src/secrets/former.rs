@@ -2,77 +2,89 @@
 //!
 //! `updatekeys` hands a data key on as it is. So whoever an earlier version was sealed to can still use the key if that
 //! version has the same one: which shows without it, as two files that share a ciphertext share the data key. From one
-//! change to the next some values stay, so versions are followed as far as they share one with each other.
+//! change to the next some values mostly stay, so versions are followed as far as they share one with each other.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
-use crate::sops::{Encrypted, Format, Metadata};
+use crate::sops::{Encrypted, Format, Identities, Metadata};
+use crate::world::brought::Former;
 
 /// So many ciphertexts of all versions are compared.
 const MAX_LEAVES: usize = 2_000_000;
+/// So many versions are opened: each may ask for a hardware token.
+const MAX_OPENED: usize = 8;
 
 /// What stands for others than age recipients, who have no name here.
 const OTHERS: &str = "others than age recipients";
 
-/// The versions that a file has had.
-#[derive(Debug, Default)]
-pub struct Former {
-    versions: Vec<Version>,
-    leaves: usize,
-}
-
-#[derive(Debug)]
-struct Version {
-    leaves: Vec<String>,
-    holders: BTreeSet<String>,
-}
-
-impl Former {
-    /// Takes in a version.
-    pub fn add(&mut self, text: &str, format: Format) {
-        let leaves = leaves(text);
-        self.leaves += leaves.len();
-        if self.leaves <= MAX_LEAVES {
-            let file = Encrypted::parse_as(text, format);
-            // Of a version that can't be read, as amid a merge, nobody knows whom it was sealed to.
-            let holders = file.map_or_else(|_| BTreeSet::from([OTHERS.to_owned()]), |file| holders(file.metadata()));
-            self.versions.push(Version { leaves, holders });
-        }
+/// The public keys of those who could decrypt an earlier version under the data key that a file has now, and are not among its
+/// recipients; `None` where there are more versions than are compared. `text` is that of `file`.
+///
+/// Where every value is new, only who holds a key can tell: a version that comes before is opened by `identities`. Where none
+/// opens it, whoever it was sealed to counts.
+pub fn holders(
+    file: &Encrypted<'_>,
+    (text, format): (&str, Format),
+    versions: &[Former],
+    identities: Option<&Identities>,
+) -> Option<BTreeSet<String>> {
+    let sealed = |version: &Former| {
+        let file = Encrypted::parse_as(&version.text, format);
+        // Of a version that can't be read, as amid a merge, nobody knows whom it was sealed to.
+        file.map_or_else(|_| BTreeSet::from([OTHERS.to_owned()]), |file| sealed_to(file.metadata()))
+    };
+    let read: Vec<(Vec<&str>, BTreeSet<String>)> =
+        versions.iter().map(|version| (leaves(&version.text), sealed(version))).collect();
+    let now = sealed_to(file.metadata());
+    if read.iter().all(|(_, sealed)| sealed.is_subset(&now)) {
+        return Some(BTreeSet::new());
     }
-
-    /// The public keys of those who could decrypt a version with the data key that `text` has, and are not among the recipients
-    /// of `file`, which that is the text of. `None` where there are more versions than are compared.
-    pub fn holders(&self, file: &Encrypted<'_>, text: &str) -> Option<BTreeSet<String>> {
-        if self.leaves > MAX_LEAVES {
-            return None;
-        }
-        let mut having: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (index, version) in self.versions.iter().enumerate() {
-            version.leaves.iter().for_each(|leaf| having.entry(leaf).or_default().push(index));
-        }
-        let (now, own) = (holders(file.metadata()), leaves(text));
-        let (mut found, mut seen) = (BTreeSet::new(), HashSet::new());
-        let mut open: Vec<&str> = own.iter().map(String::as_str).collect();
+    if read.iter().map(|(leaves, _)| leaves.len()).sum::<usize>() > MAX_LEAVES {
+        return None;
+    }
+    let mut having: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (index, (leaves, _)) in read.iter().enumerate() {
+        leaves.iter().for_each(|leaf| having.entry(leaf).or_default().push(index));
+    }
+    // Those with the same data key, those that may have it, and those that have another one.
+    let (mut same, mut unknown, mut other) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut open: Vec<&str> = leaves(text);
+    loop {
         while let Some(leaf) = open.pop() {
-            for index in having.remove(leaf).into_iter().flatten().filter(|index| seen.insert(*index)) {
-                let version = &self.versions[index];
-                open.extend(version.leaves.iter().map(String::as_str));
-                found.extend(version.holders.difference(&now).cloned());
+            for index in having.remove(leaf).into_iter().flatten().filter(|index| same.insert(*index)) {
+                open.extend(&read[index].0);
             }
         }
-        Some(found)
+        let before = same.iter().flat_map(|index| &versions[*index].after);
+        let mut before = before.filter(|at| !same.contains(*at) && !unknown.contains(*at) && !other.contains(*at));
+        let Some(next) = before.next().copied() else { break };
+        let opened = identities.filter(|_| unknown.len() + other.len() < MAX_OPENED);
+        match opened.and_then(|identities| has_same_key(file, (&versions[next].text, format), identities)) {
+            Some(true) => {
+                same.insert(next);
+                open.extend(&read[next].0);
+            }
+            Some(false) => drop(other.insert(next)),
+            None => drop(unknown.insert(next)),
+        }
     }
+    Some(same.union(&unknown).flat_map(|index| read[*index].1.difference(&now)).cloned().collect())
+}
+
+/// Whether a version has the data key of a file; `None` where no identity opens both.
+fn has_same_key(file: &Encrypted<'_>, (text, format): (&str, Format), identities: &Identities) -> Option<bool> {
+    let version = Encrypted::parse_as(text, format).ok()?;
+    file.has_key_of(&version, identities).ok()
 }
 
 /// What tells the ciphertexts of a file apart from all others: their nonces and tags.
-fn leaves(text: &str) -> Vec<String> {
+fn leaves(text: &str) -> Vec<&str> {
     let sealed = text.split("ENC[").skip(1).filter_map(|rest| rest.split_once(']'));
-    let marks = sealed.filter_map(|(leaf, _)| Some(leaf.split_once(",iv:")?.1.rsplit_once(",type:")?.0.to_owned()));
-    marks.collect()
+    sealed.filter_map(|(leaf, _)| Some(leaf.split_once(",iv:")?.1.rsplit_once(",type:")?.0)).collect()
 }
 
 /// Whom a file is sealed to, as its block says.
-fn holders(metadata: &Metadata) -> BTreeSet<String> {
+fn sealed_to(metadata: &Metadata) -> BTreeSet<String> {
     let keys = metadata.recipients.iter().chain(metadata.groups.iter().flatten()).map(|entry| entry.recipient.trim());
     // With another comment behind it, an SSH key is the same.
     let plain = |key: &str| key.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
@@ -84,6 +96,7 @@ fn holders(metadata: &Metadata) -> BTreeSet<String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::digest::Digest;
     use crate::secret::Secret;
     use crate::sops::{Identities, Map, Recipient, Rule, Settings, Value, encrypt, keygen};
 
@@ -102,33 +115,49 @@ mod tests {
             .unwrap()
     }
 
-    fn holders_of(versions: &[&str], text: &str) -> Vec<String> {
-        let mut former = Former::default();
-        versions.iter().for_each(|version| former.add(version, Format::Yaml));
-        former.holders(&Encrypted::parse(text).unwrap(), text).unwrap().into_iter().collect()
+    /// Of versions, each of which came after the one that stands before it.
+    fn holders_of(versions: &[&str], text: &str, identities: Option<&Identities>) -> Vec<String> {
+        let former = |(place, text): (usize, &&str)| Former {
+            text: (*text).to_owned(),
+            after: (0..place).rev().take(1).collect(),
+        };
+        let versions: Vec<Former> = versions.iter().enumerate().map(former).collect();
+        let found = holders(&Encrypted::parse(text).unwrap(), (text, Format::Yaml), &versions, identities);
+        found.unwrap().into_iter().collect()
     }
 
     #[test]
-    fn versions_are_followed_as_long_as_they_share_a_ciphertext() {
+    fn versions_are_followed_as_long_as_they_share_a_data_key() {
         let [(own, ana), (_, eve), (_, bob)] = [keygen(), keygen(), keygen()];
         let identities = Identities::parse(own.expose()).unwrap();
-        let changed = |text: &str, name: &str, to: &[&Recipient]| {
+        let changed = |text: &str, names: &[&str], to: &[&Recipient]| {
             let file = Encrypted::parse(text).unwrap();
             let mut edit = file.edit(&identities).unwrap();
-            edit.set(&[name], Secret::new("new".into())).unwrap();
+            for name in names {
+                edit.set(&[name], Secret::new(Digest::of(text.as_bytes()).as_str().to_owned())).unwrap();
+            }
             let text = edit.finish(TIME, &mut random).unwrap().unwrap();
             let to: Vec<Recipient> = to.iter().map(|&to| to.clone()).collect();
             Encrypted::parse(&text).unwrap().rewrap(&identities, &to).unwrap()
         };
         let first = made(&[ana.clone(), eve.clone()]);
-        let second = changed(&first, "A", &[&ana, &bob]);
-        let third = changed(&second, "B", &[&ana]);
+        let second = changed(&first, &["A"], &[&ana, &bob]);
+        let third = changed(&second, &["B"], &[&ana]);
         let mut both = [bob.as_str(), eve.as_str()];
         both.sort_unstable();
-        assert_eq!(holders_of(&[&first, &second, &third], &third), both);
-        assert_eq!(holders_of(&[&third, &second, &first], &third), both);
-        assert_eq!(holders_of(&[&first, &third], &third), [""; 0], "nothing of the first is left");
-        assert_eq!(holders_of(&[&first, &second], &made(&[ana])), [""; 0], "another data key");
-        assert_eq!(holders_of(&[], &third), [""; 0]);
+        assert_eq!(holders_of(&[&first, &second, &third], &third, None), both);
+        assert_eq!(holders_of(&[&third, &second, &first], &third, None), both);
+        assert_eq!(holders_of(&[], &third, None), [""; 0]);
+        // Nothing of the first is left; with a key it shows all the same.
+        let whole = changed(&first, &["A", "B"], &[&ana]);
+        assert_eq!(holders_of(&[&first, &whole], &whole, Some(&identities)), [eve.as_str()]);
+        assert_eq!(holders_of(&[&first, &whole], &whole, None), [eve.as_str()], "nobody can tell");
+        let later = changed(&whole, &["A", "B"], &[&ana]);
+        assert_eq!(holders_of(&[&first, &whole, &later], &later, Some(&identities)), [eve.as_str()]);
+        // Another data key.
+        let other = made(std::slice::from_ref(&ana));
+        assert_eq!(holders_of(&[&first, &other], &other, Some(&identities)), [""; 0]);
+        let own = changed(&other, &["A", "B"], &[&ana]);
+        assert_eq!(holders_of(&[&first, &other, &own], &own, None), [""; 0], "what came before that is older");
     }
 }

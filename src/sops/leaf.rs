@@ -108,6 +108,12 @@ pub(super) struct DataKey {
     cipher: Gcm<U32>,
 }
 
+impl PartialEq for DataKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
 impl DataKey {
     pub(super) fn new(bytes: Zeroizing<[u8; 32]>) -> Self {
         let cipher = Gcm::new((&*bytes).into());

@@ -129,6 +129,16 @@ impl<'a> Encrypted<'a> {
         Ok(leaves)
     }
 
+    /// Whether another file has the same data key.
+    ///
+    /// # Errors
+    ///
+    /// No identity fits one of the two.
+    pub fn has_key_of(&self, other: &Encrypted<'_>, identities: &Identities) -> Result<bool, SopsError> {
+        let (own, other) = (keys::data_key(&self.metadata, identities)?, keys::data_key(&other.metadata, identities)?);
+        Ok(own == other)
+    }
+
     /// Decrypts all documents and verifies the MAC.
     ///
     /// # Errors

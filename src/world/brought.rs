@@ -3,7 +3,8 @@
 //!
 //! Objects are read as they are stored; no program runs, and nothing is fetched.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use gix::ObjectId;
@@ -15,6 +16,9 @@ use super::git::Repository;
 const MAX_COMMITS: usize = 200_000;
 /// A version may have this many bytes; a larger one is another.
 const MAX_BYTES: u64 = 64 << 20;
+
+/// All versions of a file may have this many bytes.
+const MAX_ALL_BYTES: u64 = 256 << 20;
 
 /// A commit that brought something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,11 +82,20 @@ pub fn brought(file: &Path, same: &dyn Fn(&str) -> bool) -> Option<Vec<Brought>>
     std::iter::once(at).chain(merges).map(|id| described(&repository.find_commit(id).ok()?)).collect()
 }
 
-/// Hands the text of every version of `file` that the checked-out commit or one before it has to `each`, once; what is not
-/// text is passed over.
+/// A version of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Former {
+    /// Its text.
+    pub text: String,
+    /// The versions that it came after, by their places in the list.
+    pub after: Vec<usize>,
+}
+
+/// Every version of `file` that the checked-out commit or one before it has, each once; what is not text is left out.
 ///
-/// `None` outside of a repository, where nothing is committed, or where the clone lacks a part of the history.
-pub fn each_version(file: &Path, each: &mut dyn FnMut(&str)) -> Option<()> {
+/// `None` outside of a repository, where nothing is committed, where the clone lacks a part of the history, or where there is
+/// more than is looked at.
+pub fn versions(file: &Path) -> Option<Vec<Former>> {
     let opened = Repository::around(file.parent()?).ok()?;
     let name = file.file_name()?.to_str()?;
     let below: Vec<&str> = opened.below().iter().map(String::as_str).chain([name]).collect();
@@ -90,20 +103,42 @@ pub fn each_version(file: &Path, each: &mut dyn FnMut(&str)) -> Option<()> {
     if repository.is_shallow().unwrap_or(true) {
         return None;
     }
-    let versions = Versions { repository: &repository, path: &below, same: &|_| false, known: HashMap::new() };
-    let mut seen = HashSet::new();
+    let of = Versions { repository: &repository, path: &below, same: &|_| false, known: HashMap::new() };
+    let mut blobs: HashMap<ObjectId, Option<ObjectId>> = HashMap::new();
+    let mut blob = |commit: ObjectId| -> Option<Option<ObjectId>> {
+        if let Some(known) = blobs.get(&commit) {
+            return Some(*known);
+        }
+        let found = of.blob(commit)?;
+        blobs.insert(commit, found);
+        Some(found)
+    };
+    let (mut places, mut after, mut versions, mut bytes) = (HashMap::new(), BTreeSet::new(), Vec::new(), 0);
     for (count, commit) in repository.rev_walk([repository.head_id().ok()?.detach()]).all().ok()?.enumerate() {
-        let blob = versions.blob(commit.ok()?.id)?;
+        let commit = commit.ok()?;
         if count == MAX_COMMITS {
             return None;
         }
-        if let Some(blob) = blob.filter(|blob| seen.insert(*blob)) {
-            let small = repository.find_header(blob).ok()?.size() <= MAX_BYTES;
-            let text = if small { repository.find_object(blob).ok()?.detach().data } else { return None };
-            let _ = std::str::from_utf8(&text).map(&mut *each);
+        let Some(own) = blob(commit.id)? else { continue };
+        if let Entry::Vacant(place) = places.entry(own) {
+            bytes += repository.find_header(own).ok()?.size();
+            if bytes > MAX_ALL_BYTES {
+                return None;
+            }
+            let text = String::from_utf8(repository.find_object(own).ok()?.detach().data).unwrap_or_default();
+            place.insert(versions.len());
+            versions.push(Former { text, after: Vec::new() });
+        }
+        for parent in commit.parent_ids() {
+            after.extend(blob(parent.detach())?.filter(|parent| *parent != own).map(|parent| (own, parent)));
         }
     }
-    Some(())
+    for (own, parent) in after {
+        if let (Some(own), Some(parent)) = (places.get(&own), places.get(&parent)) {
+            versions[*own].after.push(*parent);
+        }
+    }
+    Some(versions)
 }
 
 fn described(commit: &gix::Commit<'_>) -> Option<Brought> {

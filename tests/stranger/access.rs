@@ -372,6 +372,25 @@ fn e17_no_layers_first_secret_is_sealed_to_a_stranger_unasked() {
     set(&ben, "HUBSPOT_TOKEN", "newer", "kelp");
 }
 
+/// Who decrypts dev alone is a stranger to what a branch puts above prod, and to a layer that stands by itself.
+#[test]
+fn e17_a_recipient_of_one_layer_is_a_stranger_to_the_first_secret_of_another() {
+    for (settings, code) in [
+        ("extends: prod\nrecipients: [me, eve]\n", 64),
+        ("recipients: [me, eve]\n", 64),
+        ("extends: dev\n", 0),
+        ("recipients: [me]\n", 0),
+    ] {
+        let (shell, eve) = real();
+        shell.ok(&["recipients", "add", "eve", &eve, "-e", "dev"]);
+        fs::create_dir_all(shell.folder.join("environments/new")).unwrap();
+        shell.put("environments/new/environment.yaml", settings);
+        let ended = shell.run_with(&["secret", "set", "TOKEN", "-e", "new"], "kelp");
+        assert_eq!(ended.code, code, "{settings} {ended:#?}");
+        assert_eq!(ended.stderr.contains("`eve ("), settings.contains("eve") || settings.contains("dev"), "{ended:#?}");
+    }
+}
+
 /// What was not changed is not said to have been.
 #[test]
 fn e17_lists_that_others_changed_are_told_of_as_they_are() {

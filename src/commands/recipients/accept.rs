@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             let commits = commits_of(&encrypted, file, format);
             let commit = commits.as_ref().and_then(|commits| acceptance.deciding(commits));
             describe(&shown, &encrypted, commit, session.as_ref(), ui);
-            let former = former_holders(&encrypted, file, (text.expose(), format));
+            let former = former_holders(&encrypted, file, (text.expose(), format), None);
             // Without a history, who was accepted before is what there is to go by.
             let former = former.or_else(|| Some(judged.left(&encrypted)).filter(|left| !left.is_empty()));
             if let Some(former) = &former {
@@ -151,7 +151,7 @@ fn describe_former(former: &BTreeSet<String>, session: Option<&Session>, ui: &Ui
     let named: Vec<String> = named.collect();
     let named = listed(named.iter().map(String::as_str), usize::MAX);
     ui.say(&format!(
-        "  {named} could decrypt an earlier version under the same data key: the next change makes a new one"
+        "  {named} could decrypt an earlier version, and may know the data key: the next change makes a new one"
     ));
 }
 

@@ -235,8 +235,8 @@ fn make(
     let (workspace, _) =
         Workspace::read(&overlaid).map_err(|_| Failure::new("there would be no workspace any more"))?;
     let mut files = drifted(&workspace);
-    let mut judged = judge(session, &mut files)?;
     let found = manner.keys.find(&session.world, ui)?;
+    let mut judged = judge(session, &mut files, &found)?;
     let settings: Vec<String> = edited.files.keys().cloned().collect();
     let gains = files
         .iter()
@@ -290,9 +290,9 @@ fn make(
 }
 
 /// Finds out which files may keep their data keys.
-fn judge(session: &Session, files: &mut [Rewrap<'_>]) -> Result<Vec<Judged>, Failure> {
+fn judge(session: &Session, files: &mut [Rewrap<'_>], found: &Found) -> Result<Vec<Judged>, Failure> {
     let root = session.world.root();
-    let acceptance = Acceptance::new(&session.world, root)?;
+    let acceptance = Acceptance::new(&session.world, root)?.with(&found.identities);
     let workspace = session.workspace.root.settings.id.unwrap_or_default();
     let one = |file: &mut Rewrap<'_>| {
         let location = Location::Layer { workspace, layer: file.layer.clone() };

@@ -141,7 +141,7 @@ impl<'s> Place<'s> {
     /// Who would gain access to the file by a change of it.
     pub(super) fn gains(&self, found: &Found) -> Result<Vec<Gain>, Failure> {
         let Some(text) = self.read()? else { return self.strangers(found) };
-        let gains = self.judge(&text)?.gains(&text, Format::Yaml, &self.recipients()?, &found.identities);
+        let gains = self.judge(&text, found)?.gains(&text, Format::Yaml, &self.recipients()?, &found.identities);
         if let Ok(file) = Encrypted::parse(&text) {
             let listed = |key: &str| file.metadata().recipients.iter().any(|entry| entry.recipient.trim() == key);
             if !gains.is_empty() && !found.identities.recipients().any(listed) {
@@ -153,22 +153,30 @@ impl<'s> Place<'s> {
         Ok(gains)
     }
 
-    /// Of those that the layer's first secret would be sealed to, who can't decrypt any other file of the workspace, as far as
-    /// this machine knows.
+    /// Of those that the layer's first secret would be sealed to, who can't decrypt the file of a layer below it, as far as
+    /// this machine knows; or, if none of these has one, all files of the workspace.
     fn strangers(&self, found: &Found) -> Result<Vec<Gain>, Failure> {
         let mut to = self.recipients()?;
         let own: BTreeSet<&str> = found.identities.recipients().collect();
         to.retain(|named| !own.contains(named.recipient.as_str()));
-        for layer in self.session.workspace.layers().filter(|layer| layer.secrets.is_some()) {
-            if to.is_empty() {
-                break;
-            }
+        if to.is_empty() {
+            return Ok(Vec::new());
+        }
+        let below = |layer: &Layer| self.stack.iter().any(|below| below.path == layer.path);
+        let sealed = || self.session.workspace.layers().filter(|layer| layer.secrets.is_some());
+        let is_stacked = sealed().any(below);
+        let (mut any, mut all) = (BTreeSet::new(), None::<BTreeSet<String>>);
+        for layer in sealed().filter(|layer| !is_stacked || below(layer)) {
             let other = Place::at(self.session, layer, Vec::new());
             let Some(text) = other.read()? else { continue };
             let Ok(file) = Encrypted::parse(&text) else { continue };
-            let judged = other.judge(&text)?;
-            to.retain(|named| !judged.known(&file).any(|key| key == named.recipient.as_str()));
+            let judged = other.judge(&text, found)?;
+            let known: BTreeSet<String> = judged.known(&file).map(str::to_owned).collect();
+            all = Some(all.map_or_else(|| known.clone(), |all| all.intersection(&known).cloned().collect()));
+            any.extend(known);
         }
+        let known = if is_stacked { any } else { all.unwrap_or_default() };
+        to.retain(|named| !known.contains(named.recipient.as_str()));
         Ok(to.into_iter().map(|named| Gain::of(&self.file, named, false)).collect())
     }
 
@@ -177,10 +185,10 @@ impl<'s> Place<'s> {
         consent(self.gains(found)?, yes, ui)
     }
 
-    fn judge(&self, text: &str) -> Result<Judged, Failure> {
+    fn judge(&self, text: &str, found: &Found) -> Result<Judged, Failure> {
         let root = self.session.world.root();
         let location = Location::Layer { workspace: self.id()?, layer: self.path.clone() };
-        let acceptance = Acceptance::new(&self.session.world, root)?;
+        let acceptance = Acceptance::new(&self.session.world, root)?.with(&found.identities);
         Ok(acceptance.judge(location, &root.join(&self.file), (text, Format::Yaml), &self.file))
     }
 
@@ -204,7 +212,7 @@ impl<'s> Place<'s> {
         let _lock = files.lock().map_err(|error| Failure::new(format!("can't lock the workspace: {error}")))?;
         let text = self.read()?;
         let now = text.as_deref().unwrap_or("");
-        let mut judged = self.judge(now)?;
+        let mut judged = self.judge(now, found)?;
         let gains = match &text {
             Some(text) => judged.gains(text, Format::Yaml, &named, &found.identities),
             None => self.strangers(found)?,

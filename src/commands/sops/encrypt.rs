@@ -71,7 +71,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         ui.say(&format!("{} is sealed to {}", file.shown, listed(to.iter().map(Recipient::as_str), usize::MAX)));
     }
     if args.in_place {
-        file.keep(&text, &mut file.judge()?, ui)?;
+        file.keep(&text, &mut file.judge(None)?, ui)?;
     } else {
         ui.bytes(text.as_bytes());
     }

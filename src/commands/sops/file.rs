@@ -122,10 +122,14 @@ impl Read {
     }
 
     /// Whether the file may keep its data key.
-    pub(super) fn judge(&self) -> Result<Judged, Failure> {
+    pub(super) fn judge(&self, own: Option<&Found>) -> Result<Judged, Failure> {
         let path = disk::absolute(&self.path);
         let world = System::new(".");
         let acceptance = Acceptance::new(&world, &path)?;
+        let acceptance = match own {
+            Some(own) => acceptance.with(&own.identities),
+            None => acceptance,
+        };
         Ok(acceptance.judge(location(&self.path), &path, (self.text.expose(), self.format), &self.shown))
     }
 

@@ -32,7 +32,6 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let file = args.input.read(cli)?;
     let encrypted = file.encrypted()?;
     let mut recipients: Vec<Recipient> = file.recipients(&encrypted)?;
-    let mut judged = file.judge()?;
     recipients.retain(|recipient| !args.rm_age.iter().any(|gone| gone.trim() == recipient.as_str()));
     // Whom `--add-age` names is meant.
     let listed_there = recipients.clone();
@@ -40,6 +39,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         recipients.push(recipient(added)?);
     }
     let found = identities(&args.keys, ui)?;
+    let mut judged = file.judge(Some(&found))?;
     file.consent(&judged, &listed_there, &found, &args.access, ui)?;
     let text = encrypted
         .rotate(&found.identities, &recipients, &now(), &mut random)

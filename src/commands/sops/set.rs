@@ -53,7 +53,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     })?;
     let text = clear.text(file.format).map_err(|error| file.failure(&error, None))?;
     let new = encrypted.with_text(&clear, text.expose(), &now(), &mut random);
-    let mut judged = file.judge()?;
+    let mut judged = file.judge(Some(&found))?;
     let new = match new.map_err(|error| file.failure(&error, None))? {
         Some(_) if judged.renew() => {
             let accept =

@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let (gains, loses) = (only(&wanted_texts, &now_sealed), only(&now_sealed, &wanted_texts));
     tell_access(&file.shown, &gains, &loses, ui);
     let found = identities(&args.keys, ui)?;
-    let mut judged = file.judge()?;
+    let mut judged = file.judge(Some(&found))?;
     let to =
         |to: &Recipient| Named { name: name(to.as_str()).unwrap_or_else(|| to.to_string()), recipient: to.clone() };
     let to: Vec<Named> = wanted.iter().map(to).collect();
