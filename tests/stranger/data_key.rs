@@ -332,7 +332,10 @@ fn e02_a_plan_says_once_that_a_file_was_encrypted_again() {
     // What else happens to a secret is told at its leaf, in the middle of all that; one that is set is no new data key.
     connection(7, 8);
     let plan = shell.ok(&["plan", "prod"]).stdout;
-    assert_eq!(plan.matches("(secret) changed or re-encrypted").count(), 1, "{plan}");
+    // That it is another connection's secret now is a trust change besides.
+    let (changes, trust) = plan.split_once("trust changes").unwrap();
+    assert_eq!(changes.matches("(secret) changed or re-encrypted").count(), 1, "{plan}");
+    assert!(trust.contains("db7: credential re-targeted: a secret of `db8`"), "{plan}");
     assert!(plan.contains(" db7 ") && plan.contains(&told.replace("42", "41")), "{plan}");
     shell.ok(&["apply", "prod", "--yes"]);
     set(&shell, "S1", "prod", "sand");
