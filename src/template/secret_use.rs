@@ -14,6 +14,9 @@ use crate::diagnostic::code;
 /// So many letters and digits right beside a secret are a part of it, and no prefix of another kind.
 const PART: usize = 6;
 
+/// A word of so many letters and digits is a part of a secret, whatever it is an argument of.
+const MIXED: usize = 8;
+
 const JOIN: &str = "name the secret by itself: `Bearer ${{ secrets.NAME }}`, `${{ vars.user ~ ':' ~ secrets.NAME }}`";
 
 /// What brackets hold.
@@ -121,6 +124,12 @@ fn step(text: &str, tokens: &[Placed<'_>], at: usize, levels: &mut Vec<Level>) -
             return Some(("nothing can be computed of a secret", JOIN));
         }
         Token::Text if is_value && is_joined(text, tokens, at) => return Some((A_PART, WHOLE)),
+        // What a filter puts into a value is a part of it as well.
+        Token::Text
+            if !decides && level.kind == Kind::Argument && is_mixed(text.get(tokens[at].1.clone()).unwrap_or("")) =>
+        {
+            return Some((A_PART, WHOLE));
+        }
         _ => {}
     }
     None
@@ -151,6 +160,13 @@ fn one_sided(level: &Level, tokens: &[Placed<'_>]) -> Option<Fault> {
         "a secret stands in one branch of this condition, and none in the other",
         "name a secret in each, or let an environment's layer choose",
     ))
+}
+
+/// Whether a text has letters and digits in one word, as passwords have, and what is replaced in a value mostly has not.
+fn is_mixed(text: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric()).any(|word| {
+        word.chars().count() >= MIXED && word.contains(char::is_numeric) && word.contains(char::is_alphabetic)
+    })
 }
 
 /// Whether a quoted text and a secret are joined to one word.

@@ -489,6 +489,9 @@ fn a106_the_older_side_of_a_plan_may_hold_what_the_newer_one_removes() {
 
 /// What gives a clear value, or may, though it names a secret.
 const BESIDE: &[&str] = &[
+    "${{ secrets.S | replace('a', 'Hq7zkwmxvtj') }}",
+    "${{ secrets.S | join('Hq7zkwmxvtj') }}",
+    "${{ secrets.S | trim('x Hq7zkwmxvtj') | lower }}",
     "${{ 'VALUE' if true else secrets.S }}",
     "${{ secrets.S if false else 'VALUE' }}",
     "${{ (secrets.S if env.name == 'x' else ('VALUE')) | trim }}",
@@ -524,6 +527,7 @@ const BESIDE: &[&str] = &[
 
 /// What joins clear texts to a secret, or chooses between secrets.
 const HONEST: &[&str] = &[
+    "${{ secrets.S | replace('PRIVATE-KEY ', '') | replace('v1', 'v2') | replace('\n', ' ') }}",
     "Bearer ${{ secrets.S }}",
     "reader:${{ secrets.S }}",
     "${{ vars.plain }}:${{ secrets.S }}",
