@@ -67,7 +67,12 @@ pub(super) fn with_key(name: &str, key: &str) -> String {
 pub(super) fn consent(gains: Vec<Gain>, yes: bool, ui: &Ui) -> Result<Consent, Failure> {
     say(&gains, ui);
     if !gains.is_empty() {
-        agreed("Seal to them?", "`--yes` seals to them without asking", yes, ui)?;
+        // Whom the file lists already may be accepted once; `--yes` in a script would take in who is listed tomorrow.
+        let help = match gains.iter().all(|gain| gain.claimed) {
+            true => "`tieline recipients accept` accepts a file as it is; `--yes` seals to them without asking",
+            false => "`--yes` seals to them without asking",
+        };
+        agreed("Seal to them?", help, yes, ui)?;
     }
     Ok(Consent::to(gains))
 }
