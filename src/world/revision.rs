@@ -77,7 +77,7 @@ impl Revision {
     }
 
     /// Each state in which commits from `HEAD` back have the files that `paths` names, newest first, and whether more than
-    /// `most` of them have another workspace than those before, or there are more than [`MAX_COMMITS`].
+    /// `most` of them have another workspace than those before, or there are more than 200,000.
     pub fn states(workspace: &Path, paths: &dyn Fn(&Self) -> Vec<String>, most: usize) -> (Vec<Self>, bool) {
         let (mut states, mut tops, mut seen) = (Vec::new(), HashSet::new(), HashSet::new());
         let mut looks = MAX_LOOKS;
