@@ -93,6 +93,13 @@ impl Leaf {
         Self { path, action, old, new, secret: None, sources: None, place: None, old_place: None }
     }
 
+    /// The same with each letter beyond ASCII of a value without blanks by its number: a host that only looks like the old one
+    /// is another.
+    #[must_use]
+    pub fn spelled(&self) -> Self {
+        Self { old: spelled(&self.old), new: spelled(&self.new), ..self.clone() }
+    }
+
     /// What may be said of a secret leaf, if it is one.
     pub fn told(&self) -> Option<String> {
         let note = self.secret?.text();
@@ -207,6 +214,17 @@ impl Walk<'_> {
             _ if was && !is => Note::NoLongerSealed,
             _ => Note::Changed,
         })
+    }
+}
+
+fn spelled(value: &Value) -> Value {
+    match value {
+        Value::String(text) if !text.is_ascii() && !text.contains(char::is_whitespace) => {
+            let letter = |c: char| if c.is_ascii() { c.to_string() } else { format!("<U+{:04X}>", u32::from(c)) };
+            text.chars().map(letter).collect::<String>().into()
+        }
+        Value::Array(items) => items.iter().map(spelled).collect(),
+        other => other.clone(),
     }
 }
 

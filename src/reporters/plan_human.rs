@@ -361,7 +361,7 @@ impl Out {
                 let ids: Vec<String> = group.instances.iter().map(|id| (*id).to_owned()).collect();
                 listed(&ids).iter().for_each(|ids| self.line(&format!("    {ids}")));
             }
-            group.leaves.iter().for_each(|leaf| self.leaf(leaf, 4));
+            group.leaves.iter().for_each(|leaf| self.leaf(&leaf.spelled(), 4));
         }
         self.line("");
     }

@@ -217,7 +217,7 @@ fn retarget(group: &Retargeted<'_>) -> String {
         let name = segments(&leaf.path).last().unwrap_or_default().to_lowercase();
         !ENDPOINTS.iter().any(|part| name.contains(part))
     });
-    let mut settings: Vec<String> = leaves.iter().take(SHOWN).map(|leaf| setting(leaf)).collect();
+    let mut settings: Vec<String> = leaves.iter().take(SHOWN).map(|leaf| setting(&leaf.spelled())).collect();
     if leaves.len() > SHOWN {
         settings.push(format!("and {} more", leaves.len() - SHOWN));
     }

@@ -797,6 +797,16 @@ fn e06_one_connection_with_many_changes_pushes_nothing_out_of_a_comment() {
     assert!(open.contains("first-aaa") && open.contains(".evil.example\""), "{open}");
 }
 
+#[test]
+fn e06_a_host_that_only_looks_like_the_old_one_is_spelled_in_a_trust_change() {
+    let shell = with_own("{server: 'https://api.example.com'}", TOKEN);
+    shell.put("connections/own.yaml", &own("{server: 'https://\u{430}pi.example.com'}", TOKEN));
+    for format in ["human", "markdown"] {
+        let text = shell.ok(&["plan", "prod", "--against", "HEAD", "--format", format]).stdout;
+        assert!(text.contains("https://<U+0430>pi.example.com"), "{text}");
+    }
+}
+
 /// What an apply wrote there would be read as sources: the workspace would no longer compile.
 #[test]
 fn e02_no_target_lies_among_the_sources() {
