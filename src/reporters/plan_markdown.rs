@@ -50,10 +50,18 @@ pub fn plan_markdown(plans: &[Plan], gone: &[Gone]) -> String {
         parts.push((plan, head));
     }
     let shown = parts.len();
+    let mut bare = 0;
     for (at, (plan, head)) in parts.iter().enumerate() {
-        let rest = if plan.is_empty() { String::new() } else { rest(plan, left / (shown - at)) };
-        left = left.saturating_sub(rest.chars().count());
+        let mut rest = if plan.is_empty() { String::new() } else { rest(plan, left / (shown - at)) };
+        if rest.chars().count() > left {
+            rest.clear();
+            bare += 1;
+        }
+        left -= rest.chars().count();
         let _ = writeln!(text, "{head}{rest}");
+    }
+    if bare > 0 {
+        let _ = writeln!(text, "**The changes of {bare} environments are hidden: the log of the job has them.**\n");
     }
     if shown < changed.len() {
         let hidden = changed.len() - shown;
