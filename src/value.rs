@@ -187,6 +187,18 @@ impl Node {
         }
     }
 
+    /// What tells a value from others without comparing it with them: equal texts are of values that are [`Node::same`].
+    /// `None` for a list, a map, a secret and a float.
+    pub fn identity(&self) -> Option<String> {
+        match &self.value {
+            Value::Null => Some("null".to_owned()),
+            Value::Bool(value) => Some(format!("bool {value}")),
+            Value::Int(value) => Some(format!("int {value}")),
+            Value::String(value) => Some(format!("string {value}")),
+            Value::Float(_) | Value::List(_) | Value::Map(_) | Value::Secret(_) => None,
+        }
+    }
+
     /// The kind of value, as a message says it: "a string", "a map".
     pub fn kind(&self) -> &'static str {
         match &self.value {

@@ -192,6 +192,29 @@ fn merge(below: &mut Node, patch: &Node, key: &str, notes: &mut Notes) -> bool {
     true
 }
 
+/// Takes out of a list what is the same as one of the operands, and says which of those took nothing.
+fn remove(items: &mut Vec<Node>, operands: &[Node], key: &str, notes: &mut Notes) {
+    let mut known: HashMap<String, usize> = HashMap::new();
+    for (at, identity) in operands.iter().enumerate().filter_map(|(at, node)| Some((at, node.identity()?))) {
+        known.entry(identity).or_insert(at);
+    }
+    let mut took = vec![false; operands.len()];
+    items.retain(|item| {
+        let at = match item.identity() {
+            Some(identity) => known.get(&identity).copied(),
+            None => operands.iter().position(|operand| item.same(operand)),
+        };
+        at.is_none_or(|at| {
+            took[at] = true;
+            false
+        })
+    });
+    for (operand, _) in operands.iter().zip(&took).filter(|(_, took)| !**took) {
+        let help = "no item below is the same: expressions count as they are written, before they are evaluated";
+        notes.idle(operand.span, format!("`$remove` removes nothing from `{key}`"), help);
+    }
+}
+
 /// Applies a directive; true if the value below is gone.
 fn direct(below: &mut Node, entry: &Entry, key: &str, notes: &mut Notes) -> bool {
     if &*entry.key == "$replace" {
@@ -216,17 +239,7 @@ fn direct(below: &mut Node, entry: &Entry, key: &str, notes: &mut Notes) -> bool
         "$prepend" => {
             items.splice(0..0, operand.iter().cloned());
         }
-        _ => {
-            for gone in operand {
-                let before = items.len();
-                items.retain(|item| !item.same(gone));
-                if items.len() == before {
-                    let help =
-                        "no item below is the same: expressions count as they are written, before they are evaluated";
-                    notes.idle(gone.span, format!("`$remove` removes nothing from `{key}`"), help);
-                }
-            }
-        }
+        _ => remove(items, operand, key, notes),
     }
     false
 }
