@@ -253,7 +253,9 @@ impl Place {
         self.as_it_was_seen(&*self.target, found, &standing)?;
         let formers = if seen.is_settled(self.spot()) { Vec::new() } else { self.formers(seen)? };
         let mut before = Before { formers, is_unknown: false };
-        let is_new_here = matches!(standing, Standing::Moved | Standing::First | Standing::Other { .. });
+        // What was seen where somebody named it is not the environment's for that.
+        let is_new_here = matches!(standing, Standing::Moved | Standing::First | Standing::Other { .. })
+            || (self.own.is_some() && seen.own().is_none());
         if is_new_here {
             self.add_earlier(&mut before, found, seen)?;
             self.continues(found, &before.formers)?;
@@ -266,7 +268,7 @@ impl Place {
             self.first_seen(&found.manifest, ui);
         }
         // A move is one until it is applied, so that every plan shows it, and none that is turned down leaves a mark.
-        let is_settled = before.is_empty() || (by_word && self.is_settled_by_word(found, &before.formers));
+        let is_settled = before.is_empty() || (by_word && self.is_settled_by_word(found, &before));
         if is_settled || !is_new_here {
             let spot = Spot { own: self.own.as_ref().filter(|_| is_settled), ..self.spot() };
             self.seen().remember(spot, &held, self.is_meant(found));
@@ -288,9 +290,10 @@ impl Place {
 
     /// Whether the operator says that this is where the environment is now. That it goes on with the lineage which it had is no
     /// such word: everybody can write that.
-    fn is_settled_by_word(&self, found: &Deployed, formers: &[Former]) -> bool {
+    fn is_settled_by_word(&self, found: &Deployed, before: &Before) -> bool {
         let lineage = &found.manifest.lineage;
-        self.is_meant(found) || (self.is_pinned(found) && !formers.iter().any(|former| former.is_of(lineage)))
+        let may_be_its_own = before.is_unknown || before.formers.iter().any(|former| former.is_of(lineage));
+        self.is_meant(found) || (self.is_pinned(found) && !may_be_its_own)
     }
 
     /// What nobody here has seen before is trusted, which is said where it matters.

@@ -761,9 +761,13 @@ fn e13_a_shallow_clone_says_that_it_does_not_tell() {
         );
         ci(&shell).ok(&[&at[..], command, &["--accept-serial", "1"]].concat());
     }
-    // A plan settles nothing.
+    // Neither a plan, nor the lineage that CI pins, nor a look at it as a folder settles anything.
     let other = ci(&shell);
+    let (lineage, dist) = (in_force(&clone.join("dist")).lineage, clone.join("dist"));
     other.ok(&[&at[..], &["plan", "prod"]].concat());
+    other.ok(&[&at[..], &["verify", "prod", "--lineage", &lineage]].concat());
+    other.ok(&[&at[..], &["status", "--lineage", &lineage]].concat());
+    other.ok(&[&at[..], &["verify", "prod", "--target", dist.to_str().unwrap()]].concat());
     assert_eq!(other.run(&[&at[..], &["apply", "prod", "--yes", "--reseal"]].concat()).code, 4);
     // A folder of the checkout is what a job deploys to.
     fs::remove_dir_all(clone.join("dist")).unwrap();
