@@ -7,11 +7,11 @@
 mod condition;
 mod engine;
 mod names;
+mod place;
 mod scope;
 mod secret_use;
 mod split;
 
-use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::ops::Range;
@@ -26,6 +26,7 @@ use crate::value::{Node, SecretRef, Value};
 use crate::yaml::{MAX_BYTES, conceal};
 pub use condition::condition;
 use names::Fault;
+use place::Place;
 pub use scope::{Scope, SecretNames};
 use split::{Part, parts};
 
@@ -227,7 +228,7 @@ fn printed(value: &Jinja) -> String {
 }
 
 fn scalar(text: Box<str>, span: Span, scope: &Scope<'_>, sources: &Sources, told: &mut Vec<Diagnostic>) -> Node {
-    let place = Place { text: &text, span, sources, opens: OnceCell::new() };
+    let place = Place::new(&text, span, sources);
     let parts = match parts(&text) {
         Ok(parts) => parts,
         Err(at) => {
@@ -351,53 +352,5 @@ fn check(
             false => Diagnostic::error(code, span, message).help(help),
         };
         told.push(told_of);
-    }
-}
-
-/// A scalar in its file: where an offset of its text stands in the source.
-struct Place<'a> {
-    text: &'a str,
-    span: Span,
-    sources: &'a Sources,
-    /// Where each `${{` stands, in the text and in the source: found once, for a scalar may have thousands.
-    opens: OnceCell<[Vec<usize>; 2]>,
-}
-
-impl Place<'_> {
-    /// The span of a range of the scalar's text. Where the scalar was escaped or folded, so that offsets differ, the
-    /// whole scalar.
-    fn span_of(&self, range: Range<usize>) -> Span {
-        let source = self.sources.slice(self.span);
-        let Some(wanted) = self.text.get(range.clone()) else { return self.span };
-        // As many `${{` before it in the source as in the text, then the same words.
-        let [in_text, in_source] = self
-            .opens
-            .get_or_init(|| [self.text, source].map(|text| text.match_indices(OPEN).map(|(at, _)| at).collect()));
-        let nth = in_text.partition_point(|at| at + OPEN.len() <= range.start);
-        let base = match nth.checked_sub(1) {
-            None => source.match_indices(wanted).next().map(|(at, _)| at),
-            Some(last) => in_source.get(last).zip(in_text.get(last)).map(|(at, open)| at + (range.start - open)),
-        };
-        match base.filter(|at| source.get(*at..at + wanted.len()) == Some(wanted)) {
-            Some(at) => {
-                let start = self.span.start as usize + at;
-                Span::new(self.span.file, start..start + wanted.len())
-            }
-            None => self.span,
-        }
-    }
-
-    fn failure(&self, failure: engine::Failure, range: &Range<usize>) -> Diagnostic {
-        let at = match failure.range {
-            Some(at) if at.end > at.start => range.start + at.start..(range.start + at.end).min(range.end),
-            _ => range.start..range.end,
-        };
-        let span = self.span_of(at);
-        let message = match conceal::conceals(self.sources, span) {
-            true => "the expression has no value".to_owned(),
-            false => failure.message,
-        };
-        Diagnostic::error(code::INVALID_EXPRESSION, span, message)
-            .help("an expression is names, literals, operators and filters: ${{ vars.host | default('localhost') }}")
     }
 }
