@@ -8,6 +8,7 @@ pub mod document;
 mod lookup;
 mod placement;
 mod schema;
+mod unknown;
 mod words;
 
 use crate::connectors::Connector;

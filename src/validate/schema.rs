@@ -9,7 +9,7 @@ use serde_json::Value as Plain;
 
 use super::lookup::{Lookup, shown};
 use super::words::{first_lower, found, type_words};
-use super::{Against, dotted, mask_all, suggested};
+use super::{Against, dotted, suggested};
 use crate::diagnostic::{Diagnostic, code, listed, nearest, sounds_secret};
 use crate::model::connection::Connection;
 use crate::span::Span;
@@ -112,14 +112,14 @@ pub(super) fn is_known(connection: &Connection, against: &Against<'_>, pointer: 
     !against.connector.field(pointer, variant, mode).schemas.is_empty()
 }
 
-struct Translation<'a, 'b> {
-    schema: Lookup<'a>,
-    against: &'a Against<'b>,
-    connection: &'a Connection,
+pub(super) struct Translation<'a, 'b> {
+    pub(super) schema: Lookup<'a>,
+    pub(super) against: &'a Against<'b>,
+    pub(super) connection: &'a Connection,
     /// Fields that are missing: pointer of the map and name -> the schema path of the `required`.
-    missing: BTreeMap<(String, String), String>,
-    told: &'a mut Vec<Diagnostic>,
-    unknown: &'a mut Vec<String>,
+    pub(super) missing: BTreeMap<(String, String), String>,
+    pub(super) told: &'a mut Vec<Diagnostic>,
+    pub(super) unknown: &'a mut Vec<String>,
 }
 
 impl Translation<'_, '_> {
@@ -170,68 +170,6 @@ impl Translation<'_, '_> {
         below.filter_map(|root| root.pointer(pointer)).map(|node| node.span).next()
     }
 
-    fn tell_unknown(&mut self, entries: &HashMap<&str, &Entry>, pointer: &str, name: &str, schema_path: &str) {
-        let Some(entry) = entries.get(name) else { return };
-        let mut whole = pointer.to_owned();
-        push_segment(&mut whole, name);
-        self.unknown.push(whole.clone());
-        let schema = self.schema;
-        let siblings = schema.parent(schema_path).and_then(|s| s.get("properties")).and_then(Plain::as_object);
-        let siblings = siblings.into_iter().flatten();
-        let siblings: Vec<(&str, Vec<&str>)> = siblings.map(|(f, s)| (f.as_str(), schema.aliases(s))).collect();
-        let free = |field: &&str| !entries.contains_key(field);
-        let alias = siblings.iter().find(|(_, aliases)| aliases.iter().any(|a| a.eq_ignore_ascii_case(name)));
-        let near = alias.map(|(field, _)| *field).filter(free);
-        let near = near.or_else(|| nearest(name, siblings.iter().map(|(field, _)| *field).filter(free)));
-        // What has no place in a login, or may have been meant for a secret field, may hold one all the same.
-        let login = pointer.starts_with("/auth");
-        if login || near.map_or(self.is_secret("/auth", name), |near| self.is_secret(pointer, near)) {
-            mask_all(&entry.value, self.against.sources);
-        }
-        let help = match near {
-            Some(near) => {
-                // One cause: the field that is missing is the one that is misspelt.
-                self.missing.remove(&(pointer.to_owned(), near.to_owned()));
-                format!("did you mean `{near}`?")
-            }
-            None if siblings.is_empty() => "remove it".to_owned(),
-            None => format!("fields here: {}", listed(siblings.iter().map(|(field, _)| *field), 12)),
-        };
-        // `auth: {password, hunter2}`: what has no value may be one.
-        let bare = login && entry.value.span.start == entry.value.span.end && near.is_none();
-        let name = if bare { format!("below `{}`", dotted(pointer)) } else { format!("`{}`", dotted(&whole)) };
-        let message = format!("unknown field {name}{}", self.chosen(pointer));
-        self.told.push(Diagnostic::error(code::UNKNOWN_KEY, entry.key_span, message).help(help));
-    }
-
-    /// Fields that stand at the top of the file and belong into a block: they are not missing there too.
-    fn misplaced(&mut self) {
-        let choice = |block, switch| self.connection.choice(block, switch);
-        let (variant, mode) = (choice("config", "variant"), choice("auth", "mode"));
-        let unknown = self.told.iter().enumerate().filter(|(_, told)| told.code == code::UNKNOWN_KEY);
-        let unknown: HashMap<Span, usize> = unknown.rev().filter_map(|(at, told)| Some((told.span()?, at))).collect();
-        for entry in self.connection.strays() {
-            for block in ["config", "auth"] {
-                let pointer = format!("/{block}/{}", entry.key);
-                let field = self.against.connector.field(&pointer, variant, mode);
-                if field.schemas.is_empty() {
-                    continue;
-                }
-                self.missing.remove(&(format!("/{block}"), entry.key.to_string()));
-                if block == "auth" {
-                    self.missing.remove(&(String::new(), "auth".to_owned()));
-                }
-                if block == "config" && !self.is_secret("/config", &entry.key) {
-                    self.against.sources.clear(entry.value.span);
-                }
-                if let Some(told) = unknown.get(&entry.key_span).and_then(|at| self.told.get_mut(*at)) {
-                    told.help = Some(format!("it belongs under `{block}`: indent it there"));
-                }
-                break;
-            }
-        }
-    }
-
     fn tell_missing(&mut self) {
         for ((pointer, name), schema_path) in std::mem::take(&mut self.missing) {
             let mut whole = pointer.clone();
@@ -274,7 +212,7 @@ impl Translation<'_, '_> {
     }
 
     /// Whether the field `name` of the map at `pointer` is secret in the chosen variant and mode.
-    fn is_secret(&self, pointer: &str, name: &str) -> bool {
+    pub(super) fn is_secret(&self, pointer: &str, name: &str) -> bool {
         let choice = |block, switch| self.connection.choice(block, switch);
         let places = self.against.connector.places(choice("config", "variant"), choice("auth", "mode"));
         let mut segments = crate::value::segments(pointer).chain([name.to_owned()]);
@@ -415,7 +353,7 @@ impl Translation<'_, '_> {
     }
 
     /// ` (mode `password`)`, where the choice explains why.
-    fn chosen(&self, pointer: &str) -> String {
+    pub(super) fn chosen(&self, pointer: &str) -> String {
         let (block, switch) = match crate::value::segments(pointer).next().as_deref() {
             Some("auth") => ("auth", "mode"),
             Some("config") => ("config", "variant"),
