@@ -26,7 +26,7 @@ pub enum ApplyError {
     Refused(Vec<Refusal>),
     /// What stands in the target is damaged, forged or not ours.
     Integrity(String),
-    /// What is in force has none of the signatures that were asked for.
+    /// What is in force has no valid signature, and one was asked for.
     Unsigned {
         /// Its serial.
         serial: u64,

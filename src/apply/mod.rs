@@ -283,7 +283,7 @@ pub fn vouched(target: &dyn Target, base: &Deployed, now: Timestamp, options: &O
 /// Why nothing of the base may be carried over; `None` where it may, or there is none.
 ///
 /// # Errors
-/// The target can't be read, or the base has none of the signatures that the operator asks for.
+/// The target can't be read, or the base has no valid signature, and one was asked for.
 pub fn why_anew(
     target: &dyn Target,
     base: Option<&Deployed>,

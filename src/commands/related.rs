@@ -107,8 +107,8 @@ fn earlier(
 /// What another environment has deployed.
 #[derive(Default)]
 struct Looked {
-    /// At the target that was typed, at its own, and at those that it had before; each with whether it was applied here, or its
-    /// signature checked.
+    /// At the target that was typed, at its own, and at those that it had before; each with whether it was applied on this
+    /// machine.
     deployed: Vec<(Deployed, bool)>,
     /// Why that may not be all.
     unknown: Option<String>,

@@ -31,7 +31,7 @@ impl StateFile {
         Some(Self { path: top.join(below), top })
     }
 
-    /// Its text; `None` where there is none of at most `limit` bytes, where a commit brought it, or where others can write to it and can't be kept from
+    /// Its text; `None` where it is missing, larger than `limit` bytes, committed to a repository, or where others can write to it and can't be kept from
     /// it.
     pub fn read(&self, limit: usize) -> Option<String> {
         let folder = self.path.parent()?;

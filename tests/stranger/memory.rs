@@ -228,6 +228,15 @@ fn e13_two_commits_hide_no_target_that_an_environment_had() {
     }
 }
 
+/// Gives the workspace another id, and the manifest the same.
+fn take_another_id(shell: &Shell, manifest: &mut Manifest) {
+    let id = "11111111-dce2-4a90-ae69-ae44cb0c8e84";
+    let text = shell.read("tieline.yaml");
+    let at = text.find("id: ").unwrap() + 4;
+    shell.put("tieline.yaml", &format!("{}{id}{}", &text[..at], &text[at + 36..]));
+    id.clone_into(&mut manifest.workspace);
+}
+
 /// What somebody would have deployed in a folder of the workspace, with the lineage that everybody can read.
 fn made_up_target(shell: &Shell, path: &str, manifest: &Manifest) {
     let out = shell.folder.join(path);
@@ -243,11 +252,7 @@ fn e13_nor_does_a_made_up_head_at_the_new_target() {
         let seen = in_force(&shell.folder.join("dist"));
         let mut forged = seen.clone();
         if other_id {
-            let id = "11111111-dce2-4a90-ae69-ae44cb0c8e84";
-            let text = shell.read("tieline.yaml");
-            let at = text.find("id: ").unwrap() + 4;
-            shell.put("tieline.yaml", &format!("{}{id}{}", &text[..at], &text[at + 36..]));
-            id.clone_into(&mut forged.workspace);
+            take_another_id(&shell, &mut forged);
         }
         set(&shell, &["protected"], "target: {path: between}\n");
         made_up_target(&shell, "between", &forged);
@@ -617,11 +622,7 @@ fn e13_a_head_that_says_what_it_follows_hides_nothing_behind_two_commits() {
         let seen = in_force(&dist);
         let mut forged = Manifest { serial: 2, previous: Some(in_force_digest(&dist)), ..made_up(&seen) };
         if other_id {
-            let id = "11111111-dce2-4a90-ae69-ae44cb0c8e84";
-            let text = shell.read("tieline.yaml");
-            let at = text.find("id: ").unwrap() + 4;
-            shell.put("tieline.yaml", &format!("{}{id}{}", &text[..at], &text[at + 36..]));
-            id.clone_into(&mut forged.workspace);
+            take_another_id(&shell, &mut forged);
         }
         // In a bucket, or in a folder that Git does not bring.
         shell.put(".gitignore", "dist\nout\ndeploy\n*.txt\n");

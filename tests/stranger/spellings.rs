@@ -72,8 +72,8 @@ fn e06_a_stores_secret_at_any_other_address_counts_as_kept() {
     }
 }
 
-#[test]
-fn e06_a_secret_that_comes_from_a_file_to_a_store_may_be_the_same() {
+/// A connection whose secret is sealed in a file that says nowhere where it belongs.
+fn sealed() -> Shell {
     let shell = workspace(&[]);
     let settings =
         format!("tieline: 1\nid: 7b0c1f6e-4a53-4a57-9d0b-1d6a3f1c2e90\nkeys: {{me: {RECIPIENT}}}\nrecipients: [me]\n");
@@ -82,6 +82,12 @@ fn e06_a_secret_that_comes_from_a_file_to_a_store_may_be_the_same() {
     reseal(&shell, &["TOKEN"], &[]);
     shell.put("connections/own.yaml", &own("{server: a}", TOKEN));
     commit(&shell, "one");
+    shell
+}
+
+#[test]
+fn e06_a_secret_that_comes_from_a_file_to_a_store_may_be_the_same() {
+    let shell = sealed();
     bind(&shell, &[("COPY", "vault://kv/prod/db#password")]);
     let copied = |server: &str| own(&format!("{{server: {server}}}"), "{token: '${{ secrets.COPY }}'}");
     shell.put("connections/own.yaml", &copied("a"));
@@ -151,14 +157,7 @@ fn e06_what_a_secret_at_another_address_goes_through_is_held_to_the_same() {
 /// A file that says nowhere where it belongs can be moved with its values: what is sealed in it is the same.
 #[test]
 fn e06_a_sealed_value_in_another_file_is_the_same_secret() {
-    let shell = workspace(&[]);
-    let settings =
-        format!("tieline: 1\nid: 7b0c1f6e-4a53-4a57-9d0b-1d6a3f1c2e90\nkeys: {{me: {RECIPIENT}}}\nrecipients: [me]\n");
-    shell.put("tieline.yaml", &settings);
-    shell.put("connectors/own.json", OWN);
-    reseal(&shell, &["TOKEN"], &[]);
-    shell.put("connections/own.yaml", &own("{server: a}", TOKEN));
-    commit(&shell, "one");
+    let shell = sealed();
     std::fs::create_dir_all(shell.folder.join("environments/base")).unwrap();
     shell.put("environments/base/environment.yaml", "description: base\n");
     shell.put("environments/prod/environment.yaml", "extends: base\n");
