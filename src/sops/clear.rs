@@ -15,6 +15,7 @@ use super::value::{Map, Value};
 use super::walk::{Place, Step, walk};
 use super::{json, keys};
 use crate::secret::Secret;
+use crate::yaml::characters::is_refused;
 
 /// An opened file's documents, wiped on drop. The MAC was verified.
 pub struct Clear {
@@ -137,8 +138,11 @@ impl Transform for Clearing<'_> {
         let opened = enc.and_then(|enc| self.key.open(&enc, comment_aad(place).as_bytes()));
         let text = opened.and_then(|bytes| std::str::from_utf8(&bytes).ok().map(str::to_owned));
         // One that does not open is kept as it stands, as sops does: plain comments may be added by hand. A line break
-        // would end it.
-        Ok(Some(text.filter(|text| !text.contains(['\n', '\r'])).unwrap_or_else(|| comment.text.to_string())))
+        // would end it, and what else no file may have has no escape in a comment.
+        Ok(Some(
+            text.filter(|text| !text.contains(|c| c == '\n' || is_refused(c)))
+                .unwrap_or_else(|| comment.text.to_string()),
+        ))
     }
 }
 

@@ -7,6 +7,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::leaf::Type;
+use crate::yaml::characters::Refused;
 use crate::yaml::events::SyntaxErrorKind;
 
 /// Why a text could not be read, opened, written or edited.
@@ -162,6 +163,7 @@ impl fmt::Display for SopsError {
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Syntax(SyntaxErrorKind::Refused(c)) => return write!(f, "not YAML: {}", Refused::describe(*c)),
             Self::Syntax(SyntaxErrorKind::Tab) => "not YAML: a tab where YAML wants spaces",
             Self::Syntax(SyntaxErrorKind::UnknownAnchor) => "not YAML: an alias without its anchor",
             Self::Syntax(SyntaxErrorKind::Unclosed) => "not YAML: a bracket or quote that never closes",

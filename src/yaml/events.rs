@@ -9,6 +9,8 @@ use std::ops::Range;
 
 use granit_parser::{ErrorKind, Event as Raw, Parser, ScalarStyle, StrInput};
 
+use super::characters::{Refused, first_refused};
+
 /// How a scalar was written; decides whether it may be anything but a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
@@ -78,6 +80,8 @@ pub enum Event<'a> {
 /// What kept the text from being YAML.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SyntaxErrorKind {
+    /// A character that no file may have, at the error's offset: see [`super::characters`].
+    Refused(char),
     /// Nested deeper than the limit that was asked for.
     TooDeep,
     /// A tab where YAML wants spaces.
@@ -107,6 +111,8 @@ pub struct SyntaxError {
 pub struct Events<'a> {
     parser: Parser<'a, StrInput<'a>>,
     length: usize,
+    /// A character that keeps the text from being read at all.
+    refused: Option<Refused>,
     done: bool,
 }
 
@@ -119,7 +125,9 @@ impl<'a> Events<'a> {
             flow_nesting_limit: depth,
             block_nesting_limit: depth,
         };
-        Self { parser: Parser::new_from_str_with_options(text, options), length: text.len(), done: false }
+        let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        let refused = first_refused(&text[mark..]).map(|found| Refused { at: found.at + mark, ..found });
+        Self { parser: Parser::new_from_str_with_options(text, options), length: text.len(), refused, done: false }
     }
 
     fn convert(&self, raw: Raw<'a>, span: &granit_parser::Span) -> Option<Event<'a>> {
@@ -185,6 +193,11 @@ impl<'a> Iterator for Events<'a> {
     type Item = Result<(Event<'a>, Range<usize>), SyntaxError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(Refused { at, character }) = self.refused.take() {
+            self.done = true;
+            let message = Refused::describe(character);
+            return Some(Err(SyntaxError { kind: SyntaxErrorKind::Refused(character), message, offset: at }));
+        }
         while !self.done {
             match self.parser.next_event()? {
                 Ok((Raw::StreamEnd, _)) => self.done = true,

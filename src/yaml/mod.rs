@@ -4,6 +4,7 @@
 //! the parser can; a syntax error ends the file, since what follows can't be trusted. Depth, nodes and aliases are
 //! bounded while building, never after. What YAML we accept is told in [`scalar`].
 
+pub mod characters;
 pub mod conceal;
 pub mod events;
 pub mod scalar;
@@ -27,8 +28,9 @@ pub const MAX_NODES: usize = 100_000;
 /// single values; what is wrong there was told and is `null` or a string in the tree.
 pub fn parse(file: FileId, text: &str) -> (Option<Node>, Vec<Diagnostic>) {
     let (text, skipped) = match text.strip_prefix('\u{feff}') {
-        Some(rest) => (rest, '\u{feff}'.len_utf8()),
-        None => (text, 0),
+        // Of two marks the second is one that stands behind the start.
+        Some(rest) if !rest.starts_with('\u{feff}') => (rest, '\u{feff}'.len_utf8()),
+        _ => (text, 0),
     };
     tree::Builder::new(file, text, skipped).build()
 }

@@ -3,38 +3,26 @@
 use std::ops::Range;
 
 use super::MAX_DEPTH;
+use super::characters::Refused;
 use super::events::{SyntaxError, SyntaxErrorKind};
 use super::tree::Builder;
 use crate::diagnostic::{Diagnostic, code};
 
 impl Builder<'_> {
-    /// YAML allows no control characters but tab and line breaks; a terminal would obey them.
-    pub(super) fn control_characters(&mut self) {
-        let bytes = self.text.as_bytes();
-        // Hardly a file has any. Without a branch for each byte, many bytes are looked at in one step.
-        let suspicious = |b: u8| ((b < 0x20) & (b != b'\t') & (b != b'\n') & (b != b'\r')) | (b == 0x7f) | (b == 0xc2);
-        if !bytes.iter().fold(false, |found, &b| found | suspicious(b)) {
-            return;
-        }
-        let suspicious = |(i, b): &(usize, &u8)| match **b {
-            b'\t' | b'\n' | b'\r' => false,
-            0x7f => true,
-            0xc2 => bytes.get(i + 1).is_some_and(|n| (0x80..0xa0).contains(n) && *n != 0x85),
-            b => b < 0x20,
-        };
-        let found = bytes.iter().enumerate().find(suspicious).map(|(i, _)| i);
-        if let Some(c) = found.and_then(|i| self.text[i..].chars().next().map(|c| (i, c))) {
-            let span = self.span(c.0..c.0 + c.1.len_utf8());
-            let message = format!("control character U+{:04X} in the file", u32::from(c.1));
-            self.stop(
-                Diagnostic::error(code::CONTROL_CHARACTER, span, message)
-                    .help(format!("remove it, or write it as \"\\u{:04x}\" in a double-quoted string", u32::from(c.1))),
-            );
-        }
+    /// Tells a character that no file may have.
+    fn refused(&mut self, character: char, at: usize) {
+        let span = self.span(at..at + character.len_utf8());
+        self.stop(
+            Diagnostic::error(code::CONTROL_CHARACTER, span, Refused::describe(character))
+                .help(Refused::help(character)),
+        );
     }
 
     /// Tells what kept the parser from going on.
     pub(super) fn syntax(&mut self, error: &SyntaxError) {
+        if let SyntaxErrorKind::Refused(character) = error.kind {
+            return self.refused(character, error.offset);
+        }
         let mut end = (error.offset + 1).min(self.text.len());
         while !self.text.is_char_boundary(end) {
             end += 1;

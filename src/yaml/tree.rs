@@ -80,10 +80,7 @@ impl<'a> Builder<'a> {
 
     /// The document and its problems; no tree where it would not be what was written.
     pub(super) fn build(mut self) -> (Option<Node>, Vec<Diagnostic>) {
-        self.control_characters();
-        if self.diagnostics.is_empty() {
-            self.run();
-        }
+        self.run();
         let root = if self.broken || self.lost { None } else { self.root.take() };
         (root, self.diagnostics)
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod abuse;
+mod alike;
 mod expressions;
 mod merge;
 mod properties;

@@ -1,0 +1,130 @@
+//! Promise: what we accept, other readers of YAML read alike; what they would read otherwise is refused.
+
+use serde_json::json;
+
+use crate::shell::Shell;
+use crate::support::Folder;
+
+/// Characters that end a line, or are not there, for some readers only; and the words for each.
+const DIVIDING: [(char, &str); 5] = [
+    ('\r', "a carriage return (U+000D) without a line feed"),
+    ('\u{85}', "a next line (U+0085)"),
+    ('\u{2028}', "a line separator (U+2028)"),
+    ('\u{2029}', "a paragraph separator (U+2029)"),
+    ('\u{feff}', "a byte order mark (U+FEFF)"),
+];
+
+const SETTINGS: &str = "vars: {db_host: db.acme.example}\nsecrets: {FINANCE_PASSWORD: 'env:X'}\n";
+
+fn environment(more: &str) -> Folder {
+    Folder::base().with("environments/dev/environment.yaml", format!("{SETTINGS}{more}"))
+}
+
+#[test]
+fn e2_05_a_comment_that_others_read_as_a_key_is_refused() {
+    for (character, words) in DIVIDING {
+        for text in [
+            format!("# a note{character}protected: true\n"),
+            format!("description: a{character}b\n"),
+            format!("description: 'a{character}b'\n"),
+            format!("description: \"a{character}b\"\n"),
+            format!("description: |\n  a{character}b\n"),
+            format!("description:{character} a\n"),
+            format!("{character}description: a\n"),
+            format!("\"descr{character}iption\": a\n"),
+            format!("description: a{character}"),
+        ] {
+            let folder = environment(&text);
+            assert_eq!(folder.underlined(), [character.to_string()], "{text:?}");
+            let report = folder.json();
+            let told = &report["diagnostics"][0];
+            assert_eq!(told["code"], "control-character", "{text:?}");
+            assert!(told["message"].as_str().unwrap().starts_with(words), "{text:?}: {told}");
+        }
+        // An escape is a character like any other.
+        let number = u32::from(character);
+        assert_eq!(environment(&format!("description: \"a\\u{number:04x}b\"\n")).codes(), Vec::<String>::new());
+    }
+    // What YAML itself does not allow.
+    for character in ['\u{fffe}', '\u{ffff}', '\u{7f}', '\u{9f}', '\u{b}'] {
+        let folder = environment(&format!("# a{character}b\n"));
+        assert_eq!(
+            (folder.codes(), folder.underlined()),
+            (vec!["control-character".to_owned()], vec![character.to_string()])
+        );
+    }
+}
+
+#[test]
+fn e2_05_line_breaks_of_windows_and_a_mark_at_the_start_stay() {
+    for text in [SETTINGS.replace('\n', "\r\n"), format!("\u{feff}{SETTINGS}"), format!("{SETTINGS}# end\r\n\r\n")] {
+        let folder = Folder::base().with("environments/dev/environment.yaml", &text);
+        assert_eq!(folder.codes(), Vec::<String>::new(), "{text:?}");
+    }
+    let twice = Folder::base().with("environments/dev/environment.yaml", format!("\u{feff}\u{feff}{SETTINGS}"));
+    assert_eq!(twice.codes(), ["control-character"]);
+}
+
+/// Sealed files, rules of sops and what people type into them are read by another reader than documents.
+#[test]
+fn e2_05_sealed_files_and_rules_are_held_to_it_too() {
+    let shell = Shell::example("quickstart").with_demo_identity();
+    let (rules, secrets) = (shell.read(".sops.yaml"), "environments/prod/secrets.sops.yaml");
+    let text = shell.read(secrets);
+    for (character, words) in DIVIDING {
+        shell.put(secrets, &format!("# a note{character}x: y\n{text}"));
+        let ended = shell.run(&["validate"]);
+        assert!(ended.code == 1 && ended.stdout.contains(words), "{character:?}: {}", ended.stdout);
+        let ended = shell.run(&["sops", "decrypt", secrets]);
+        assert!(ended.code == 1 && ended.stderr.contains(words), "{character:?}: {}", ended.stderr);
+        shell.put(secrets, &text);
+
+        // Told before a value is looked at.
+        shell.put(secrets, "a: b\n");
+        shell.put(".sops.yaml", &format!("# a note{character}x: y\n{rules}"));
+        let ended = shell.run(&["sops", "encrypt", secrets]);
+        assert!(ended.code != 0 && ended.stderr.contains(words), "{character:?}: {}", ended.stderr);
+        shell.put(".sops.yaml", &rules);
+        shell.ok(&["sops", "encrypt", secrets]);
+
+        shell.put(secrets, &format!("# a note{character}x: y\na: b\n"));
+        let ended = shell.run(&["sops", "encrypt", secrets]);
+        assert!(ended.code == 1 && ended.stderr.contains(words), "{character:?}: {}", ended.stderr);
+        shell.put(secrets, &text);
+    }
+    assert_eq!(shell.run(&["validate"]).code, 0);
+}
+
+/// What we print has escapes, so that we read it again.
+#[test]
+fn e2_05_what_we_write_of_such_characters_is_read_again() {
+    let (_, recipient, identity) = crate::sops::key();
+    let shell = Shell::new().with("SOPS_AGE_KEY", &identity);
+    for (character, _) in DIVIDING {
+        let value = json!({format!("k{character}"): format!("a{character}b\n"), "sealed": format!("c{character}\n{character}d\n")});
+        shell.put("a.json", &value.to_string());
+        shell.ok(&["sops", "encrypt", "-i", "a.json", "--age", recipient.as_str(), "--encrypted-regex", "^sealed$"]);
+        let yaml = shell.ok(&["sops", "decrypt", "a.json", "--output-type", "yaml"]).stdout;
+        assert!(!yaml.contains(character), "{yaml:?}");
+        shell.put("a.yaml", &yaml);
+        shell.ok(&["sops", "encrypt", "-i", "a.yaml", "--age", recipient.as_str(), "--encrypted-regex", "^sealed$"]);
+        assert!(!shell.read("a.yaml").contains(character));
+        let read = shell.ok(&["sops", "decrypt", "a.yaml", "--output-type", "json"]).stdout;
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&read).unwrap(), value);
+    }
+    let shell = Shell::example("quickstart").with_demo_identity();
+    let all: String = DIVIDING.iter().map(|(character, _)| format!("a{character}")).collect();
+    shell.run_with(&["secret", "set", "HUBSPOT_TOKEN", "-e", "prod"], &all);
+    assert_eq!(shell.ok(&["secret", "get", "HUBSPOT_TOKEN", "-e", "prod"]).stdout, all);
+    let title: String = DIVIDING.iter().map(|(character, _)| format!("\\u{:04x}", u32::from(*character))).collect();
+    let text = shell.read("connections/warehouse.yaml").replace("title: Warehouse", &format!("title: \"{title}\""));
+    shell.put("connections/warehouse.yaml", &text.replace("database: warehouse", &format!("database: \"{title}\"")));
+    shell.ok(&["apply", "prod", "--yes"]);
+    shell.ok(&["verify", "prod"]);
+    let rendered = shell.ok(&["render", "prod"]).stdout;
+    let (_, told) = tieline::yaml::parse(tieline::span::FileId(0), &rendered);
+    assert!(told.is_empty() && rendered.contains("\\L"), "{rendered}\n{told:?}");
+    shell.ok(&["fmt"]);
+    shell.ok(&["mv", "warehouse", "house"]);
+    shell.ok(&["validate"]);
+}
