@@ -115,7 +115,7 @@ impl Saved {
         let base = |base: &Option<SavedBase>| match base {
             None => "nothing deployed".to_owned(),
             Some(base) => {
-                format!("serial {} ({}) of lineage {}", base.serial, &base.digest.hex()[..12], base.lineage)
+                format!("serial {} ({}) of lineage {}", base.serial, base.digest.as_str(), base.lineage)
             }
         };
         compare("version of tieline", &self.tool, &now.tool);

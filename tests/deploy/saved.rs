@@ -94,6 +94,17 @@ fn a74_a_plan_of_another_version_environment_or_target_is_refused() {
     tampered("\"workspace\": \"7a1f", "\"workspace\": \"8a1f", 3, "workspace: 8a1f");
     tampered("\"tieline_plan\": 0", "\"tieline_plan\": 7", 1, "newer than this tieline knows");
     tampered("\"tieline_plan\": 0,", "\"tieline_plan\": 0, \"more\": 1,", 1, "it is damaged");
+    // A base of the same serial and lineage, and other bytes: in the first digits of its digest, or in the last.
+    shell.ok(&["plan", "prod", "--out", "x.plan"]);
+    let saved: Value = serde_json::from_str(&shell.read("x.plan")).unwrap();
+    let digest = saved["base"]["digest"].as_str().unwrap();
+    let other = |at: usize| {
+        let digit = if &digest[at..=at] == "0" { "1" } else { "0" };
+        format!("{}{digit}{}", &digest[..at], &digest[at + 1..])
+    };
+    for at in ["sha256:".len(), digest.len() - 1] {
+        tampered(digest, &other(at), 3, "in force: serial 1");
+    }
     shell.ok(&["plan", "prod", "--out", "x.plan"]);
     let elsewhere = shell.run(&["apply", "prod", "--plan", "x.plan", "--target", "other"]);
     assert_eq!(elsewhere.code, 3, "{elsewhere:?}");
