@@ -173,3 +173,45 @@ fn a59_changed_levels_excuses_and_policies_are_trust_changes() {
         assert!(plan.contains(told), "{told} in\n{plan}");
     }
 }
+
+/// On the day itself there is still time.
+#[test]
+fn e2_11_a_rotation_that_is_due_today_is_not_overdue() {
+    use tieline::connectors::Catalogue;
+    use tieline::workspace::{Workspace, layers::At};
+    let folder = Folder::base();
+    folder.put("credentials/finance-db.yaml", "connectors: [postgresql]\nrotate_every: 90d\nrotated: '2026-01-31'\nauth: {mode: password, username: f, password: '${{ secrets.FINANCE_PASSWORD }}'}\n");
+    for (today, overdue) in [("2026-04-30", false), ("2026-05-01", false), ("2026-05-02", true)] {
+        let (mut workspace, _) = Workspace::read(&tieline::world::System::new(folder.path())).unwrap();
+        workspace.today = today.parse().unwrap();
+        let (catalogue, _) = Catalogue::new(&workspace.connectors, &workspace.sources);
+        let (_, told) = tieline::compile::compile(&workspace, &catalogue, &At::plain(&"dev".into()));
+        assert_eq!(told.iter().any(|d| d.code == "overdue-rotation"), overdue, "{today}: {told:#?}");
+    }
+}
+
+/// One endpoint that two connections reach as two people is no mistake; as one it is, however the login is written.
+#[test]
+fn e2_11_connections_are_the_same_only_with_one_login() {
+    let connection =
+        |login: &str| format!("connector: mysql\nconfig: {{host: orders.acme.example, database: orders}}\n{login}\n");
+    let inline = |user: &str| {
+        connection(&format!(
+            "auth: {{mode: password, username: {user}, password: '${{{{ secrets.FINANCE_PASSWORD }}}}'}}"
+        ))
+    };
+    let told = |one: &str, other: &str| {
+        let folder = Folder::base().with("connections/one.yaml", one).with("connections/other.yaml", other);
+        folder.codes().contains(&"duplicate-endpoint".to_owned())
+    };
+    let login = "auth: {mode: password, username: f, password: '${{ secrets.FINANCE_PASSWORD }}'}\n";
+    let shared = |id: &str| connection(&format!("credential: {id}"));
+    let two = |one: &str, other: &str| {
+        let folder =
+            Folder::base().with("connections/one.yaml", shared(one)).with("connections/other.yaml", shared(other));
+        let codes = folder.with("credentials/first.yaml", login).with("credentials/second.yaml", login).codes();
+        codes.contains(&"duplicate-endpoint".to_owned())
+    };
+    assert!(!two("first", "second") && two("first", "first"));
+    assert!(!told(&inline("a"), &inline("b")) && told(&inline("a"), &inline("a")));
+}

@@ -41,7 +41,7 @@ pub struct Rotation {
     pub span: Span,
     /// The day of the last rotation.
     pub rotated: Date,
-    /// The first day on which it is overdue; `None` where it is never.
+    /// The day by which it is to happen again, on which it is not overdue yet; `None` where it is never.
     pub due: Option<Date>,
 }
 

@@ -150,4 +150,80 @@ mod tests {
             assert_eq!(shape(clear), None, "{clear}");
         }
     }
+    /// A token of each form, in two halves, since scanners of this repository know the forms too.
+    const SAMPLES: &[(&str, &str, &str)] = &[
+        ("AK", "IAIOSFODNN7EXAMPLE", "an AWS access key"),
+        ("AS", "IAIOSFODNN7EXAMPLE", "an AWS access key"),
+        ("AB", "IAIOSFODNN7EXAMPLE", "an AWS access key"),
+        ("AC", "CAIOSFODNN7EXAMPLE", "an AWS access key"),
+        ("A3", "TXIOSFODNN7EXAMPLE", "an AWS access key"),
+        ("gh", "p_000000000000000000000000000000000000", "a GitHub token"),
+        ("gh", "o_000000000000000000000000000000000000", "a GitHub token"),
+        ("gh", "u_000000000000000000000000000000000000", "a GitHub token"),
+        ("gh", "s_000000000000000000000000000000000000", "a GitHub token"),
+        ("gh", "r_000000000000000000000000000000000000", "a GitHub token"),
+        (
+            "github_",
+            "pat_0000000000000000000000_00000000000000000000000000000000000000000000000000000000000",
+            "a GitHub token",
+        ),
+        ("gl", "pat-00000000000000000000", "a GitLab token"),
+        ("xo", "xb-000000000000-abc", "a Slack token"),
+        ("hooks.slack", ".com/services/T00000000/B00000000/000000000000000000000000", "a Slack webhook"),
+        ("hooks.slack", ".com/workflows/T00000000/B00000000/000000000000000000000000", "a Slack webhook"),
+        ("hooks.slack", ".com/triggers/T00000000/0000000000000/00000000000000000000", "a Slack webhook"),
+        ("sk", "-proj-00000000000000000000", "an OpenAI key"),
+        ("sk", "-svcacct-00000000000000000000", "an OpenAI key"),
+        ("sk", "-admin-00000000000000000000", "an OpenAI key"),
+        ("sk-00000000000000000000T3Blbk", "FJ00000000000000000000", "an OpenAI key"),
+        (
+            "sk-ant",
+            "-api03-00000000000000000000000000000000000000000000000000000000000000000000000000000000",
+            "an Anthropic key",
+        ),
+        ("sk", "_live_0000000000", "a Stripe key"),
+        ("sk", "_test_0000000000", "a Stripe key"),
+        ("sk", "_prod_0000000000", "a Stripe key"),
+        ("rk", "_live_0000000000", "a Stripe key"),
+        ("AI", "za00000000000000000000000000000000000", "a Google API key"),
+        ("ey", "J00000000000000000.eyJ00000000000000000.0000000000", "a JSON web token"),
+        ("-----BEGIN PRIV", "ATE KEY-----", "a private key"),
+        ("-----BEGIN PGP PRIV", "ATE KEY BLOCK-----", "a private key"),
+        ("AGE-SECRET-", "KEY-10000000000000000000000000000000000000000", "an age identity"),
+        ("age-secret-", "key-10000000000000000000000000000000000000000", "an age identity"),
+        ("AGE-SECRET-", "KEY-PQ-10000000000000000000000000000000000000000", "an age identity"),
+        ("hv", "s.000000000000000000000000", "a Vault token"),
+        ("np", "m_000000000000000000000000000000000000", "an npm token"),
+        ("py", "pi-AgEIcHlwaS5vcmc00000000000000000000000000000000000000000000000000", "a PyPI token"),
+        ("SG", ".0000000000000000000000.0000000000000000000000000000000000000000000", "a SendGrid key"),
+        ("SK", "00000000000000000000000000000000", "a Twilio key"),
+        ("dap", "i00000000000000000000000000000000", "a Databricks token"),
+        ("dop", "_v1_0000000000000000000000000000000000000000000000000000000000000000", "a DigitalOcean token"),
+        ("dp", ".pt.0000000000000000000000000000000000000000", "a Doppler token"),
+        ("shp", "at_00000000000000000000000000000000", "a Shopify token"),
+        ("shp", "ca_00000000000000000000000000000000", "a Shopify token"),
+        ("shp", "pa_00000000000000000000000000000000", "a Shopify token"),
+        ("shp", "ss_00000000000000000000000000000000", "a Shopify token"),
+        ("pat", "-na1-00000000-0000-0000-0000-000000000000", "a HubSpot token"),
+        ("pat", "-eu1-00000000-0000-0000-0000-000000000000", "a HubSpot token"),
+    ];
+
+    /// Each sample by its form, and not since it is random; and each form has a sample.
+    #[test]
+    fn e2_11_every_form_finds_its_tokens() {
+        let long = format!("eyJ{}", "0".repeat(250));
+        let mut samples: Vec<(String, &str)> =
+            SAMPLES.iter().map(|(one, other, what)| (format!("{one}{other}"), *what)).collect();
+        samples.push((format!("ops_{long}"), "a 1Password token"));
+        let mut known = std::collections::BTreeSet::new();
+        for (token, what) in &samples {
+            assert_eq!(shape(token), Some(*what), "{token}");
+            assert_eq!(shape(&format!("token={token}&x")), Some(*what), "{token} in a text");
+            known.extend(forms().matches(token).iter());
+        }
+        let unknown: Vec<&str> = (0..FORMS.len()).filter(|at| !known.contains(at)).map(|at| FORMS[at].0).collect();
+        assert_eq!(unknown, [""; 0], "forms without a sample");
+        let kinds: std::collections::BTreeSet<&str> = FORMS.iter().map(|(_, what)| *what).collect();
+        assert_eq!(kinds.len(), 23, "a kind of token was dropped, or has come: give it a sample");
+    }
 }

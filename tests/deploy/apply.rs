@@ -224,3 +224,87 @@ fn a20_links_in_the_target_are_refused_and_files_are_the_owners_alone() {
         assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
     }
 }
+
+#[test]
+fn e2_11_a_reseal_seals_every_connection_again() {
+    let bench = Bench::new();
+    let desired = bench.desired(&["a", "b/c", "b/c@globex"]);
+    bench.apply(&desired).unwrap();
+    let objects = |bench: &Bench| -> Vec<Digest> {
+        bench.deployed().unwrap().manifest.connections.into_values().map(|sealed| sealed.object).collect()
+    };
+    let before = objects(&bench);
+    let options = Options { reseal: true, ..Options::default() };
+    let base = bench.deployed();
+    let applied =
+        tieline::apply::apply(&bench.target(), &desired, base.as_ref(), &Canaries, &stamp(), &options).unwrap();
+    assert_eq!((applied.changed, applied.sealed, applied.carried, applied.head.serial), (true, 3, 0, 2));
+    assert!(objects(&bench).iter().all(|object| !before.contains(object)));
+}
+
+#[test]
+fn e2_11_a_lost_object_is_sealed_again_and_not_carried_on() {
+    let bench = Bench::new();
+    let mut desired = bench.desired(&["a", "b", "c"]);
+    bench.apply(&desired).unwrap();
+    let lost = object(&bench, "b");
+    fs::remove_file(&lost).unwrap();
+    desired.records.get_mut("a").unwrap()["config"]["host"] = "db2.example".into();
+    let applied = bench.apply(&desired).unwrap();
+    assert_eq!((applied.sealed, applied.carried), (2, 1));
+    assert!(!lost.exists() && object(&bench, "b") != lost);
+    let report = tieline::verify::verify(&bench.target(), &scope(), Some(&bench.identities())).unwrap();
+    assert_eq!((report.objects, report.opened, report.problems), (3, 3, vec![]));
+}
+
+/// Two applies, of which the first is at its view while the second is done already.
+#[test]
+fn e2_11_an_apply_that_comes_late_shows_nothing_older() {
+    let bench = Bench::new();
+    let mut desired = bench.desired(&["a", "b"]);
+    bench.apply(&desired).unwrap();
+    let first = bench.deployed().unwrap();
+    desired.records.get_mut("a").unwrap()["config"]["host"] = "db2.example".into();
+    desired.records.remove("b");
+    bench.apply(&desired).unwrap();
+    let before = bench.tree();
+    assert_eq!(bench.target().refresh_view(&first), Ok(false));
+    assert!(bench.tree() == before, "the view is that of serial 2");
+    assert!(fs::read_to_string(bench.view("a")).unwrap().contains("db2.example") && !bench.view("b").exists());
+}
+
+/// One source that can't be told apart is enough, wherever it stands; an address that is delivered has none.
+#[test]
+fn e2_11_a_secret_of_which_one_source_has_no_version_is_sealed_at_every_apply() {
+    use tieline::bundle::object::is_volatile;
+    let bench = Bench::new();
+    let source = |version: Value| json!({"name": "P", "from": "env:TIELINE_SECRET_P", "version": version});
+    let with = |sources: [Value; 2], delivery: &str| {
+        let mut record = bench.database("a");
+        record["auth"]["password"] =
+            json!({"$secret": {"names": ["P", "Q"], "sources": sources.map(source), "delivery": delivery}});
+        record
+    };
+    for (sources, volatile) in [
+        ([json!("1"), json!(null)], true),
+        ([json!(null), json!("1")], true),
+        ([json!(null), json!(null)], true),
+        ([json!("1"), json!("2")], false),
+    ] {
+        assert_eq!(is_volatile(&with(sources.clone(), "resolve")), volatile, "{sources:?}");
+        assert!(!is_volatile(&with(sources, "reference")));
+    }
+}
+
+/// In words that anybody can read without a key; the manifest is checked against them, so they are spelled out here.
+#[test]
+fn e2_11_an_object_says_where_it_belongs() {
+    let bench = Bench::new();
+    bench.apply(&bench.desired(&["b/c@globex"])).unwrap();
+    let text = fs::read_to_string(object(&bench, "b/c@globex")).unwrap();
+    let (head, _) = text.split_once("config:\n").unwrap();
+    let expected = "tieline:\n    connector: postgresql\n    customer: globex\n    environment: prod\n    format: 0\n    \
+                    id: b/c\n    profile: null\n    reference: \"reference-of-b/c@globex\"\n    \
+                    workspace: \"2fc57e25-dce2-4a90-ae69-ae44cb0c8e84\"\n";
+    assert_eq!(head, expected);
+}

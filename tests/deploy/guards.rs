@@ -3,6 +3,10 @@
 use std::fs;
 use std::process::Command;
 
+use serde_json::{Value, json};
+use tieline::plan::guards::refusals;
+
+use super::Bench;
 use crate::peers::there;
 use crate::shell::{Ended, Shell, feed, tree};
 
@@ -175,4 +179,38 @@ fn without_a_terminal_and_without_yes_nothing_is_applied() {
     shell.ok(&["apply", "prod", "--yes"]);
     let ended = shell.run(&["rollback", "prod", "1"]);
     assert!(ended.stderr.contains("nothing to do"), "{ended:?}");
+}
+
+/// At each limit nothing is asked, one beyond it is; and the number that is given is exactly that of the plan.
+#[test]
+fn e2_11_a_guard_lets_through_what_it_names_and_not_one_more() {
+    let names: Vec<String> = (0..25).map(|n| format!("c{n}")).collect();
+    let ids: Vec<&str> = names.iter().map(String::as_str).collect();
+    let bench = Bench::new();
+    let of = |ids: &[&str], trust: &Value| {
+        let mut desired = bench.desired(ids);
+        for (key, value) in trust.as_object().unwrap() {
+            desired.trust[key] = value.clone();
+        }
+        desired
+    };
+    let none = json!({});
+    let (count, percent) = (json!({"guards": {"max_delete_count": 2}}), json!({"guards": {"max_delete_percent": 20}}));
+    let protected = json!({"protected": true});
+    for (trust, deployed, most) in
+        [(&none, 25, 5), (&none, 10, 3), (&none, 5, 3), (&count, 10, 2), (&percent, 10, 2), (&protected, 10, 0)]
+    {
+        let _ = fs::remove_dir_all(bench.root());
+        bench.apply(&of(&ids[..deployed], trust)).unwrap();
+        let base = bench.deployed();
+        let refused = |deleted: usize, allowed: Option<usize>| {
+            !refusals(&of(&ids[deleted..deployed], trust), base.as_ref(), allowed).is_empty()
+        };
+        for deleted in 0..=most + 1 {
+            assert_eq!(refused(deleted, None), deleted > most, "{trust}: {deleted} of {deployed}");
+            for allowed in [0, 1, deleted, deleted + 1, 9] {
+                assert_eq!(refused(deleted, Some(allowed)), allowed != deleted, "{trust}: {allowed} for {deleted}");
+            }
+        }
+    }
 }

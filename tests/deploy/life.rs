@@ -68,8 +68,16 @@ fn n08_history_rollback_and_status_tell_what_was_is_and_would_be() {
     assert!(drift.stderr.contains("was changed: its digest is not its name"), "{drift:?}");
     let refused = shell.run(&["rollback", "prod", "2", "--yes"]);
     assert_eq!(refused.code, 5, "{refused:?}");
-    // What is lost is sealed anew.
-    shell.ok(&["apply", "prod", "--yes"]);
+    // What is lost is sealed again where something changes, or where somebody says so.
+    for command in [&["apply", "prod", "--yes"][..], &["apply", "prod", "--yes", "--reseal"]] {
+        fs::remove_dir_all(shell.folder.join("dist/objects")).unwrap();
+        let lost = shell.run(&["verify", "prod"]);
+        assert!(lost.code == 5 && lost.stdout.contains("is missing"), "{lost:?}");
+        retries(&shell, 3);
+        let applied = shell.ok(command);
+        assert!(applied.stderr.contains("3 objects sealed, 0 carried over"), "{applied:?}");
+        shell.ok(&["verify", "prod"]);
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod archive;
 mod comment;
 mod contract;
 mod crash;
+mod gc;
 mod guards;
 mod leak;
 mod life;

@@ -17,11 +17,16 @@ impl Bench {
 
     /// Replaces the object of `a` by other bytes and makes manifest and head fit, as one who may write the target can.
     fn forge(&self, text: &str) {
-        let mut deployed = self.deployed().unwrap();
         let digest = Digest::of(text.as_bytes());
         self.target().put_objects(&[(&digest, text.as_bytes())], &|| ()).unwrap();
+        self.put(&|manifest| manifest.connections.get_mut("a").unwrap().object = digest.clone());
+    }
+
+    /// Puts another manifest in force after the one that is, likewise.
+    fn put(&self, change: &dyn Fn(&mut tieline::bundle::Manifest)) {
+        let mut deployed = self.deployed().unwrap();
         let old = deployed.head();
-        deployed.manifest.connections.get_mut("a").unwrap().object = digest;
+        change(&mut deployed.manifest);
         deployed.manifest.serial += 1;
         deployed.manifest.previous = Some(old.manifest.clone());
         let bytes = deployed.manifest.bytes().unwrap();
@@ -110,6 +115,11 @@ fn a70_an_object_that_was_forged_with_its_manifest_is_found() {
         let start = text.find("password: ENC[").unwrap();
         text[start..].lines().next().unwrap().to_owned()
     };
+    let entry = |text: &str| {
+        let start = text.find("        - recipient: ").unwrap();
+        let end = text.find("-----END AGE ENCRYPTED FILE-----\n").unwrap() + "-----END AGE ENCRYPTED FILE-----\n".len();
+        text[start..end].to_owned()
+    };
     for (bad, told, key) in [
         (good.replace("host: db.example", "host: db.evil"), "`/config/host` is not what the manifest says", false),
         (good.replace("port: 5432", "port: \"5432\""), "`/config/port` is not what", false),
@@ -119,6 +129,13 @@ fn a70_an_object_that_was_forged_with_its_manifest_is_found() {
         (good.replace("^(password)$", "^(password|x)$"), "another rule", false),
         (good.replace(&bench.recipient, &stranger.recipient), "other recipients", false),
         (theirs, "other recipients", false),
+        (good.replacen(&entry(&good), &entry(&good).repeat(2), 1), "other recipients", false),
+        (
+            good.replace("\n    mac: ", "\n    pgp:\n        - fp: '0123'\n          enc: x\n    mac: "),
+            "a kind of key",
+            false,
+        ),
+        (good.replace("\n    mac: ", "\n    mac_only_encrypted: true\n    mac: "), "another rule", false),
         (other, "`/tieline/id` is not what", false),
         (good.replace(&enc(&good), &enc(&fs::read_to_string(object(&bench, "b")).unwrap())), "does not decrypt", true),
         ("sops: 1\n".into(), "the object: ", false),
@@ -141,17 +158,7 @@ fn a82_a_manifest_that_says_one_digest_and_holds_another_is_not_taken_for_what_i
     let bench = Bench::new();
     let desired = bench.desired(&["a", "b"]);
     bench.apply(&desired).unwrap();
-    let put = |change: &dyn Fn(&mut tieline::bundle::Manifest)| {
-        let mut deployed = bench.deployed().unwrap();
-        let old = deployed.head();
-        change(&mut deployed.manifest);
-        deployed.manifest.serial += 1;
-        deployed.manifest.previous = Some(old.manifest.clone());
-        let bytes = deployed.manifest.bytes().unwrap();
-        deployed.digest = Digest::of(&bytes);
-        bench.target().put_manifest(&deployed.digest, &bytes, None).unwrap();
-        assert_eq!(bench.target().swap_head(Some(&old), &deployed.head()), Ok(tieline::targets::Swap::Done));
-    };
+    let put = |change: &dyn Fn(&mut tieline::bundle::Manifest)| bench.put(change);
     // The desired digest is kept, a record is not.
     put(&|manifest| manifest.connections.get_mut("a").unwrap().record["config"]["host"] = "evil.example".into());
     let plan = tieline::plan::Plan::new(&desired, bench.deployed().as_ref(), &|_, _| None);
@@ -163,10 +170,35 @@ fn a82_a_manifest_that_says_one_digest_and_holds_another_is_not_taken_for_what_i
     let now = bench.deployed().unwrap();
     let previous = now.manifest.previous.clone().unwrap();
     let lying = tieline::targets::manifest(&bench.target(), &scope(), &previous).unwrap();
-    let back = tieline::apply::roll_back(&bench.target(), &lying, &now, &stamp(), &Options::default());
-    assert_eq!(code(back), 5);
+    refused_as_lying(&bench, &lying, &now);
     // An export for one customer is no state of an environment.
     put(&|manifest| manifest.customer = Some("globex".into()));
     let error = deployed(&bench.target(), &scope()).unwrap_err();
     assert!(matches!(&error, TargetError::Integrity(why) if why.contains("an export for one customer")), "{error}");
+}
+
+/// Going back to a manifest is refused since its digest is not that of what it has, and for no other reason.
+fn refused_as_lying(bench: &Bench, lying: &Deployed, now: &Deployed) {
+    let back = tieline::apply::roll_back(&bench.target(), lying, now, &stamp(), &Options::default());
+    let error = back.unwrap_err();
+    let words = format!("serial {} says one desired digest and holds another", lying.manifest.serial);
+    assert!(error.exit_code() == 5 && error.to_string().contains(&words), "{error}");
+}
+
+/// Every object fits its record: only the digest says that the trust block is another.
+#[test]
+fn e2_11_a_rollback_brings_no_forged_trust_block_back() {
+    let bench = Bench::new();
+    let desired = bench.desired(&["a", "b"]);
+    bench.apply(&desired).unwrap();
+    for forged in [json!({"recipients": {"eve": "age1eve"}}), json!({"guards": {"max_delete_percent": 100}})] {
+        bench.put(&|manifest| {
+            for (key, value) in forged.as_object().unwrap() {
+                manifest.trust[key] = value.clone();
+            }
+        });
+        let lying = bench.deployed().unwrap();
+        assert!(bench.apply(&desired).unwrap().changed, "what is desired is not what the forged one has");
+        refused_as_lying(&bench, &lying, &bench.deployed().unwrap());
+    }
 }

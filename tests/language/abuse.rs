@@ -87,13 +87,40 @@ fn a22_a_large_variable_in_many_places_is_refused_in_bounded_memory() {
 
 #[test]
 fn a22_a_policy_is_bounded_too() {
-    for expression in ["('x' * 90000000) | replace('x', 'y') == ''", "env.name * 90000000 == ''"] {
+    for (expression, told) in [
+        ("('x' * 90000000) | replace('x', 'y') == ''", "no text or list can stand beside it"),
+        ("env.name * 90000000 == connection.id", "a policy can't multiply"),
+        ("env.name ** 9 == connection.id", "a policy can't multiply"),
+    ] {
         let folder = layers("connector: anything\nconfig: {}\nauth: {}\n", &[]);
         let policy = format!("policy:\n  - {{name: p, require: \"{expression}\", message: m}}\n");
         folder.put("tieline.yaml", format!("tieline: 1\nid: 7b0c1f6e-4a53-4a57-9d0b-1d6a3f1c2e90\n{policy}"));
         let run = confined(&folder);
         assert_eq!(run.code, 1, "{}", run.stderr);
         assert_eq!(folder.codes(), ["invalid-expression"], "{}", run.stdout);
+        assert!(run.stdout.contains(told), "it is refused before it is evaluated: {}", run.stdout);
+    }
+    // What the filters of a policy would make is counted first, as elsewhere.
+    let text = "x".repeat(32_000);
+    let folder = layers(&format!("connector: anything\ntitle: {text}\nconfig: {{}}\nauth: {{}}\n"), &[]);
+    for filters in ["replace('', connection.title)", "replace('x', connection.title)"] {
+        let policy = format!("policy:\n  - {{name: p, require: \"connection.title | {filters} == ''\", message: m}}\n");
+        folder.put("tieline.yaml", format!("tieline: 1\nid: 7b0c1f6e-4a53-4a57-9d0b-1d6a3f1c2e90\n{policy}"));
+        let run = confined(&folder);
+        assert_eq!(folder.codes(), ["invalid-expression"], "{}", run.stdout);
+        assert!(run.stdout.contains("a filter gives more than 64 KiB"), "{}", run.stdout);
+    }
+}
+
+/// Two texts, each within the limit, of which a filter would make a gigabyte.
+#[test]
+fn e2_11_what_a_filter_would_make_is_counted_before_it_is_made() {
+    let text = "x".repeat(32_000);
+    for filters in ["replace('', vars.text)", "replace('x', vars.text)", "split('') | join(vars.text)"] {
+        let folder = with_vars(&format!("  text: {text}\n"), &format!("  a: ${{{{ vars.text | {filters} }}}}\n"));
+        let run = confined(&folder);
+        assert_eq!(run.code, 1, "{filters}\n{}{}", run.stdout, run.stderr);
+        assert!(run.stdout.contains("a filter gives more than 64 KiB"), "{filters}\n{}", run.stdout);
     }
 }
 

@@ -179,3 +179,27 @@ fn n03_a_value_is_blamed_at_the_line_that_brought_it_in() {
     assert_eq!((told[0].file.as_str(), told[0].line), ("environments/prod/environment.yaml", 3));
     assert_eq!(folder.underlined(), ["70000"]);
 }
+
+/// Small maps are walked, larger ones have an index: each key is found, on both sides of the border.
+#[test]
+fn e2_11_each_key_of_a_map_is_found_however_many_there_are() {
+    for size in [1, 2, 63, 64, 65, 66, 130] {
+        let lines = |value: &dyn Fn(usize) -> i32| -> String {
+            (0..size).map(|at| format!("  k{at}: {}\n", value(at))).collect()
+        };
+        let map = |value: &dyn Fn(usize) -> i32| -> serde_json::Value {
+            (0..size).map(|at| (format!("k{at}"), json!(value(at)))).collect::<serde_json::Map<_, _>>().into()
+        };
+        let one = |_| 1;
+        assert_eq!(merged(&lines(&one), &lines(&|at| at as i32 + 7)), map(&|at| at as i32 + 7), "{size}");
+        for at in [0, size / 2, size - 1] {
+            assert_eq!(merged(&lines(&one), &format!("  k{at}: 2\n")), map(&|other| 1 + i32::from(other == at)));
+            let mut fewer = map(&one);
+            fewer.as_object_mut().unwrap().remove(&format!("k{at}"));
+            assert_eq!(merged(&lines(&one), &format!("  k{at}: null\n")), fewer, "k{at} of {size}");
+        }
+        let mut more = map(&one);
+        more["new"] = json!(3);
+        assert_eq!(merged(&lines(&one), "  new: 3\n"), more, "{size}");
+    }
+}

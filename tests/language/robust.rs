@@ -203,9 +203,14 @@ fn a03_large_maps_are_merged_and_told_in_time() {
     );
     let run = folder.validate();
     assert!(run.code == 0 && run.took < Duration::from_secs(20), "{:?}", run.took);
+    let (_, compiled, _) = super::compiled(&folder, "prod");
+    let labels = compiled.connections["c"].labels.as_ref().unwrap().as_map().unwrap();
+    assert_eq!(labels.len(), 30_000);
+    assert!(labels.iter().all(|label| label.value.as_str() == Some("b")), "the higher layer's");
     folder.put("environments/prod/connections/c.yaml", format!("labels:\n{}", many("null").replace("key", "kye")));
     let run = folder.validate();
     assert!(run.code == 1 && run.took < Duration::from_secs(40), "{:?}", run.took);
+    assert!(run.stdout.contains("`kye0: null` removes nothing"), "{}", run.stdout);
 }
 
 #[test]

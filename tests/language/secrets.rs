@@ -137,3 +137,25 @@ fn n02_a_secret_decides_nothing() {
         assert!(codes.iter().any(|c| c == "secret-use" || c == "invalid-expression"), "{expression}: {codes:?}");
     }
 }
+
+/// What ties a file to its layer is in each of them, and would be a value that somebody may put anywhere.
+#[test]
+fn e2_11_the_scope_of_a_file_is_not_a_secret_that_can_be_named() {
+    let folder = workspace();
+    folder.put("connections/c.yaml", "connector: anything\nauth: {password: '${{ secrets.tieline_scope }}'}\n");
+    folder.put("environments/prod/environment.yaml", "recipients: [ops]\n");
+    for environment in ["dev", "prod"] {
+        folder.put(&format!("environments/{environment}/secrets.sops.yaml"), sealed(&[], &[OPS]));
+    }
+    assert_eq!(folder.codes(), ["unknown-secret"]);
+    // Nor where it is not sealed, which is an error of the file.
+    let text = sealed(&["P"], &[OPS]);
+    let line = text.lines().find(|line| line.starts_with("tieline_scope: ")).unwrap();
+    for environment in ["dev", "prod"] {
+        let path = format!("environments/{environment}/secrets.sops.yaml");
+        folder.put(&path, text.replace(line, "tieline_scope: in clear"));
+    }
+    let codes = folder.codes();
+    assert!(codes.contains(&"unknown-secret".to_owned()), "{codes:?}");
+    assert!(codes.contains(&"secrets-not-encrypted".to_owned()), "{codes:?}");
+}

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{DEV, PROD, commit, edit, get, quickstart};
+use super::{DEV, PROD, commit, edit, get, quickstart, set};
 use crate::shell::{Shell, feed, sops};
 
 #[test]
@@ -319,4 +319,25 @@ fn a106_an_alias_an_empty_text_and_what_is_removed_stay() {
     write(&shell, "credentials/old.yaml", &format!("{old}  password: &a otter-hunter-2\n  token: *a\n"));
     shell.ok(&["secret", "extract"]);
     assert!(shell.read("credentials/old.yaml").contains("password: &a ${{ secrets.OLD_PASSWORD }}\n  token: *a\n"));
+}
+
+/// The name that a value would get is that of another secret, sealed or in a store: it gets another name.
+#[test]
+fn e2_11_a_name_that_is_taken_is_not_taken_again() {
+    let shell = quickstart();
+    set(&shell, "HUBSPOT_ACCESS_TOKEN", "prod", "what stands there");
+    edit(&shell, "connections/hubspot.yaml", "${{ secrets.HUBSPOT_TOKEN }}", "pat-na1-typed-in-clear");
+    let dev = shell.read("environments/dev/environment.yaml");
+    shell.put(
+        "environments/dev/environment.yaml",
+        &format!("{dev}secrets: {{HUBSPOT_ACCESS_TOKEN_2: 'vault://kv/x#y'}}\n"),
+    );
+    shell.ok(&["secret", "extract", "--yes"]);
+    let name = "HUBSPOT_ACCESS_TOKEN_3";
+    assert!(shell.read("connections/hubspot.yaml").contains(&format!("${{{{ secrets.{name} }}}}")));
+    for environment in ["dev", "prod"] {
+        assert_eq!(get(&shell, name, environment), "pat-na1-typed-in-clear");
+    }
+    assert_eq!(get(&shell, "HUBSPOT_ACCESS_TOKEN", "prod"), "what stands there");
+    shell.ok(&["validate"]);
 }

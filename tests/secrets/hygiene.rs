@@ -353,3 +353,32 @@ fn n02_a_secret_reaches_no_clear_field_and_no_rule_allows_it() {
     assert_eq!(ended.code, 1);
     assert!(ended.stdout.contains("secret-in-clear"), "{ended:#?}");
 }
+
+/// The engine says why an expression has no value, and what it says may quote an operand: nothing of it is passed on.
+#[test]
+fn e2_11_an_expression_over_a_secret_that_fails_at_apply_tells_nothing_of_it() {
+    let shell = quickstart();
+    let reference = "${{ secrets.HUBSPOT_TOKEN }}";
+    let written = shell.read("connections/hubspot.yaml");
+    let put = |expression: &str| shell.put("connections/hubspot.yaml", &written.replace(reference, expression));
+    set(&shell, "HUBSPOT_TOKEN", "prod", VALUE);
+    put("${{ secrets.HUBSPOT_TOKEN | int }}");
+    let ended = shell.run(&["apply", "prod", "--yes"]);
+    assert_eq!(ended.code, 1, "{ended:#?}");
+    assert!(
+        ended.stderr.contains("/auth/access_token: an expression over secrets has no value (details would quote it)"),
+        "{ended:#?}"
+    );
+    assert!(!ended.stderr.contains("integer") && !ended.stderr.contains("invalid operation"), "{ended:#?}");
+    silent(&ended);
+    // What the engine would have to hold, a secret as long as a file, stands alone.
+    set(&shell, "HUBSPOT_TOKEN", "prod", &VALUE.repeat(6_000));
+    put("'Bearer ${{ secrets.HUBSPOT_TOKEN | trim }}'");
+    let ended = shell.run(&["apply", "prod", "--yes"]);
+    assert_eq!(ended.code, 1, "{ended:#?}");
+    assert!(ended.stderr.contains("a secret of more than 64 KiB can only stand alone"), "{ended:#?}");
+    silent(&ended);
+    assert!(!shell.folder.join("dist/environments/prod/head.json").exists());
+    put(reference);
+    silent(&shell.ok(&["apply", "prod", "--yes"]));
+}

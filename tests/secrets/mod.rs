@@ -5,6 +5,7 @@ mod extract;
 mod hygiene;
 mod merging;
 mod recipients;
+mod sides;
 mod stores;
 mod values;
 

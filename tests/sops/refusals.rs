@@ -98,6 +98,12 @@ fn recipients_of_other_kinds_are_named_as_such() {
     assert_eq!(kind("age1hunter"), Some(ErrorKind::BadRecipient));
     let (_, recipient, _) = key();
     assert_eq!(kind(&format!(" {recipient}\n")), None);
+    // The comment of an SSH key is free text, and is written into the files that name the key.
+    let ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN";
+    assert_eq!((kind(ssh), kind(&format!("{ssh} ana@acme"))), (None, None));
+    for acts in ["\n", "\r", "\u{1b}[2J", "\0", "\u{7}", "\t", "\u{7f}", "\u{85}", "\u{9b}"] {
+        assert_eq!(kind(&format!("{ssh} ana{acts}acme")), Some(ErrorKind::BadRecipient), "{acts:?}");
+    }
 }
 
 #[test]
