@@ -13,6 +13,7 @@ mod outputs;
 mod peers;
 mod pre_commit;
 mod readme;
+mod replay;
 mod rules;
 mod secret;
 mod secrets;
