@@ -159,13 +159,13 @@ fn int(value: &Jinja, rest: Rest<Jinja>, _kwargs: Kwargs) -> Result<i64, Error> 
 
 /// Whether the text is an expression at all.
 pub(super) fn check(expression: &str) -> Result<(), Failure> {
-    engine().compile_expression(expression).map(|_| ()).map_err(|e| failure(&e))
+    engine().compile_expression(expression).map(|_| ()).map_err(|e| failure(&e, expression))
 }
 
 /// The value of an expression.
 pub(super) fn evaluate(expression: &str, context: &Jinja) -> Result<Jinja, Failure> {
-    let compiled = engine().compile_expression(expression).map_err(|e| failure(&e))?;
-    let value = compiled.eval(context.clone()).map_err(|e| failure(&e))?;
+    let compiled = engine().compile_expression(expression).map_err(|e| failure(&e, expression))?;
+    let value = compiled.eval(context.clone()).map_err(|e| failure(&e, expression))?;
     let too_large = value.as_str().is_some_and(|s| s.len() > MAX_OUTPUT);
     let told = match value.kind() {
         ValueKind::Undefined => "the expression gives nothing",
@@ -178,8 +178,8 @@ pub(super) fn evaluate(expression: &str, context: &Jinja) -> Result<Jinja, Failu
 
 /// Whether an expression over JSON is true.
 pub(super) fn holds(expression: &str, names: &serde_json::Value) -> Result<bool, Failure> {
-    let compiled = lenient().compile_expression(expression).map_err(|e| failure(&e))?;
-    compiled.eval(json_to_jinja(names)).map(|value| value.is_true()).map_err(|e| failure(&e))
+    let compiled = lenient().compile_expression(expression).map_err(|e| failure(&e, expression))?;
+    compiled.eval(json_to_jinja(names)).map(|value| value.is_true()).map_err(|e| failure(&e, expression))
 }
 
 fn json_to_jinja(value: &serde_json::Value) -> Jinja {
@@ -199,14 +199,22 @@ fn json_to_jinja(value: &serde_json::Value) -> Jinja {
     }
 }
 
-fn failure(error: &Error) -> Failure {
+fn failure(error: &Error, expression: &str) -> Failure {
     let message = match (error.kind(), error.detail()) {
         (ErrorKind::OutOfFuel, _) => "the expression takes too many steps".to_owned(),
         (ErrorKind::SyntaxError, Some(detail)) => detail.to_owned(),
         (kind, Some(detail)) => format!("{kind}: {detail}"),
         (kind, None) => kind.to_string(),
     };
-    Failure { message, range: error.range() }
+    Failure { message, range: error.range().map(|range| whole_characters(expression, range)) }
+}
+
+/// A range of the engine's, which counts some characters as one byte, widened to whole characters of the text.
+fn whole_characters(text: &str, range: Range<usize>) -> Range<usize> {
+    let is_border = |at: &usize| text.is_char_boundary(*at);
+    let start = (0..=range.start.min(text.len())).rev().find(is_border).unwrap_or(0);
+    let end = (range.end.max(start)..text.len()).find(is_border).unwrap_or(text.len());
+    start..end
 }
 
 /// Our value for the engine.
