@@ -138,13 +138,13 @@ fn tell_conflicts(path: &str, merged: &Merged, ui: &Ui) {
     }
     let conflicts: Vec<&str> = merged.conflicts.iter().map(|(name, _)| &**name).collect();
     ui.say(&format!("{path}: both sides changed {}", listed(conflicts.into_iter(), 24)));
-    for (name, conflict) in &merged.conflicts {
+    for ((name, conflict), beside) in merged.conflicts.iter().zip(&merged.beside) {
         ui.say(&match conflict {
             Conflict::BothChanged => {
-                format!("  {name} is ours, {name}__theirs is theirs, both sealed: `tieline secret get` shows them")
+                format!("  {name} is ours, {beside} is theirs, both sealed: `tieline secret get` shows them")
             }
             Conflict::OursRemoved => {
-                format!("  ours removed {name}, theirs changed it: {name}__theirs has their value")
+                format!("  ours removed {name}, theirs changed it: {beside} has their value")
             }
             Conflict::TheirsRemoved => format!("  theirs removed {name}, ours changed it: it stands there, and marked"),
         });

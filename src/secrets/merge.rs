@@ -28,6 +28,9 @@ pub struct Merged {
     pub text: String,
     /// Names that both sides changed differently.
     pub conflicts: Vec<(String, Conflict)>,
+    /// For each conflict, the name that the other value has: with [`UNMERGED`] behind it, twice where an earlier merge left
+    /// one of that name.
+    pub beside: Vec<String>,
     /// Names that came from theirs.
     pub taken: Vec<String>,
     /// Recipients that one of the sides did not have, and the merged file has.
@@ -109,7 +112,7 @@ pub fn merge(sides: &Sides<'_>, how: &How<'_>) -> Result<Merged, Unopened> {
         }
     };
     let theirs_scope = other.get(SCOPE).map(|scope| Secret::new(scope.expose().clone()));
-    let (actions, conflicts, taken) = resolve(&old, &mine, other);
+    let Resolved { actions, conflicts, beside, taken } = resolve(&old, &mine, other);
     let (now, other) = (recipients(&ours), recipients(&theirs));
     let (wanted, left_out) = sealed_to(&base, (&now, how.ours_count), (&other, how.theirs_count));
     if wanted.is_empty() {
@@ -156,7 +159,7 @@ pub fn merge(sides: &Sides<'_>, how: &How<'_>) -> Result<Merged, Unopened> {
             }
         }
     };
-    Ok(Merged { text, conflicts, taken, newcomers, leavers, left_out })
+    Ok(Merged { text, conflicts, beside, taken, newcomers, leavers, left_out })
 }
 
 /// Merges texts that are not encrypted: what one side left alone is the other's; else all between the first and the last line
@@ -234,9 +237,15 @@ fn left_in_clear(path: &str, name: &str) -> Unopened {
     }
 }
 
-type Resolved = (Vec<(String, Option<Secret<String>>)>, Vec<(String, Conflict)>, Vec<String>);
-
 /// What is to be done to ours, what is in conflict, and what is theirs.
+#[derive(Default)]
+struct Resolved {
+    actions: Vec<(String, Option<Secret<String>>)>,
+    conflicts: Vec<(String, Conflict)>,
+    beside: Vec<String>,
+    taken: Vec<String>,
+}
+
 fn resolve(old: &Values, mine: &Values, mut other: Values) -> Resolved {
     let same = |a: Option<&Secret<String>>, b: Option<&Secret<String>>| match (a, b) {
         (Some(a), Some(b)) => a.expose() == b.expose(),
@@ -244,16 +253,16 @@ fn resolve(old: &Values, mine: &Values, mut other: Values) -> Resolved {
         _ => false,
     };
     let names: BTreeSet<String> = old.keys().chain(mine.keys()).chain(other.keys()).cloned().collect();
-    let (mut actions, mut conflicts, mut taken) = (Vec::new(), Vec::new(), Vec::new());
-    for name in names {
-        let (before, ours) = (old.get(&name), mine.get(&name));
-        let theirs = other.remove(&name);
+    let mut resolved = Resolved::default();
+    for name in &names {
+        let (before, ours) = (old.get(name), mine.get(name));
+        let theirs = other.remove(name);
         if same(before, theirs.as_ref()) || same(ours, theirs.as_ref()) {
             continue;
         }
         if same(before, ours) {
-            taken.push(name.clone());
-            actions.push((name, theirs));
+            resolved.taken.push(name.clone());
+            resolved.actions.push((name.clone(), theirs));
             continue;
         }
         // Where one side removed it, the value is what can't be got back: it stays, marked as an open question.
@@ -263,10 +272,16 @@ fn resolve(old: &Values, mine: &Values, mut other: Values) -> Resolved {
             (Some(ours), None) => (Conflict::TheirsRemoved, Secret::new(ours.expose().clone())),
             (None, None) => continue,
         };
-        actions.push((format!("{name}{UNMERGED}"), Some(marked)));
-        conflicts.push((name, conflict));
+        let mut beside = format!("{name}{UNMERGED}");
+        // A value that an earlier merge left is not to be lost.
+        while names.contains(&beside) {
+            beside.push_str(UNMERGED);
+        }
+        resolved.actions.push((beside.clone(), Some(marked)));
+        resolved.conflicts.push((name.clone(), conflict));
+        resolved.beside.push(beside);
     }
-    (actions, conflicts, taken)
+    resolved
 }
 
 fn values(data: Vec<Map>, path: &str) -> Result<Values, Unopened> {

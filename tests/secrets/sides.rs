@@ -150,6 +150,25 @@ fn e2_11_a_value_that_one_side_removed_and_the_other_changed_is_a_conflict_on_bo
     }
 }
 
+/// What an earlier merge left stands under the name that this one would take.
+#[test]
+fn e2_a_conflict_loses_no_value_that_an_earlier_merge_left() {
+    let people = people();
+    let base = people.file(PROD, &[("A", "1"), ("A__theirs", "left")], false);
+    let (ours, theirs) = (people.edited(&base, &[("A", Some("2"))]), people.edited(&base, &[("A", Some("3"))]));
+    let merged = people.merged(&base, &ours, &theirs).unwrap();
+    assert_eq!(merged.beside, ["A__theirs__theirs"]);
+    assert_eq!(people.values(&merged.text), is(&[("A", "2"), ("A__theirs", "left"), ("A__theirs__theirs", "3")]));
+    // And one that comes with theirs.
+    let base = people.file(PROD, &[("A", "1")], false);
+    let (ours, theirs) = (
+        people.edited(&base, &[("A", Some("2"))]),
+        people.edited(&base, &[("A", Some("3")), ("A__theirs", Some("4"))]),
+    );
+    let merged = people.merged(&base, &ours, &theirs).unwrap();
+    assert_eq!(people.values(&merged.text), is(&[("A", "2"), ("A__theirs", "4"), ("A__theirs__theirs", "3")]));
+}
+
 /// Values of another layer would be taken in by a merge that nobody looks at.
 #[test]
 fn e2_11_a_file_of_another_layer_is_not_merged() {

@@ -10,7 +10,7 @@ use tieline::secrets::nameless;
 use tieline::sops::{Encrypted, Identities, Map, Recipient, Rule, Settings, Value, encrypt, keygen};
 
 const TIME: &str = "2026-11-21T10:00:00Z";
-const NAMES: &[&str] = &["A", "B", "DB_PASSWORD", "long_name_of_a_secret", "tieline_scope"];
+const NAMES: &[&str] = &["A", "B", "A__theirs", "DB_PASSWORD", "long_name_of_a_secret", "tieline_scope"];
 const VALUES: &[&str] = &["1", "two", " three\n", "x9canary7q", "ENC[x]", "ws/environments/dev"];
 
 struct People {
@@ -140,7 +140,12 @@ fn merged_as_told(merged: &Merged, base: &Side, ours: &Side, theirs: &Side, want
     let data = file.open(&PEOPLE.all).expect("what is merged opens");
     let text = |value: &Value| value.as_str().expect("a string").expose().clone();
     let values: Values = data.iter().flat_map(Map::iter).map(|(name, value)| (name.to_owned(), text(value))).collect();
-    assert_eq!(values, resolved(&base.values, &ours.values, &theirs.values));
+    let is_scope = |name: &String| name.starts_with("tieline_scope");
+    let others = |values: Values| -> Values { values.into_iter().filter(|(name, _)| !is_scope(name)).collect() };
+    // The scope is not a value that somebody set: it stays if a side has it.
+    let scopes = [ours, theirs].map(|side| side.values.get("tieline_scope"));
+    assert!(values.get("tieline_scope").is_none_or(|scope| scopes.contains(&Some(scope))), "a scope of neither side");
+    assert_eq!(others(values), others(resolved(&base.values, &ours.values, &theirs.values)));
     let before = in_clear(&Encrypted::parse(&ours.text).expect("a sealed text"));
     assert!(in_clear(&file).is_subset(&before), "a value is in clear that was sealed");
     for side in [base, ours, theirs].into_iter().filter(|side| !side.text.is_empty()) {
@@ -163,7 +168,7 @@ fn in_clear(file: &Encrypted<'_>) -> BTreeSet<String> {
 fn resolved(base: &Values, ours: &Values, theirs: &Values) -> Values {
     let mut values = Values::new();
     let names: BTreeSet<&String> = base.keys().chain(ours.keys()).chain(theirs.keys()).collect();
-    for name in names {
+    for &name in &names {
         let (old, mine, other) = (base.get(name), ours.get(name), theirs.get(name));
         let changed = |side: Option<&String>| side != old;
         let (here, beside) = match (changed(mine), changed(other)) {
@@ -173,7 +178,11 @@ fn resolved(base: &Values, ours: &Values, theirs: &Values) -> Values {
             (true, true) => (mine, other.or(mine)),
         };
         values.extend(here.map(|value| (name.clone(), value.clone())));
-        values.extend(beside.map(|value| (format!("{name}__theirs"), value.clone())));
+        let mut free = format!("{name}__theirs");
+        while names.contains(&free) {
+            free += "__theirs";
+        }
+        values.extend(beside.map(|value| (free, value.clone())));
     }
     values
 }
