@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 
 use crate::shell::{Shell, feed};
-use crate::support::root;
+use crate::support::{passed_over, root};
 
-/// pre-commit, where there is one. A missing one is a failure if peers are required.
+/// pre-commit, where there is one.
 fn pre_commit() -> Option<PathBuf> {
     let named = std::env::var_os("TIELINE_PEER_PRE_COMMIT").map(PathBuf::from);
     if named.is_none() {
-        assert!(std::env::var_os("TIELINE_REQUIRE_PEERS").is_none(), "no pre-commit: set TIELINE_PEER_PRE_COMMIT");
-        eprintln!("passed over: TIELINE_PEER_PRE_COMMIT names no pre-commit");
+        passed_over("TIELINE_PEER_PRE_COMMIT names no pre-commit");
     }
     named
 }

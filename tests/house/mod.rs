@@ -57,6 +57,23 @@ fn imports(text: &str) -> Vec<String> {
     names
 }
 
+/// One function says that a test is passed over, and fails where nothing may be.
+#[test]
+fn e2_11_a_test_is_passed_over_in_one_way() {
+    let tests = root().join("tests");
+    for path in files(&tests).iter().filter(|path| path.ends_with(".rs") && *path != "house/mod.rs") {
+        let text = fs::read_to_string(tests.join(path)).unwrap();
+        for way in ["\"skipped", "\"SKIPPED", "eprintln!(\"passed over"] {
+            assert!(!text.contains(way), "tests/{path} has `{way}`: `support::passed_over` says it");
+        }
+        let is_the_one = ["support/mod.rs", "peers/mod.rs"].contains(&path.as_str());
+        assert!(
+            is_the_one || !text.contains("(\"TIELINE_REQUIRE_PEERS"),
+            "tests/{path} asks whether peers are required"
+        );
+    }
+}
+
 #[test]
 fn a_file_imports_only_what_stands_above_it_in_lib_rs() {
     let order = order();

@@ -1,4 +1,4 @@
-//! Against what others made and agreed on. A peer that is not there is passed over, unless `TIELINE_REQUIRE_PEERS=1`.
+//! Against what others made and agreed on. A peer that is not there is passed over ([`passed_over`]).
 
 mod readers;
 mod yaml_suite;
@@ -6,7 +6,7 @@ mod yaml_suite;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
-use crate::support::root;
+use crate::support::{forbidden, passed_over, root};
 
 /// A server of this folder, which ends with the value.
 pub(crate) struct Server {
@@ -54,20 +54,19 @@ pub(crate) fn there(what: &str, command: &mut Command) -> bool {
     let ran = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     let found = ran.is_ok_and(|status| status.success());
     if !found {
-        assert!(std::env::var("TIELINE_REQUIRE_PEERS").as_deref() != Ok("1"), "no {what} found");
-        eprintln!("skipped: no {what} found");
+        passed_over(&format!("no {what} found"));
     }
     found
 }
 
 /// Whether this machine lets a program do what it is for; a container may not, and then the test is passed over.
 pub(crate) fn permitted(what: &str, command: &mut Command) -> bool {
-    let ran = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    let permitted = ran.is_ok_and(|status| status.success());
-    if !permitted {
-        eprintln!("skipped: {what} is not permitted here");
+    match command.stdin(Stdio::null()).stdout(Stdio::null()).output() {
+        Ok(output) if output.status.success() => return true,
+        Ok(output) => forbidden(what, &String::from_utf8_lossy(&output.stderr)),
+        Err(error) => passed_over(&format!("{what}: {error}")),
     }
-    permitted
+    false
 }
 
 /// Python with pyrage, cryptography, PyYAML, hvac and moto: `$TIELINE_PEER_PYTHON`.
@@ -88,4 +87,20 @@ fn node_modules() -> Option<String> {
     let folder = std::env::var("TIELINE_PEER_NODE").unwrap_or_else(|_| ".".to_owned());
     let code = format!("require('node:module').createRequire('{folder}/')('sops-age')");
     there("Node with sops-age", Command::new("node").args(["-e", &code])).then_some(folder)
+}
+
+/// A test without its peer says so on stderr, which nobody captures; where peers are required it fails.
+#[test]
+fn e2_11_a_test_that_is_passed_over_says_so_or_fails() {
+    let run = |required: Option<&str>| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "peers::readers::peer_age_opens_our_data_keys"]).env_clear();
+        command.env("PATH", "/nowhere").envs(required.map(|value| ("TIELINE_REQUIRE_PEERS", value)));
+        let output = command.output().unwrap();
+        let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+        assert!(text.contains("running 1 test"), "{text}");
+        assert!(text.contains("passed over: no age found"), "{text}");
+        output.status.success()
+    };
+    assert!(run(None) && !run(Some("1")));
 }

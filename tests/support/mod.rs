@@ -178,6 +178,29 @@ pub(crate) fn run(mut command: Command) -> Run {
     Run { stdout, stderr, code, took: start.elapsed() }
 }
 
+/// Says that a test, or a part of it, is passed over, and why: past the harness, which shows nothing of a test that passes.
+///
+/// Where peers are required (`TIELINE_REQUIRE_PEERS=1`, as in `.ci/run`), that ends the test.
+pub(crate) fn passed_over(why: &str) {
+    assert!(std::env::var("TIELINE_REQUIRE_PEERS").as_deref() != Ok("1"), "passed over: {why}");
+    say(why);
+}
+
+/// The same where the program is there and the system refuses what it is for (EPERM, as in containers): that can't be
+/// installed, so it is no failure where peers are required, only said.
+pub(crate) fn forbidden(what: &str, stderr: &str) {
+    let refused =
+        ["Operation not permitted", "Permission denied", "PTRACE_TRACEME"].iter().any(|why| stderr.contains(why));
+    let why = format!("the system forbids {what} here: {}", stderr.trim());
+    if refused { say(&why) } else { passed_over(&why) }
+}
+
+fn say(why: &str) {
+    use std::io::Write;
+    // One write, so that no other test's line comes in between.
+    let _ = std::io::stderr().write_all(format!("passed over: {why}\n").as_bytes());
+}
+
 /// Every file below a folder, as paths relative to it, sorted.
 pub(crate) fn files(folder: &Path) -> Vec<String> {
     let all = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter().map(Result::unwrap);

@@ -2,10 +2,12 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
 use super::HOSTILE;
+use crate::peers::there;
 use crate::secrets::git;
 use crate::shell::{Shell, feed};
 use crate::support::files;
@@ -364,9 +366,7 @@ fn archive(bytes: &[u8]) -> Vec<u8> {
 pub(super) fn on_a_terminal(shell: &Shell, arguments: &[&str]) -> Option<String> {
     let line = std::iter::once(env!("CARGO_BIN_EXE_tieline")).chain(arguments.iter().copied());
     let line = shlex::try_join(line).unwrap();
-    let mut command = shell.command("script");
-    if command.arg("--version").output().is_err() {
-        eprintln!("skipped: no `script` program found");
+    if !there("script", Command::new("script").arg("--version")) {
         return None;
     }
     Some(feed(shell.command("script").args(["-qec", &line, "/dev/null"]), "").stdout)
