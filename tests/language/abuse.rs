@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -150,15 +151,23 @@ fn a16_what_is_swapped_for_a_link_after_it_was_listed_is_not_followed() {
     let world = System::new(folder.path());
     let read = || world.read("connections/a/c.yaml", 100);
     assert_eq!(read(), Ok(b"inside".to_vec()));
-    // A folder on the way, and the file itself.
+    // A folder on the way, and the file itself; by where they are, and from where the link stands.
+    let (beside, up) = (folder.path().join("beside"), PathBuf::from("../beside"));
+    for to in [beside, up] {
+        fs::rename(&real, &away).unwrap();
+        symlink(&to, &real).unwrap();
+        assert!(fs::read(real.join("c.yaml")).is_ok_and(|bytes| bytes == b"outside"), "{to:?}");
+        assert_eq!(read(), Err(ReadError::NotAFile), "{to:?}");
+        fs::remove_file(&real).unwrap();
+        fs::create_dir(&real).unwrap();
+        let to = if to.is_absolute() { to } else { Path::new("..").join(to) };
+        symlink(to.join("c.yaml"), real.join("c.yaml")).unwrap();
+        assert!(fs::read(real.join("c.yaml")).is_ok_and(|bytes| bytes == b"outside"), "{to:?}");
+        assert_eq!(read(), Err(ReadError::NotAFile), "{to:?}");
+        fs::remove_dir_all(&real).unwrap();
+        fs::rename(&away, &real).unwrap();
+    }
     fs::rename(&real, &away).unwrap();
-    symlink(folder.path().join("beside"), &real).unwrap();
-    assert_eq!(read(), Err(ReadError::NotAFile));
-    fs::remove_file(&real).unwrap();
-    fs::create_dir(&real).unwrap();
-    symlink(folder.path().join("beside/c.yaml"), real.join("c.yaml")).unwrap();
-    assert_eq!(read(), Err(ReadError::NotAFile));
-    fs::remove_dir_all(&real).unwrap();
     // And while it is being read, at any moment.
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -234,7 +243,7 @@ fn a26_the_order_in_which_files_came_to_be_changes_nothing() {
 #[test]
 fn a30_a_pattern_of_a_schema_takes_bounded_time() {
     // Exponential where a regex backtracks; the second can't be matched without backtracking, and is cut off.
-    for pattern in ["^(a+)+$", "^(?=a)(a+)+$", "^(a|a)*$", "(x+x+)+y", "^(?=(a+)+b)"] {
+    for pattern in ["^(a+)+$", "^(?=a)(a+)+$", "^(a|a)*$", "(x+x+)+y", "^(?=(a+)+b)", "^((?=a)a+)+$"] {
         let schema = json!({"type": "object", "properties": {
             "config": {"type": "object", "properties": {"a": {"type": "string", "pattern": pattern}}},
         }});
@@ -244,5 +253,48 @@ fn a30_a_pattern_of_a_schema_takes_bounded_time() {
         let run = confined(&folder);
         assert!(run.took < Duration::from_secs(5), "{pattern}: {:?}", run.took);
         assert_eq!(run.code, 1, "{pattern}\n{}", run.stdout);
+    }
+}
+
+/// Wherever a schema holds a pattern against a text or a key. One that may backtrack is cut off, each time by itself.
+#[test]
+fn a30_a_pattern_takes_bounded_time_under_every_keyword() {
+    let text = format!("{}!", "a".repeat(40));
+    let cases = |pattern: &str| {
+        let own = json!({"pattern": pattern});
+        [
+            ("items", json!({"items": own}), json!([text])),
+            ("contains", json!({"contains": own}), json!([text])),
+            ("any", json!({"anyOf": [own, {"type": "integer"}]}), json!(text)),
+            ("if", json!({"if": own, "then": {}, "else": {"type": "integer"}}), json!(text)),
+            ("all", json!({"allOf": [{"allOf": [own]}]}), json!(text)),
+            ("reference", json!({"$ref": "#/$defs/p"}), json!(text)),
+            ("names", json!({"propertyNames": own}), json!({&text: "x"})),
+            ("others", json!({"additionalProperties": own}), json!({"k": text})),
+            (
+                "keys",
+                json!({"patternProperties": {pattern: {"type": "integer"}}, "additionalProperties": false}),
+                json!({&text: "x"}),
+            ),
+        ]
+    };
+    let told = |pattern: &str, cases: &[(&str, serde_json::Value, serde_json::Value)]| {
+        let fields: serde_json::Map<_, _> = cases.iter().map(|case| (case.0.to_owned(), case.1.clone())).collect();
+        let config: serde_json::Map<_, _> = cases.iter().map(|case| (case.0.to_owned(), case.2.clone())).collect();
+        let schema = json!({"type": "object", "$defs": {"p": {"pattern": pattern}},
+            "properties": {"config": {"type": "object", "properties": fields}}});
+        let folder = layers(&format!("connector: slow\nconfig: {}\n", json!(config)), &[]);
+        folder.put("connectors/slow.json", schema.to_string());
+        let run = confined(&folder);
+        assert!(run.took < Duration::from_secs(5), "{pattern}: {:?}\n{}", run.took, run.stdout);
+        run.stdout
+    };
+    let all = cases("^(a+)+$");
+    let report = told("^(a+)+$", &all);
+    assert_eq!(report.matches("error[schema]").count(), all.len() - 1, "{report}");
+    assert_eq!(report.matches("error[unknown-key]").count(), 1, "{report}");
+    for case in cases("^((?=a)a+)+$") {
+        let report = told("^((?=a)a+)+$", std::slice::from_ref(&case));
+        assert!(report.contains(": 1 error"), "{}: {report}", case.0);
     }
 }

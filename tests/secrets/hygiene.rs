@@ -382,3 +382,48 @@ fn e2_11_an_expression_over_a_secret_that_fails_at_apply_tells_nothing_of_it() {
     put(reference);
     silent(&shell.ok(&["apply", "prod", "--yes"]));
 }
+
+/// A35: what is secret is what the schema marks, whatever it is called and whatever stands there.
+#[test]
+fn a35_a_marked_field_of_any_name_shows_nothing_of_a_value_in_clear() {
+    let shell = quickstart();
+    fs::create_dir_all(shell.folder.join("connectors")).unwrap();
+    shell.put(
+        "connectors/acme.json",
+        r##"{"type": "object", "required": ["auth"], "$defs": {"colour": {"type": "string",
+            "writeOnly": true, "pattern": "^[0-9]{3}$", "maxLength": 3}}, "properties": {"config": {"type": "object",
+            "additionalProperties": false, "properties": {"colour": {"$ref": "#/$defs/colour"}}}, "auth": {"type": "object",
+            "additionalProperties": false, "properties": {"mode": {"const": "paint"}, "colour": {"$ref": "#/$defs/colour"}}}}}"##,
+    );
+    for value in [
+        VALUE,
+        "[Kelp-forest/7, x]",
+        "{a: Kelp-forest/7}",
+        "7731094418",
+        "'${{ \"Kelp-forest/7\" }}'",
+        "|\n    Kelp-forest/7",
+    ] {
+        let field = format!("colour: {value}\n");
+        shell.put(
+            "connections/acme.yaml",
+            &format!("connector: acme\nconfig:\n  {field}auth:\n  mode: paint\n  {field}"),
+        );
+        for line in [
+            "validate",
+            "validate --format concise",
+            "validate --format json",
+            "validate --format github",
+            "render prod",
+            "plan prod",
+            "show acme",
+            "explain prod acme",
+            "explain prod acme config.colour",
+            "audit",
+        ] {
+            let ended = shell.run(&line.split(' ').collect::<Vec<_>>());
+            assert!(!line.starts_with("validate") || ended.stdout.contains("plaintext-secret"), "{line}: {ended:#?}");
+            silent(&ended);
+            assert!(!format!("{}{}", ended.stdout, ended.stderr).contains("7731094418"), "{line}: {ended:#?}");
+        }
+    }
+}

@@ -18,7 +18,7 @@ const HOSTILE: &str = "x\u{1b}[31m\u{1b}]8;;http://evil\u{7}\u{1b}]52;c;eA==\u{1
      \u{202e}\u{2066}\u{200b}\u{2028}\u{feff}\u{ad}\u{3164}\u{e0041}\n::error::FORGED\n##[error]FORGED\nFORGED";
 
 /// Every command that has none below it, from the command line itself.
-fn leaves() -> Vec<(String, clap::Command)> {
+pub(crate) fn leaves() -> Vec<(String, clap::Command)> {
     fn walk(command: &clap::Command, path: &str, found: &mut Vec<(String, clap::Command)>) {
         let below: Vec<_> = command.get_subcommands().filter(|c| c.get_name() != "help").collect();
         if below.is_empty() {

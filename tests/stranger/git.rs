@@ -185,7 +185,15 @@ fn a93_e01_nothing_that_a_clones_configuration_names_is_run() {
     shell.put(".git/info/attributes", "* filter=x diff=x\n");
     edit(&shell, "connections/warehouse.yaml", "port: 5432", "port: 5433");
     touch(&shell.folder);
-    trap.is_not_stepped_on(&trap.as_git(shell));
+    let (plain, here) = (shell.again(), shell.folder.clone());
+    let spied = trap.as_git(shell);
+    trap.is_not_stepped_on(&spied);
+    // Who starts Git steps on it: by its settings, and by its name.
+    for (shell, what) in [(&plain, "clean"), (&spied, "git")] {
+        let _ = fs::remove_file(&trap.mark);
+        let ended = git(shell, &["--work-tree", here.to_str().unwrap(), "status"]);
+        assert!(trap.mark.exists(), "the trap is none for {what}: {ended:#?}");
+    }
 }
 
 /// `.git` may be a file or a link: never one that leads to what a commit can bring.

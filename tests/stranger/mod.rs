@@ -7,7 +7,7 @@ mod accepted;
 mod access;
 mod data_key;
 mod echo;
-mod encoding;
+pub(crate) mod encoding;
 mod git;
 mod guards;
 mod history;

@@ -11,7 +11,7 @@ use base64::Engine;
 use tieline::world::{ReadError, System, World};
 
 use crate::peers::{permitted, there};
-use crate::support::{Folder, run};
+use crate::support::{Folder, run, told};
 
 /// The one connection that a case spoils.
 const SPOILT: &str = "connections/orders.yaml";
@@ -27,6 +27,20 @@ fn tells(folder: &Folder, codes: &[&str]) {
     assert_eq!(folder.codes(), codes, "{}", run.stdout);
 }
 
+/// The same with no more than 256 MiB of memory: what is refused only after it was made ends by a signal here.
+fn tells_in_little_memory(folder: &Folder, codes: &[&str]) {
+    let mut command = Command::new("sh");
+    let line = format!("ulimit -d 262144; exec '{}' validate --format json", env!("CARGO_BIN_EXE_tieline"));
+    let run = run({
+        command.args(["-c", &line]).current_dir(folder.path());
+        command
+    });
+    let report = serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{}{}", run.stdout, run.stderr));
+    let found: Vec<String> = told(&report).into_iter().map(|told| told.code).collect();
+    assert_eq!(found, codes, "{}", run.stdout);
+    assert!(run.took < Duration::from_secs(1), "{:?}", run.took);
+}
+
 #[test]
 fn a01_an_alias_bomb_is_an_error_within_a_second() {
     let mut text = String::from("connector: http\nlabels:\n  l0: &l0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n");
@@ -35,8 +49,7 @@ fn a01_an_alias_bomb_is_an_error_within_a_second() {
         let _ = writeln!(text, "  l{level}: &l{level} [{}]", [below.as_str(); 9].join(", "));
     }
     let folder = spoilt(text);
-    tells(&folder, &["yaml-too-many-nodes"]);
-    assert!(folder.validate().took < Duration::from_secs(1));
+    tells_in_little_memory(&folder, &["yaml-too-many-nodes"]);
 }
 
 #[test]
@@ -46,7 +59,7 @@ fn a01_every_anchor_of_an_anchor_counts() {
     for level in 1..2000 {
         let _ = writeln!(text, "  a{level}: &a{level} [*a{}, x]", level - 1);
     }
-    tells(&spoilt(text), &["yaml-too-many-nodes"]);
+    tells_in_little_memory(&spoilt(text), &["yaml-too-many-nodes"]);
 }
 
 #[test]
@@ -443,8 +456,45 @@ fn a29_a_schema_in_circles_ends() {
         let folder = Folder::base()
             .with("connectors/billing.json", text)
             .with(SPOILT, "connector: billing\nconfig: {host: db}\nauth: {mode: none}\n");
-        let run = folder.validate();
-        assert!(run.took < Duration::from_secs(5), "{text}: {:?}", run.took);
+        tells(&folder, &[]);
+    }
+    // Where the instance doesn't fit, the circle is walked again for what to say of it.
+    let config =
+        r##""config": {"type": "object", "additionalProperties": false, "properties": {"port": {"type": "integer"}}}"##;
+    let cases = [
+        (
+            format!(r##"{{"type": "object", "properties": {{{config}, "auth": {{"type": "object"}}}}, "allOf": [{{"$ref": "#/$defs/a"}}], "$defs": {{"a": {{"allOf": [{{"$ref": "#/$defs/a"}}]}}}}}}"##),
+            &["unknown-key", "schema"][..],
+        ),
+        (
+            r##"{"type": "object", "properties": {"config": {"$ref": "#/$defs/a", "unevaluatedProperties": false}, "auth": {"type": "object"}},
+                "$defs": {"a": {"allOf": [{"$ref": "#/$defs/b"}]}, "b": {"allOf": [{"$ref": "#/$defs/a"}]}}}"##.to_owned(),
+            &["unknown-key", "unknown-key"],
+        ),
+        (
+            r##"{"type": "object", "properties": {"config": {"type": "object", "properties": {"port": {"type": "integer"}},
+                "anyOf": [{"$ref": "#/properties/config"}, {"type": "string"}]}, "auth": {"type": "object"}}}"##.to_owned(),
+            &["schema", "schema"],
+        ),
+        (
+            r##"{"type": "object", "allOf": [{"$ref": "#"}], "additionalProperties": false, "properties": {"config": {"type": "object"}}}"##.to_owned(),
+            &["unknown-key"],
+        ),
+        (
+            r##"{"type": "object", "additionalProperties": false, "allOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": {"allOf": [{"$ref": "#/$defs/a"}]}}}"##.to_owned(),
+            &["schema"],
+        ),
+        (
+            r##"{"type": "object", "properties": {"config": {"$ref": "#/$defs/node"}, "auth": {"type": "object"}}, "$defs": {"node":
+                {"type": "object", "properties": {"host": {"type": "integer"}, "next": {"$ref": "#/$defs/node"}}, "additionalProperties": false}}}"##.to_owned(),
+            &["schema", "unknown-key"],
+        ),
+    ];
+    for (text, codes) in cases {
+        let folder = Folder::base()
+            .with("connectors/billing.json", &text)
+            .with(SPOILT, "connector: billing\nconfig: {host: db, port: x}\nauth: {mode: none}\n");
+        tells(&folder, codes);
     }
 }
 

@@ -2,6 +2,13 @@
 
 /// Every command with the words that make it speak; in a scene that is whole, clap finds nothing wrong with any.
 pub(super) const ROWS: &[&str] = &[
+    "--help",
+    "--version",
+    "help",
+    "help secret",
+    "help secret set",
+    "recipients --help",
+    "bundle help open",
     "init fresh",
     "init .",
     "add http new --for nightly-sync --dry-run",
