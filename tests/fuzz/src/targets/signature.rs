@@ -78,8 +78,8 @@ fn stock(file: &str, signature: &str, principals: &str) -> Option<bool> {
     // Words with their quotes and what stands within those, between commas: more than there are, but all that there are.
     let plain = file.replace('"', "");
     let words = file.split(['\n', '\r', ' ', '\t', '"', ',']).chain(plain.split(['\n', '\r', ' ', '\t', ',']));
-    let names = words.chain(file.split(['"', ','])).chain(principals.split(','));
-    let names: BTreeSet<String> = names.filter(|name| !name.contains("AAAA")).map(str::to_owned).collect();
+    let words = words.chain(file.split(['"', ','])).filter(|name| !name.contains("AAAA"));
+    let names: BTreeSet<String> = words.chain(principals.split(',')).map(str::to_owned).collect();
     let names: Vec<&String> = names.iter().filter(|name| !name.is_empty() && !name.contains(['\n', '\r'])).collect();
     if names.len() > 16 {
         return None;
