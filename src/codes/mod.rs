@@ -66,6 +66,7 @@ pages!(
     "wrong-extension",
     "wrong-type",
     "yaml-alias",
+    "yaml-differs",
     "yaml-documents",
     "yaml-key",
     "yaml-merge-key",

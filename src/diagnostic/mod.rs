@@ -260,6 +260,8 @@ codes! {
     YAML_TOO_MANY_NODES = "yaml-too-many-nodes";
     /// A tab where YAML wants spaces.
     YAML_TAB = "yaml-tab";
+    /// YAML that not every reader takes, or takes alike.
+    YAML_DIFFERS = "yaml-differs";
     /// More than one document in a file.
     YAML_DOCUMENTS = "yaml-documents";
     /// The same key twice in a map.

@@ -4,6 +4,7 @@
 //! the parser can; a syntax error ends the file, since what follows can't be trusted. Depth, nodes and aliases are
 //! bounded while building, never after. What YAML we accept is told in [`scalar`].
 
+mod alike;
 pub mod characters;
 pub mod conceal;
 pub mod events;

@@ -33,6 +33,10 @@ pub enum Reading {
     Octal,
     /// `1_000`.
     Underscores,
+    /// `1e3`, `-.5`: without a point, a digit before it or the sign of its exponent.
+    Float,
+    /// `=`, `<<`: marks of YAML 1.1.
+    Mark,
     /// `1:30`.
     Sexagesimal,
     /// `2026-11-20`.
@@ -46,8 +50,9 @@ impl Reading {
             Self::Boolean => Some("true or false"),
             Self::Octal => Some("the number in decimal"),
             Self::Underscores => Some("the number without `_`"),
+            Self::Float => Some("the number with a point, digits before it and a sign in the exponent: 1.5e+3"),
             Self::Sexagesimal => Some("the number of seconds or minutes"),
-            Self::Date => None,
+            Self::Date | Self::Mark => None,
         }
     }
 }
@@ -57,7 +62,8 @@ impl std::fmt::Display for Reading {
         f.write_str(match self {
             Self::Boolean => "a boolean",
             Self::Octal => "an octal or binary number",
-            Self::Underscores => "a number",
+            Self::Underscores | Self::Float => "a number",
+            Self::Mark => "a mark of YAML 1.1",
             Self::Sexagesimal => "a number in base 60",
             Self::Date => "a date",
         })
@@ -86,6 +92,7 @@ pub fn plain(text: &str) -> Plain {
         "y" | "Y" | "yes" | "Yes" | "YES" | "n" | "N" | "no" | "No" | "NO" | "on" | "On" | "ON" | "off" | "Off"
         | "OFF" => return Plain::Ambiguous(Reading::Boolean),
         "<<" => return Plain::MergeKey,
+        "=" => return Plain::Ambiguous(Reading::Mark),
         ".nan" | ".NaN" | ".NAN" => return Plain::OutOfRange("not a number"),
         _ => {}
     }
@@ -112,6 +119,9 @@ fn number(text: &str) -> Plain {
         return i64::from_str_radix(hex, 16).map_or(Plain::OutOfRange("a number beyond 64 bits"), Plain::Int);
     }
     if is_float(unsigned) {
+        if !is_float_to_all(text) {
+            return Plain::Ambiguous(Reading::Float);
+        }
         return match text.parse::<f64>() {
             Ok(f) if f.is_finite() => Plain::Float(f),
             _ => Plain::OutOfRange("a number beyond a 64-bit float"),
@@ -130,9 +140,10 @@ fn old_number(text: &str, unsigned: &str) -> Plain {
         return Plain::Ambiguous(Reading::Octal);
     }
     if unsigned.contains('_') {
+        // Some readers drop them first, wherever they stand, and then look for a number.
         let stripped: String = unsigned.chars().filter(|c| *c != '_').collect();
-        let starts = unsigned.starts_with(|c: char| c.is_ascii_digit());
-        if starts && (stripped.bytes().all(|b| b.is_ascii_digit()) || is_float(&stripped)) {
+        let digits = stripped.bytes().all(|b| b.is_ascii_digit());
+        if digits || is_float(&stripped) || matches!(&*stripped, "." | "0x" | "0o" | "0b") {
             return Plain::Ambiguous(Reading::Underscores);
         }
     }
@@ -158,6 +169,16 @@ fn is_float(text: &str) -> bool {
         Some((whole, fraction)) => digits(whole) && (fraction.is_empty() || digits(fraction)),
     };
     mantissa_fits && exponent.is_none_or(|e| digits(e.strip_prefix(['+', '-']).unwrap_or(e)))
+}
+
+/// Of these the ones that YAML 1.1 has too: `[-+]?[0-9]+\.[0-9]*` or `\.[0-9]+`, the exponent with a sign.
+fn is_float_to_all(text: &str) -> bool {
+    let (mantissa, exponent) = match text.find(['e', 'E']) {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
+    };
+    let dotted = mantissa.contains('.') && !mantissa.starts_with("-.") && !mantissa.starts_with("+.");
+    dotted && exponent.is_none_or(|e| e.starts_with(['+', '-']))
 }
 
 /// `[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?`
@@ -201,7 +222,8 @@ mod tests {
         assert_eq!(plain("0"), Plain::Int(0));
         assert_eq!(plain("0x1F"), Plain::Int(31));
         assert_eq!(plain("1.5"), Plain::Float(1.5));
-        assert_eq!(plain("1e3"), Plain::Float(1000.0));
+        assert_eq!(plain("1.0e+3"), Plain::Float(1000.0));
+        assert_eq!(plain(".5"), Plain::Float(0.5));
         assert_eq!(plain("~"), Plain::Null);
         for text in ["10.0.0.1", "1.2.3", "a:b", "-", "--", "+", ".", "..", "eu-west-1", "12ab", "e5", "1:99", "-a"] {
             assert_eq!(plain(text), Plain::Str, "{text}");
@@ -220,6 +242,13 @@ mod tests {
             ("0b11", Octal),
             ("1_000", Underscores),
             ("1_0.5", Underscores),
+            (".1_0", Underscores),
+            ("-_1", Underscores),
+            ("1e3", Float),
+            ("0.1e1", Float),
+            ("1.e3", Float),
+            ("-.5", Float),
+            ("=", Mark),
             ("1:30", Sexagesimal),
             ("190:20:30.15", Sexagesimal),
             ("2026-11-20", Date),
@@ -228,7 +257,7 @@ mod tests {
         for (text, reading) in cases {
             assert_eq!(plain(text), Plain::Ambiguous(reading), "{text}");
         }
-        for text in ["9223372036854775808", "1e400", ".inf", "-.INF", ".nan"] {
+        for text in ["9223372036854775808", "1.0e+400", ".inf", "-.INF", ".nan"] {
             assert!(matches!(plain(text), Plain::OutOfRange(_)), "{text}");
         }
     }

@@ -7,6 +7,7 @@ use super::characters::Refused;
 use super::events::{SyntaxError, SyntaxErrorKind};
 use super::tree::Builder;
 use crate::diagnostic::{Diagnostic, code};
+use crate::span::Span;
 
 impl Builder<'_> {
     /// Tells a character that no file may have.
@@ -41,8 +42,7 @@ impl Builder<'_> {
                 Diagnostic::error(code::YAML_TOO_DEEP, span, format!("nested more than {MAX_DEPTH} deep"))
                     .help("flatten the value")
             }
-            SyntaxErrorKind::Tab => Diagnostic::error(code::YAML_TAB, span, "a tab where YAML wants spaces")
-                .help("indent with spaces; two a level are customary"),
+            SyntaxErrorKind::Tab => tab(span),
             SyntaxErrorKind::UnknownAnchor => {
                 let span = self.span(start..word(start).max(end));
                 Diagnostic::error(code::YAML_ALIAS, span, "an alias without an anchor of its name before it")
@@ -167,6 +167,12 @@ impl<'t> Keyed<'t> {
         let has_value = !rest.is_empty() && !rest.starts_with(['#', '|', '>', '&']);
         plain.then_some(Self { start, indent: line.len() - content.len(), key, has_value })
     }
+}
+
+/// A tab outside of quotes, comments and block scalars.
+pub(super) fn tab(span: Span) -> Diagnostic {
+    Diagnostic::error(code::YAML_TAB, span, "a tab where YAML wants spaces")
+        .help("indent with spaces; two a level are customary")
 }
 
 fn syntax_help(kind: SyntaxErrorKind) -> &'static str {

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use unicode_normalization::UnicodeNormalization;
 
+use super::alike::Seen;
 use super::events::{Event, Events, Style, Tag};
 use super::{MAX_DEPTH, MAX_NODES, conceal, scalar};
 use crate::diagnostic::{Diagnostic, code, sounds_secret};
@@ -18,6 +19,8 @@ pub(super) struct Open {
     tag: Option<Tag>,
     anchor: usize,
     pub(super) flow: bool,
+    /// Bytes before it on its line; of brackets it is not asked for.
+    pub(super) column: usize,
     kind: OpenKind,
 }
 
@@ -44,7 +47,9 @@ pub(super) struct Builder<'a> {
     pub(super) skipped: usize,
     diagnostics: Vec<Diagnostic>,
     /// The tree can't be used: it is incomplete or would not be what was written.
-    broken: bool,
+    pub(super) broken: bool,
+    /// What of the text was looked at.
+    pub(super) seen: Seen,
     /// The same, but reading can go on: a tag or a merge key makes something else of what follows.
     lost: bool,
     pub(super) stack: Vec<Open>,
@@ -67,6 +72,7 @@ impl<'a> Builder<'a> {
             skipped,
             diagnostics: Vec::new(),
             broken: false,
+            seen: Seen::default(),
             lost: false,
             stack: Vec::new(),
             root: None,
@@ -100,7 +106,7 @@ impl<'a> Builder<'a> {
         self.conceals(&(range.start - self.skipped..range.end - self.skipped))
     }
 
-    fn report(&mut self, diagnostic: Diagnostic) {
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         self.diagnostics.push(diagnostic);
     }
 
@@ -122,10 +128,32 @@ impl<'a> Builder<'a> {
                 return;
             }
         }
+        self.ended();
     }
 
     fn event(&mut self, event: Event<'_>, range: Range<usize>) {
         let span = self.span(range.clone());
+        match &event {
+            Event::Scalar { style, tag, .. } => {
+                self.written(*style, &range);
+                if let Some(tag) = tag {
+                    self.tag_form(tag, &range);
+                }
+                if self.awaits_key() && !self.broken {
+                    self.key_form(*style, &range);
+                }
+            }
+            Event::SequenceStart { flow: true, .. } | Event::MappingStart { flow: true, .. } | Event::Alias(_) => {
+                self.between(range.start);
+            }
+            Event::SequenceEnd | Event::MappingEnd if self.stack.last().is_some_and(|open| open.flow) => {
+                self.between(range.start);
+            }
+            _ => {}
+        }
+        if self.broken {
+            return;
+        }
         match event {
             Event::DocumentStart => {
                 self.documents += 1;
@@ -144,13 +172,18 @@ impl<'a> Builder<'a> {
             Event::DocumentEnd | Event::Comment(_) => {}
             Event::Scalar { text, style, tag, anchor } => self.scalar(&text, style, tag, anchor, span),
             Event::SequenceStart { flow, tag, anchor } => {
-                self.open(Open { span, tag, anchor, flow, kind: OpenKind::List(Vec::new()) });
+                let column = if flow { 0 } else { self.column(range.start) };
+                self.open(Open { span, tag, anchor, flow, column, kind: OpenKind::List(Vec::new()) });
             }
             Event::MappingStart { flow, tag, anchor } => {
                 let kind = OpenKind::Map { entries: Vec::new(), key: None, seen: HashSet::new() };
-                self.open(Open { span, tag, anchor, flow, kind });
+                let column = if flow { 0 } else { self.column(range.start) };
+                self.open(Open { span, tag, anchor, flow, column, kind });
             }
-            Event::SequenceEnd | Event::MappingEnd => self.close(span),
+            Event::SequenceEnd | Event::MappingEnd => {
+                self.close(span);
+                self.closed();
+            }
             Event::Alias(id) => self.alias(id, span),
         }
     }
@@ -203,17 +236,13 @@ impl<'a> Builder<'a> {
         };
         // The range of a block collection's end lies at the next token: it ends where its last child does.
         let span = if open.flow { open.span.to(end) } else { last.map_or(open.span, |last| open.span.to(last)) };
-        let standard = match value {
-            Value::List(_) => "tag:yaml.org,2002:seq",
-            _ => "tag:yaml.org,2002:map",
-        };
-        self.check_tag(open.tag, &[standard, "!"]);
+        self.check_tag(open.tag, false);
         self.add(Node::new(span, value), open.anchor);
     }
 
     fn scalar(&mut self, text: &str, style: Style, tag: Option<Tag>, anchor: usize, span: Span) {
         let before = self.diagnostics.len();
-        let tagged_string = self.check_tag(tag, &["tag:yaml.org,2002:str", "!"]);
+        let tagged_string = self.check_tag(tag, true);
         let typed = tagged_string || self.diagnostics.len() > before;
         // Coordinates have such keys. YAML 1.1 calls `y` and `n` booleans; its readers (PyYAML, libyaml's, Go's, Ruby's) do not.
         let letter = self.awaits_key() && matches!(text, "y" | "Y" | "n" | "N");
@@ -228,13 +257,17 @@ impl<'a> Builder<'a> {
         if !self.count(1, span) {
             return;
         }
+        let read = match read {
+            scalar::Plain::MergeKey => scalar::Plain::Ambiguous(scalar::Reading::Mark),
+            read => read,
+        };
         let value = match read {
-            scalar::Plain::Str | scalar::Plain::MergeKey => Value::String(text.into()),
+            scalar::Plain::Str => Value::String(text.into()),
             scalar::Plain::Null => Value::Null,
             scalar::Plain::Bool(b) => Value::Bool(b),
             scalar::Plain::Int(i) => Value::Int(i),
             scalar::Plain::Float(f) => Value::Float(f),
-            scalar::Plain::Ambiguous(_) | scalar::Plain::OutOfRange(_) => {
+            scalar::Plain::Ambiguous(_) | scalar::Plain::OutOfRange(_) | scalar::Plain::MergeKey => {
                 self.unclear(text, &read, span);
                 Value::String(text.into())
             }
@@ -364,24 +397,6 @@ impl<'a> Builder<'a> {
                 }
             }
         }
-    }
-
-    /// Whether the tag makes a string of a plain scalar. Any tag but the `allowed` ones is an error.
-    fn check_tag(&mut self, tag: Option<Tag>, allowed: &[&str]) -> bool {
-        let Some(tag) = tag else { return false };
-        if allowed.contains(&tag.name.as_str()) {
-            return true;
-        }
-        let name = match self.conceals(&tag.range) {
-            true => String::new(),
-            false => format!(" `{}`", tag.name.replace("tag:yaml.org,2002:", "!!")),
-        };
-        let span = self.span(tag.range);
-        self.report(
-            Diagnostic::error(code::YAML_TAG, span, format!("the tag{name} has no meaning here"))
-                .help("remove the tag; values are plain, and secrets are written as ${{ secrets.NAME }}"),
-        );
-        false
     }
 }
 

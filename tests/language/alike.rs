@@ -128,3 +128,59 @@ fn e2_05_what_we_write_of_such_characters_is_read_again() {
     shell.ok(&["mv", "warehouse", "house"]);
     shell.ok(&["validate"]);
 }
+
+/// Forms that we took, and others took otherwise or not at all.
+#[test]
+fn e2_06_forms_that_others_read_otherwise_are_refused() {
+    for value in ["1e3", "1E3", "1e+3", "0.1e1", "1.e3", "-.5", "+.5", ".1_0", "._1", "-_1", "=", "<<"] {
+        let folder = environment(&format!("description: {value}\n"));
+        let report = folder.json();
+        assert_eq!(report["diagnostics"][0]["code"], "ambiguous-scalar", "{value}");
+        let help = report["diagnostics"][0]["help"].as_str().unwrap();
+        assert!(help.contains(&format!("'{value}'")), "{value}: {help}");
+        assert_eq!(environment(&format!("description: '{value}'\n")).codes(), Vec::<String>::new(), "{value}");
+    }
+    for (text, code) in [
+        ("description: ! 12\n", "yaml-tag"),
+        ("description: &x: a\n", "yaml-differs"),
+        ("description: &x a\nguards: &x {max_delete_count: 1}\n", "yaml-differs"),
+        ("description: |\n  a", "yaml-differs"),
+        ("description: |\n \n  a\n", "yaml-differs"),
+        ("guards:\n \tmax_delete_count: 1\n", "yaml-tab"),
+        ("guards:\tmax_delete_count: 1\n", "yaml-tab"),
+        ("description: a\tb\n", "yaml-tab"),
+        ("description: a\t# note\n", "yaml-tab"),
+        ("guards: &a{max_delete_count: 1}\n", "yaml-differs"),
+        ("guards: {max_delete_count: 1\n, max_delete_percent: 2}\n", "yaml-differs"),
+        ("description: \"a\nb\"\n", "yaml-syntax"),
+        ("description: \"a \\\n\n  b\"\n", "yaml-differs"),
+        ("outputs: {a: {name: b?c}}\n", "yaml-differs"),
+        ("outputs: {a: :b}\n", "yaml-differs"),
+        ("outputs: {a:}\n", "yaml-differs"),
+        ("outputs: {a\n  : b}\n", "yaml-differs"),
+        ("description: !!str\n  a\n", "yaml-differs"),
+    ] {
+        assert_eq!(environment(text).codes(), [code], "{text:?}");
+    }
+    for whole in ["|2\r\n  b\r\n", "&x: a\n"] {
+        let folder = Folder::base().with("environments/dev/environment.yaml", whole);
+        assert_eq!(folder.json()["diagnostics"][0]["code"], "yaml-differs", "{whole:?}");
+    }
+}
+
+#[test]
+fn e2_06_what_people_write_all_the_time_stays() {
+    for text in [
+        "description: |\n  a\n\n  b\n",
+        "description: >-\n  a\n  b",
+        "description: \"a\tb\"\n",
+        "description: a # with a\ttab\n",
+        "description: 1.5e+3 x\n",
+        "description: what?\n",
+        "guards: {\n  max_delete_count: 1, # one\n  max_delete_percent: 5\n}\n",
+        "guards:\r\n  max_delete_count: 1\r\n",
+        "description: http://example.com/?a=b&c=d#e\n",
+    ] {
+        assert_eq!(environment(text).codes(), Vec::<String>::new(), "{text:?}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Against what others made and agreed on. A peer that is not there is passed over ([`passed_over`]).
 
+mod alike;
 mod readers;
 mod yaml_suite;
 
@@ -87,6 +88,21 @@ fn node_modules() -> Option<String> {
     let folder = std::env::var("TIELINE_PEER_NODE").unwrap_or_else(|_| ".".to_owned());
     let code = format!("require('node:module').createRequire('{folder}/')('sops-age')");
     there("Node with sops-age", Command::new("node").args(["-e", &code])).then_some(folder)
+}
+
+/// Python with PyYAML on libyaml and ruamel.yaml: `$TIELINE_PEER_PYTHON`.
+fn yaml_python() -> Option<String> {
+    let name = std::env::var("TIELINE_PEER_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let mut command = Command::new(&name);
+    command.args(["-c", "import yaml, ruamel.yaml; yaml.CSafeLoader"]);
+    there("Python with PyYAML, libyaml and ruamel.yaml", &mut command).then_some(name)
+}
+
+/// A folder with the npm packages yaml and js-yaml: `$TIELINE_PEER_NODE`.
+fn yaml_node_modules() -> Option<String> {
+    let folder = std::env::var("TIELINE_PEER_NODE").unwrap_or_else(|_| ".".to_owned());
+    let code = format!("const r = require('node:module').createRequire('{folder}/'); r('yaml'); r('js-yaml')");
+    there("Node with yaml and js-yaml", Command::new("node").args(["-e", &code])).then_some(folder)
 }
 
 /// A test without its peer says so on stderr, which nobody captures; where peers are required it fails.

@@ -1,16 +1,10 @@
 // Reads YAML as the npm packages yaml and js-yaml do. node read_yaml.mjs MODULES < LINES > LINES, see read_yaml.py.
 import { createRequire } from "node:module";
-import { createInterface } from "node:readline";
+import { readFileSync } from "node:fs";
 
 const require = createRequire(`${process.argv[2]}/`);
 const yaml = require("yaml");
 const jsYaml = require("js-yaml");
-
-const hex = (number) => {
-  const bytes = Buffer.alloc(8);
-  bytes.writeDoubleBE(number);
-  return bytes.toString("hex");
-};
 
 // JavaScript has one kind of number: whether it was an integer is asked of Python's readers.
 const told = (value) => {
@@ -21,7 +15,7 @@ const told = (value) => {
     case "bigint":
       return { int: String(value) };
     case "number":
-      return { number: hex(value) };
+      return { number: String(value) };
     case "string":
       return { str: value };
   }
@@ -42,7 +36,7 @@ const readers = {
   "js-yaml": (text) => jsYaml.load(text),
 };
 
-for await (const line of createInterface({ input: process.stdin })) {
+for (const line of readFileSync(0, "utf8").trimEnd().split("\n")) {
   const text = JSON.parse(line);
   const answer = {};
   for (const [name, read] of Object.entries(readers)) {

@@ -8,7 +8,6 @@ file of ours may hold is {"other": "date"}. Maps are lists of pairs.
 """
 
 import json
-import math
 import sys
 
 import ruamel.yaml
@@ -23,7 +22,7 @@ def told(value):
     if isinstance(value, int):
         return {"int": str(value)}
     if isinstance(value, float):
-        return {"float": value.hex() if math.isfinite(value) else str(value)}
+        return {"float": repr(value)}
     if isinstance(value, str):
         return {"str": value}
     if isinstance(value, dict):
@@ -33,20 +32,18 @@ def told(value):
     return {"other": type(value).__name__}
 
 
-def ruamel_load(text):
-    return ruamel.yaml.YAML(typ="safe", pure=True).load(text)
-
+RUAMEL = ruamel.yaml.YAML(typ="safe", pure=True)
 
 READERS = {
     "PyYAML": lambda text: yaml.load(text, Loader=yaml.SafeLoader),
     "libyaml": lambda text: yaml.load(text, Loader=yaml.CSafeLoader),
-    "ruamel": ruamel_load,
+    "ruamel": RUAMEL.load,
 }
 
 
 def main():
     sys.setrecursionlimit(10_000)
-    for line in sys.stdin:
+    for line in sys.stdin.read().rstrip("\n").split("\n"):
         text = json.loads(line)
         answer = {}
         for name, load in READERS.items():
