@@ -3,6 +3,7 @@
 //!
 //! What comes out parses to the same tree, or nothing is changed: layout that this does not understand is left alone.
 
+use crate::rules::levels::MARK;
 use crate::source::Sources;
 use crate::span::FileId;
 use crate::value::{Map, Node, Value};
@@ -99,15 +100,19 @@ fn reorder(text: &str, root: &Node, order: &[&str]) -> String {
         return text.to_owned();
     }
     blocks.sort_by_key(|(rank, _)| *rank);
+    let ending = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let mut out = text[..*first].to_owned();
     for (i, (_, block)) in blocks.iter().enumerate() {
         let last = i + 1 == blocks.len();
         // Empty lines between blocks belong to nobody: they don't move.
         let body = block.trim_end_matches(['\n', '\r', ' ']);
         out += body;
-        out += if last { "" } else { "\n" };
+        out += if last { "" } else { ending };
+        // A comment that ends a block is not to become that of the next key.
+        let is_comment = body.lines().next_back().is_some_and(|line| line.trim_start().starts_with('#'));
+        out += if is_comment && !last { ending } else { "" };
     }
-    out + if text.ends_with('\n') { "\n" } else { "" }
+    out + if text.ends_with('\n') { ending } else { "" }
 }
 
 /// Where the comment lines right above a line begin; not those at the very top, which are the file's.
@@ -120,9 +125,13 @@ fn with_comments(text: &str, start: usize) -> usize {
         }
         begin = above;
     }
-    // A comment block that reaches to the top of the file is about the file.
+    // A comment block that reaches to the top of the file is about the file, but for an excuse: that is about the line below.
     let top = text[..begin].lines().all(|line| line.trim_start().starts_with('#'));
-    if top && begin > 0 { start } else { begin }
+    if !top || begin == 0 {
+        return begin;
+    }
+    let above = line_start(text, start.saturating_sub(1));
+    if text[above..start].contains(MARK) { above } else { start }
 }
 
 /// Gives every level two spaces.
@@ -225,6 +234,24 @@ mod tests {
         assert!(parsed(&ordered).unwrap().same(&root), "{ordered}");
         let again = parsed(&ordered).unwrap();
         assert_eq!(reindent(&ordered, &again), expected);
+        assert_eq!(format(text, CONNECTION).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn e2_a_comment_stays_with_what_it_is_about() {
+        // At the top of the file, and yet about a line.
+        let text = "# ours\n# tieline: allow x why\nconfig: {}\nconnector: s3\n# the end\n";
+        let expected = "# ours\nconnector: s3\n# the end\n\n# tieline: allow x why\nconfig: {}\n";
+        assert_eq!(format(text, CONNECTION).as_deref(), Some(expected));
+        let text = "config: {}\n# tieline: allow x why\n\nauth: {}\nconnector: s3\n";
+        let expected = "connector: s3\nconfig: {}\n# tieline: allow x why\n\nauth: {}\n";
+        assert_eq!(format(text, CONNECTION).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn e2_lines_end_as_they_did() {
+        let text = "auth: {mode: default}\r\n\r\n# the bucket\r\nconfig:\r\n    region: a\r\nconnector: s3\r\n";
+        let expected = "connector: s3\r\n# the bucket\r\nconfig:\r\n  region: a\r\nauth: {mode: default}\r\n";
         assert_eq!(format(text, CONNECTION).as_deref(), Some(expected));
     }
 }

@@ -12,7 +12,7 @@ use crate::workspace::Workspace;
 use crate::workspace::policy::{Level, near_or_listed};
 
 /// What marks an excuse in a comment.
-const MARK: &str = "tieline: allow ";
+pub(crate) const MARK: &str = "tieline: allow ";
 /// Bytes of memory that a pattern of the workspace may take when it is compiled.
 const PATTERN_SIZE_LIMIT: usize = 1 << 20;
 

@@ -116,6 +116,8 @@ pub(crate) fn formats(text: &str, order: &[&str]) -> Option<String> {
     assert!(same && new.1.is_empty(), "the meaning changes: {text:?} -> {done:?}");
     assert_eq!(pieces(text), pieces(&done), "a comment or spelling is lost: {text:?} -> {done:?}");
     assert_eq!(format::format(&done, order).as_ref(), Some(&done), "it changes again: {text:?}");
+    let bare = |text: &str| text.matches('\n').count() - text.matches("\r\n").count();
+    assert!(bare(text) > 0 || bare(&done) == 0, "lines end in another way: {text:?} -> {done:?}");
     Some(done)
 }
 

@@ -40,6 +40,7 @@ pub(crate) fn whole(memory: &Memory) -> (Vec<Diagnostic>, Vec<Compiled>) {
     let Ok((mut workspace, read)) = Workspace::read(memory) else { return Default::default() };
     let (catalogue, _) = Catalogue::new(&workspace.connectors, &workspace.sources);
     let mut told = compile::check(&workspace, &catalogue, read.clone());
+    let before = words(&told);
     assert_eq!(told, compile::check(&workspace, &catalogue, read.clone()), "another report the second time");
     sopsrc::check(&mut workspace, memory, &mut told);
     oracles::report(&told, &workspace.sources, workspace.environments.len());
@@ -58,7 +59,7 @@ pub(crate) fn whole(memory: &Memory) -> (Vec<Diagnostic>, Vec<Compiled>) {
         let places = |_: &str, _: &str| None;
         plans::changes(&Plan::between(&from.desired, &to.desired, &places));
     }
-    formatted(memory, &all);
+    formatted(memory, &before, &all);
     access(&workspace);
     (told, all)
 }
@@ -77,19 +78,27 @@ fn planned(desired: &Desired) {
     plans::forms(&Plan::new(&nothing, Some(&deployed), &places));
 }
 
-/// In canonical form, the workspace compiles to the same.
-fn formatted(memory: &Memory, all: &[Compiled]) {
+/// What is reported, without where.
+fn words(told: &[Diagnostic]) -> Vec<String> {
+    let mut words: Vec<String> = told.iter().map(|one| format!("{}: {}", one.code, one.message)).collect();
+    words.sort();
+    words
+}
+
+/// In canonical form, the workspace compiles to the same, and the same is reported.
+fn formatted(memory: &Memory, before: &[String], all: &[Compiled]) {
     let mut done = memory.clone();
     for path in memory.files.keys() {
         let Ok((_, role)) = classify(&Found { path: path.clone(), utf8: true, kind: Kind::File }) else { continue };
         let text = format::order(&role).and_then(|order| oracles::formats(memory.text(path), order));
         done.files.extend(text.map(|text| (path.clone(), text.into_bytes())));
     }
-    if done.files == memory.files || all.is_empty() {
+    if done.files == memory.files {
         return;
     }
-    let (workspace, _) = Workspace::read(&done).unwrap_or_else(|_| panic!("formatted, it is no workspace"));
+    let (workspace, read) = Workspace::read(&done).unwrap_or_else(|_| panic!("formatted, it is no workspace"));
     let (catalogue, _) = Catalogue::new(&workspace.connectors, &workspace.sources);
+    assert_eq!(words(&compile::check(&workspace, &catalogue, read)), before, "`fmt` changes what is reported");
     for one in all {
         let (compiled, _) = compile::compile(&workspace, &catalogue, &one.at);
         let digest = desired(&workspace, &catalogue, &compiled).digest();
