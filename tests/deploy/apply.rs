@@ -247,11 +247,15 @@ fn e2_11_a_lost_object_is_sealed_again_and_not_carried_on() {
     let bench = Bench::new();
     let mut desired = bench.desired(&["a", "b", "c"]);
     bench.apply(&desired).unwrap();
-    let lost = object(&bench, "b");
-    fs::remove_file(&lost).unwrap();
+    let (lost, folder) = (object(&bench, "b"), object(&bench, "c"));
+    for path in [&lost, &folder] {
+        fs::remove_file(path).unwrap();
+    }
+    // What stands there and is no file is none of ours.
+    fs::create_dir(folder).unwrap();
     desired.records.get_mut("a").unwrap()["config"]["host"] = "db2.example".into();
     let applied = bench.apply(&desired).unwrap();
-    assert_eq!((applied.sealed, applied.carried), (2, 1));
+    assert_eq!((applied.sealed, applied.carried), (3, 0));
     assert!(!lost.exists() && object(&bench, "b") != lost);
     let report = tieline::verify::verify(&bench.target(), &scope(), Some(&bench.identities())).unwrap();
     assert_eq!((report.objects, report.opened, report.problems), (3, 3, vec![]));
@@ -307,4 +311,44 @@ fn e2_11_an_object_says_where_it_belongs() {
                     id: b/c\n    profile: null\n    reference: \"reference-of-b/c@globex\"\n    \
                     workspace: \"2fc57e25-dce2-4a90-ae69-ae44cb0c8e84\"\n";
     assert_eq!(head, expected);
+}
+
+/// A manifest is never before the one that it follows, whose clock may be an hour ahead; a clock further ahead is wrong.
+#[test]
+fn e2_11_the_time_of_a_manifest_follows_that_of_the_one_before() {
+    for (time, expected) in [
+        ("2026-11-21T07:30:00Z", "2026-11-21T08:00:00Z"),
+        ("2026-11-21T07:00:00Z", "2026-11-21T08:00:00Z"),
+        ("2026-11-21T06:59:59Z", "2026-11-21T06:59:59Z"),
+        ("2026-11-21T08:00:01Z", "2026-11-21T08:00:01Z"),
+    ] {
+        let bench = Bench::new();
+        let at = |time: &str| Stamp { time: time.parse().unwrap(), ..stamp() };
+        let apply = |ids: &[&str], time: &str| {
+            let base = bench.deployed();
+            let options = Options::default();
+            tieline::apply::apply(&bench.target(), &bench.desired(ids), base.as_ref(), &Canaries, &at(time), &options)
+        };
+        apply(&["a"], "2026-11-21T08:00:00Z").unwrap();
+        let first = bench.deployed().unwrap();
+        assert_eq!(apply(&["a", "b"], time).unwrap().time, expected);
+        let now = bench.deployed().unwrap();
+        assert_eq!(now.manifest.time, expected);
+        let back =
+            tieline::apply::roll_back(&bench.target(), &first, &now, &at("2026-11-21T07:45:00Z"), &Options::default());
+        assert_eq!(back.unwrap().time, expected.max("2026-11-21T07:45:00Z"));
+    }
+}
+
+/// What is sealed, filed and shown under an id is what the record says of itself.
+#[test]
+fn e2_11_a_record_under_another_id_is_not_applied() {
+    let bench = Bench::new();
+    for (id, of) in [("a", "b"), ("a", "a@globex"), ("a@globex", "a"), ("../a", "../a"), ("", ""), ("a/../b", "a/../b")]
+    {
+        let desired = bench.desired_of([(id.to_owned(), bench.database(of))].into());
+        let error = bench.apply(&desired).unwrap_err();
+        assert!(error.exit_code() == 1 && error.to_string().contains("is no id of a connection"), "{id} {of}: {error}");
+        assert!(!bench.root().join("objects").exists());
+    }
 }

@@ -14,7 +14,7 @@ use tieline::targets::object_store::ObjectStore;
 use tieline::targets::{TargetError, manifest};
 use tieline::verify::verify;
 
-use super::crash::Dies;
+use super::crash::{Dies, Lie};
 use super::*;
 use crate::peers::Server;
 
@@ -167,7 +167,7 @@ fn a88_interrupted_at_every_write_old_or_new_is_in_force_and_the_next_apply_conv
             ground.apply(&bench.desired(&["a"])).unwrap();
             let old = ground.deployed().unwrap();
             let desired = bench.desired(&["a", "b", "c", "d"]);
-            let dying = Dies { inner: (ground.open)(), left: steps.into(), garbles: false };
+            let dying = Dies { inner: (ground.open)(), left: steps.into(), lie: Lie::None };
             let result = apply(&dying, &desired, Some(&old), &Canaries, &stamp(), &Options::default());
             let found = ground.deployed().unwrap();
             if steps < 5 {
@@ -189,11 +189,29 @@ fn a88_interrupted_at_every_write_old_or_new_is_in_force_and_the_next_apply_conv
 #[test]
 fn what_was_put_in_force_is_read_back() {
     for ground in Ground::all() {
-        let target = Dies { inner: (ground.open)(), left: 100.into(), garbles: true };
-        let desired = ground.bench.desired(&["a"]);
-        let error = apply(&target, &desired, None, &Canaries, &stamp(), &Options::default()).unwrap_err();
-        assert_eq!(error.exit_code(), 5, "{}", ground.what);
-        assert!(error.to_string().contains("serial 1 was put in force"), "{error}");
+        let (bench, what) = (&ground.bench, ground.what);
+        ground.apply(&bench.desired(&["a"])).unwrap();
+        let base = ground.deployed().unwrap();
+        let desired = bench.desired(&["a", "b"]);
+        for lie in [Lie::Garbles, Lie::Answers(base.manifest.bytes().unwrap()), Lie::Forgets] {
+            let before = ground.deployed().unwrap();
+            let target = Dies { inner: (ground.open)(), left: 100.into(), lie: lie.clone() };
+            let desired = if lie == Lie::Forgets { bench.desired(&["a", "c"]) } else { desired.clone() };
+            let options = Options { reseal: true, ..Options::default() };
+            let error = apply(&target, &desired, Some(&before), &Canaries, &stamp(), &options).unwrap_err();
+            assert_eq!(error.exit_code(), 5, "{what} {lie:?}");
+            let serial = before.manifest.serial + 1;
+            assert!(
+                error.to_string().contains(&format!("serial {serial} was put in force")),
+                "{what} {lie:?}: {error}"
+            );
+            // Who reads it finds out as well.
+            if let Lie::Answers(_) = lie {
+                let digest = ground.deployed().unwrap().digest;
+                let found = manifest(&target, &scope(), &digest).unwrap_err();
+                assert_eq!(found, TargetError::Integrity("a manifest has another digest than its name".to_owned()));
+            }
+        }
     }
 }
 

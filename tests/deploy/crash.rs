@@ -8,8 +8,21 @@ use super::*;
 pub(super) struct Dies {
     pub(super) inner: Box<dyn Target>,
     pub(super) left: std::sync::atomic::AtomicUsize,
-    /// Gives back other manifests than it was given.
-    pub(super) garbles: bool,
+    /// Whether it does what it says.
+    pub(super) lie: Lie,
+}
+
+/// How a target lies.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Lie {
+    /// It does not.
+    None,
+    /// It gives back manifests from back to front.
+    Garbles,
+    /// It gives back this in the place of any manifest.
+    Answers(Vec<u8>),
+    /// It says that a head was swapped, and forgets it.
+    Forgets,
 }
 
 impl Dies {
@@ -30,8 +43,12 @@ impl Target for Dies {
         self.inner.read_head()
     }
     fn read_manifest(&self, digest: &Digest) -> Result<Vec<u8>, TargetError> {
-        let garble = |bytes: Vec<u8>| if self.garbles { bytes.into_iter().rev().collect() } else { bytes };
-        self.inner.read_manifest(digest).map(garble)
+        let read = self.inner.read_manifest(digest)?;
+        Ok(match &self.lie {
+            Lie::Garbles => read.into_iter().rev().collect(),
+            Lie::Answers(other) => other.clone(),
+            _ => read,
+        })
     }
     fn is_lost(&self, digest: &Digest) -> Result<bool, TargetError> {
         self.inner.is_lost(digest)
@@ -55,7 +72,10 @@ impl Target for Dies {
         self.step(|| self.inner.put_manifest(digest, bytes, signature))
     }
     fn swap_head(&self, expected: Option<&Head>, new: &Head) -> Result<Swap, TargetError> {
-        self.step(|| self.inner.swap_head(expected, new))
+        match self.lie {
+            Lie::Forgets => Ok(Swap::Done),
+            _ => self.step(|| self.inner.swap_head(expected, new)),
+        }
     }
     fn refresh_view(&self, deployed: &Deployed) -> Result<bool, TargetError> {
         self.step(|| self.inner.refresh_view(deployed))
@@ -71,7 +91,7 @@ fn a78_a_crash_at_any_step_leaves_old_or_new_and_a_rerun_converges() {
         let old = bench.deployed().unwrap();
         let mut desired = bench.desired(&["a", "b", "c"]);
         desired.records.get_mut("a").unwrap()["config"]["host"] = "db2.example".into();
-        let target = Dies { inner: Box::new(bench.target()), left: steps.into(), garbles: false };
+        let target = Dies { inner: Box::new(bench.target()), left: steps.into(), lie: Lie::None };
         let result = tieline::apply::apply(&target, &desired, Some(&old), &Canaries, &stamp(), &Options::default());
         let found = bench.deployed().unwrap();
         if steps < 5 {

@@ -39,6 +39,12 @@ fn e2_11_gc_leaves_what_each_environment_of_a_target_has() {
         let found: Vec<(bool, Digest)> = found.into_iter().map(|one| (one.is_manifest, one.digest)).collect();
         assert_eq!(found, [(false, object.clone()), (true, old.digest.clone())]);
     }
+    // Seven days old is young; a second older is not.
+    let stored = targets[0].inventory().unwrap().stored;
+    let written = stored.iter().find(|one| one.digest == object).unwrap().written;
+    let week = written + 7 * 24 * 3600;
+    let has = |now| garbage(&targets[0], Some(1), now).unwrap().iter().any(|one| one.digest == object);
+    assert_eq!((has(week), has(week + 1)), (false, true));
 }
 
 /// What it refers to would all be taken for garbage.

@@ -214,3 +214,167 @@ fn e2_11_a_guard_lets_through_what_it_names_and_not_one_more() {
         }
     }
 }
+
+/// What is deployed and what is new guard alike, and going back lifts neither.
+#[test]
+fn e2_11_the_stricter_guard_counts_whichever_side_it_stands_on() {
+    let of = |bench: &Bench, ids: &[&str], trust: &Value| {
+        let mut desired = bench.desired(ids);
+        for (key, value) in trust.as_object().unwrap() {
+            desired.trust[key] = value.clone();
+        }
+        desired
+    };
+    let ids = ["a", "b", "c", "d", "e"];
+    let (none, protected) = (json!({}), json!({"protected": true}));
+    let (count, higher) = (json!({"guards": {"max_delete_count": 0}}), json!({"guards": {"max_delete_count": 1}}));
+    let percent = json!({"guards": {"max_delete_percent": 10}});
+    let more = json!({"guards": {"max_delete_percent": 30}});
+    let limits = json!({"protected": true, "guards": {"max_delete_count": 1}});
+    // One of five is deleted; whether `--allow-delete 1` lets it through.
+    for (old, new, refused, allowed) in [
+        (&none, &none, false, true),
+        (&none, &count, true, true),
+        (&none, &percent, true, true),
+        (&none, &protected, true, true),
+        (&count, &count, true, true),
+        (&higher, &higher, false, true),
+        // It lifts what guards, and deletes: never in one apply.
+        (&count, &none, true, false),
+        (&count, &higher, true, false),
+        (&percent, &more, true, false),
+        (&percent, &none, true, false),
+        (&protected, &none, true, false),
+        // A protected environment without limits allows none; limits of its own are higher.
+        (&protected, &limits, true, false),
+        (&limits, &higher, true, false),
+    ] {
+        let bench = Bench::new();
+        bench.apply(&of(&bench, &ids, old)).unwrap();
+        let base = bench.deployed();
+        let desired = of(&bench, &ids[1..], new);
+        let found = |allow| !refusals(&desired, base.as_ref(), allow).is_empty();
+        assert_eq!((found(None), !found(Some(1))), (refused, allowed), "{old} -> {new}");
+        // Without a deletion, and with none left.
+        assert!(refusals(&of(&bench, &ids, new), base.as_ref(), None).is_empty(), "{old} -> {new}");
+        assert!(!refusals(&of(&bench, &[], new), base.as_ref(), None).is_empty(), "{old} -> {new}");
+    }
+}
+
+/// `protect` counts on either side, under the id and under the key.
+#[test]
+fn e2_11_protect_counts_as_deployed_and_as_desired() {
+    let bench = Bench::new();
+    let with = |ids: &[&str], change: &dyn Fn(&mut std::collections::BTreeMap<String, Value>)| {
+        let mut desired = bench.desired(ids);
+        change(&mut desired.records);
+        desired
+    };
+    let set = |id: &'static str, field: &'static str, value: Value| {
+        move |records: &mut std::collections::BTreeMap<String, Value>| {
+            records.get_mut(id).unwrap()[field] = value.clone();
+        }
+    };
+    let refused = |old: &tieline::model::record::Desired, new: &tieline::model::record::Desired| -> Vec<String> {
+        let _ = fs::remove_dir_all(bench.root());
+        bench.apply(old).unwrap();
+        let refused = refusals(new, bench.deployed().as_ref(), None);
+        refused.into_iter().map(|one| one.reason.split(';').next().unwrap().to_owned()).collect()
+    };
+    let (plain, two) = (with(&["a", "b"], &|_| ()), with(&["a", "b", "c"], &|_| ()));
+    let old = with(&["a", "b"], &set("a", "protect", true.into()));
+    assert_eq!(refused(&old, &with(&["b"], &|_| ())), ["it is protected and would be deleted"]);
+    assert_eq!(refused(&old, &plain), [""; 0], "to lift it is a change of its own");
+    for (field, words) in [
+        ("connector", "it is protected and would get another connector"),
+        ("key", "it is protected and would get another key"),
+    ] {
+        let other = |protect: bool| {
+            with(&["a", "b"], &|records| {
+                set("a", field, "mysql".into())(records);
+                set("a", "protect", protect.into())(records);
+            })
+        };
+        for protect in [true, false] {
+            assert_eq!(refused(&old, &other(protect))[0], words, "deployed as protected, desired {protect}");
+        }
+        assert_eq!(refused(&plain, &other(true))[0], words, "desired as protected");
+        assert_eq!(refused(&plain, &other(false)), [""; 0]);
+    }
+    // Moved to another id, and another in its place.
+    let moved = |protect: bool| {
+        with(&["a", "b", "c"], &|records| {
+            let mut record = records.remove("c").unwrap();
+            record["id"] = "c".into();
+            record["key"] = "a".into();
+            record["protect"] = protect.into();
+            records.insert("c".into(), record);
+            records.get_mut("a").unwrap()["key"] = "new".into();
+        })
+    };
+    for protect in [true, false] {
+        assert!(!refused(&old, &moved(protect)).is_empty(), "the id of a protected one is given to another: {protect}");
+    }
+    assert!(!refused(&plain, &moved(true)).is_empty());
+    // The protected one itself is moved, and gets another connector there.
+    let elsewhere = |connector: &str| {
+        with(&["b", "c"], &|records| {
+            set("c", "key", "a".into())(records);
+            set("c", "connector", connector.into())(records);
+        })
+    };
+    assert_eq!(refused(&old, &elsewhere("mysql")), ["it is protected and would get another connector"]);
+    assert_eq!(refused(&old, &elsewhere("postgresql")), [""; 0], "a move is no deletion");
+    // Whoever gets its id is protected, and has another key.
+    let newcomer = with(&["a", "b", "c"], &|records| {
+        set("c", "key", "a".into())(records);
+        set("a", "key", "new".into())(records);
+        set("a", "protect", true.into())(records);
+    });
+    assert_eq!(refused(&plain, &newcomer), ["it is protected and would get another key"]);
+    assert_eq!(refused(&two, &two), [""; 0]);
+}
+
+/// What was put in force before there were guards comes back under them.
+#[test]
+fn e2_11_a_rollback_is_guarded_as_what_is_in_force() {
+    let (none, ids) = (json!({}), ["a", "b"]);
+    for trust in [
+        json!({"protected": true}),
+        json!({"guards": {"max_delete_count": 0}}),
+        json!({"protected": true, "guards": {"max_delete_percent": 10}}),
+    ] {
+        let bench = Bench::new();
+        let of = |trust: &Value, host: &str| {
+            let mut desired = bench.desired(&ids);
+            for (key, value) in trust.as_object().unwrap() {
+                desired.trust[key] = value.clone();
+            }
+            let record = desired.records.get_mut("a").unwrap();
+            record["config"]["host"] = host.into();
+            record["protect"] = (host != "db.example").into();
+            desired
+        };
+        bench.apply(&of(&none, "db.example")).unwrap();
+        let first = bench.deployed().unwrap();
+        bench.apply(&of(&trust, "db2.example")).unwrap();
+        let base = bench.deployed().unwrap();
+        let options = tieline::apply::Options::default();
+        tieline::apply::roll_back(&bench.target(), &first, &base, &super::stamp(), &options).unwrap();
+        let now = bench.deployed().unwrap().manifest;
+        for part in ["protected", "guards"] {
+            let (is, was) = (now.trust.get(part), base.manifest.trust.get(part));
+            assert_eq!(is.filter(|v| !v.is_null()), was, "{part} of {trust}");
+        }
+        let record = &now.connections["a"].record;
+        assert_eq!((&record["protect"], &record["config"]["host"]), (&json!(true), &json!("db.example")), "{trust}");
+        // A connection that came since is protected: going back would delete it.
+        let mut more = of(&trust, "db2.example");
+        more.records.insert("c".into(), bench.database("c"));
+        more.records.get_mut("c").unwrap()["protect"] = true.into();
+        bench.apply(&more).unwrap();
+        let base = bench.deployed().unwrap();
+        let back = tieline::apply::roll_back(&bench.target(), &first, &base, &super::stamp(), &options);
+        assert_eq!(back.unwrap_err().exit_code(), 4, "{trust}");
+    }
+}

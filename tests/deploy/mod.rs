@@ -11,6 +11,7 @@ mod gc;
 mod guards;
 mod leak;
 mod life;
+mod objects;
 mod peer_sops;
 mod plan;
 mod publish;

@@ -202,3 +202,100 @@ fn e2_11_a_rollback_brings_no_forged_trust_block_back() {
         refused_as_lying(&bench, &lying, &bench.deployed().unwrap());
     }
 }
+
+/// Who writes the target can put an object of theirs into the history, with a manifest that fits: going back finds it.
+#[test]
+fn e2_11_a_rollback_puts_no_forged_object_in_force() {
+    let (bench, stranger) = (Bench::new(), Bench::new());
+    let mut desired = bench.desired(&["a", "b"]);
+    bench.apply(&desired).unwrap();
+    stranger.apply(&stranger.desired(&["a"])).unwrap();
+    bench.forge(&fs::read_to_string(object(&stranger, "a")).unwrap());
+    let forged = bench.deployed().unwrap();
+    desired.records.get_mut("a").unwrap()["config"]["host"] = "db2.example".into();
+    bench.apply(&desired).unwrap();
+    let now = bench.deployed().unwrap();
+    let back = tieline::apply::roll_back(&bench.target(), &forged, &now, &stamp(), &Options::default());
+    let error = back.unwrap_err();
+    let words = "`a` of serial 2: the object is sealed to other recipients than the manifest says";
+    assert!(error.exit_code() == 5 && error.to_string().contains(words), "{error}");
+    assert_eq!(bench.deployed().unwrap().digest, now.digest);
+}
+
+/// A chain in which a serial is left out, of one lineage.
+#[test]
+fn e2_11_a_history_in_which_a_serial_is_missing_is_damaged() {
+    let bench = Bench::new();
+    bench.apply(&bench.desired(&["a"])).unwrap();
+    bench.apply(&bench.desired(&["a", "b"])).unwrap();
+    bench.put(&|manifest| manifest.serial += 1);
+    let now = bench.deployed().unwrap();
+    assert_eq!(now.manifest.serial, 4);
+    let found = tieline::targets::previous(&bench.target(), &now);
+    assert!(
+        matches!(&found, Err(TargetError::Integrity(why)) if why.contains("serial 4 does not follow")),
+        "{found:?}"
+    );
+    // Nor does one of another history precede it.
+    bench.put(&|manifest| manifest.lineage = "00000000-0000-4000-8000-000000000000".into());
+    let now = bench.deployed().unwrap();
+    let found = tieline::targets::previous(&bench.target(), &now);
+    assert!(
+        matches!(&found, Err(TargetError::Integrity(why)) if why.contains("serial 5 does not follow")),
+        "{found:?}"
+    );
+    // After the last serial there is none.
+    let last = tieline::bundle::SERIALS.end - 1;
+    bench.put(&|manifest| manifest.serial = last - 1);
+    let error = bench.apply(&bench.desired(&["a"])).unwrap_err();
+    assert!(error.exit_code() == 5 && error.to_string().contains(&format!("no serial can follow {last}")), "{error}");
+}
+
+/// A manifest with the right records, and another digest of them.
+#[test]
+fn e2_11_a_manifest_that_says_another_digest_is_put_right() {
+    let bench = Bench::new();
+    let desired = bench.desired(&["a"]);
+    bench.apply(&desired).unwrap();
+    bench.put(&|manifest| manifest.desired = Digest::of(b"other"));
+    let applied = bench.apply(&desired).unwrap();
+    assert_eq!((applied.changed, applied.sealed), (true, 0));
+    assert_eq!(problems(&bench, true), [""; 0]);
+}
+
+/// Only the first manifest of a history follows none.
+#[test]
+fn e2_11_a_manifest_says_what_it_follows() {
+    use tieline::bundle::Manifest;
+    let bench = Bench::new();
+    bench.apply(&bench.desired(&["a"])).unwrap();
+    let first = bench.deployed().unwrap();
+    for (serial, previous, whole) in [
+        (1, None, true),
+        (2, Some(first.digest.clone()), true),
+        (2, None, false),
+        (1, Some(first.digest.clone()), false),
+    ] {
+        let manifest = Manifest { serial, previous, ..first.manifest.clone() };
+        let read = Manifest::parse(&manifest.bytes().unwrap());
+        assert_eq!(read.is_ok(), whole, "{serial} {:?}: {read:?}", manifest.previous);
+    }
+}
+
+/// A time before that of what it follows says that a clock went back, but where that one was still to come.
+#[test]
+fn e2_11_a_manifest_is_backdated_only_before_a_time_that_has_been() {
+    use tieline::targets::is_backdated;
+    let now = "2026-11-21T10:00:00Z".parse().unwrap();
+    for (time, then, backdated) in [
+        ("2026-11-21T08:00:00Z", "2026-11-21T09:00:00Z", true),
+        ("2026-11-21T09:00:00Z", "2026-11-21T09:00:00Z", false),
+        ("2026-11-21T09:00:01Z", "2026-11-21T09:00:00Z", false),
+        ("2026-11-21T09:59:59Z", "2026-11-21T10:00:00Z", true),
+        ("2026-11-21T09:00:00Z", "2026-11-21T10:00:01Z", false),
+        ("no time", "2026-11-21T09:00:00Z", true),
+        ("2026-11-21T08:00:00Z", "no time", false),
+    ] {
+        assert_eq!(is_backdated(time, then, now), backdated, "{time} after {then}");
+    }
+}

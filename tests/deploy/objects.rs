@@ -1,0 +1,86 @@
+//! Promise: an object is held against its record to the last value, without a key.
+
+use super::*;
+use tieline::bundle::Sealed;
+use tieline::bundle::check::check;
+use tieline::bundle::object::{MAX_OBJECT, seal};
+
+fn record(bench: &Bench) -> Value {
+    let mut record = bench.database("a");
+    record["config"] = json!({
+        "host": "db.example", "port": 5432, "ratio": 0.25, "on": true, "nothing": null, "hosts": ["one", "two"],
+        "tls": {"mode": "require"},
+    });
+    record
+}
+
+/// What is said of a text in the place of an object.
+fn told(record: &Value, bytes: &[u8]) -> Vec<String> {
+    let sealed = Sealed { record: record.clone(), object: Digest::of(bytes) };
+    check(&scope(), &sealed, bytes, None).err().unwrap_or_default()
+}
+
+#[test]
+fn e2_11_every_value_of_an_object_is_that_of_its_record() {
+    let bench = Bench::new();
+    let record = record(&bench);
+    let text = String::from_utf8(seal(&scope(), "a", &record, "2026-11-21T08:00:00Z", &Canaries).unwrap()).unwrap();
+    assert_eq!(told(&record, text.as_bytes()), [""; 0], "{text}");
+    let is_not = |path: &str| format!("the object's `{path}` is not what the manifest says");
+    for (from, to, path) in [
+        ("host: db.example", "host: db.evil", "/config/host"),
+        ("host: db.example", "host: true", "/config/host"),
+        ("host: db.example", "host: null", "/config/host"),
+        ("port: 5432", "port: 5433", "/config/port"),
+        ("port: 5432", "port: 5432.0", "/config/port"),
+        ("port: 5432", "port: \"5432\"", "/config/port"),
+        ("port: 5432", "port: null", "/config/port"),
+        ("ratio: 0.25", "ratio: 0.5", "/config/ratio"),
+        ("ratio: 0.25", "ratio: \"0.25\"", "/config/ratio"),
+        ("on\": true", "on\": false", "/config/on"),
+        ("on\": true", "on\": 1", "/config/on"),
+        ("nothing: null", "nothing: \"\"", "/config/nothing"),
+        ("nothing: null", "nothing: false", "/config/nothing"),
+        ("nothing: null", "nothing: {}", "/config/nothing"),
+        ("- two", "- three", "/config/hosts/1"),
+        ("        - two\n", "", "/config/hosts"),
+        ("        - two\n", "        - two\n        - two\n", "/config/hosts"),
+        ("mode: require", "mode: disable", "/config/tls/mode"),
+    ] {
+        assert_eq!(text.matches(from).count(), 1, "{from}\n{text}");
+        assert_eq!(told(&record, text.replace(from, to).as_bytes()), [is_not(path)], "{from} -> {to}");
+    }
+    let keys = |path: &str| format!("the object's `{path}` has other keys than the manifest says");
+    for (from, to, path) in [
+        ("    ratio: 0.25\n", "", "/config"),
+        ("    ratio: 0.25\n", "    ratios: 0.25\n", "/config"),
+        ("    ratio: 0.25\n", "    ratio: 0.25\n    more: 1\n", "/config"),
+        ("    connector: postgresql\n", "", "/tieline"),
+        ("    connector: postgresql\n", "    connectors: postgresql\n", "/tieline"),
+        ("config:\n", "more: 1\nconfig:\n", ""),
+    ] {
+        assert_eq!(told(&record, text.replacen(from, to, 1).as_bytes()), [keys(path)], "{from} -> {to}");
+    }
+    // The same secret under a key that the record has in clear, and in clear under its own.
+    let line = text.lines().find(|line| line.contains("password: ENC[")).unwrap();
+    let sealed = line.trim().strip_prefix("password: ").unwrap();
+    assert_eq!(told(&record, text.replace("db.example", sealed).as_bytes()), [is_not("/config/host")]);
+    let clear = ["the object's `/auth/password` is not encrypted".to_owned()];
+    for value in ["hunter2", "\"\"", "null", "{}", "ENC[AES256_GCM,data:]"] {
+        assert_eq!(told(&record, text.replace(sealed, value).as_bytes()), clear, "{value}");
+    }
+}
+
+#[test]
+fn e2_11_an_object_of_another_digest_or_of_no_size_that_is_written_is_refused() {
+    let bench = Bench::new();
+    let record = record(&bench);
+    let bytes = seal(&scope(), "a", &record, "2026-11-21T08:00:00Z", &Canaries).unwrap();
+    let sealed = Sealed { record: record.clone(), object: Digest::of(b"other") };
+    let other = check(&scope(), &sealed, &bytes, None).unwrap_err();
+    assert_eq!(other, ["the object's bytes have another digest than its name"]);
+    let mut large = bytes.clone();
+    large.extend(std::iter::repeat_n(b'\n', MAX_OBJECT + 1 - bytes.len()));
+    assert_eq!(told(&record, &large), ["the object is larger than 16 MiB"]);
+    assert_eq!(told(&record, b"\xff"), ["the object is no UTF-8"]);
+}
