@@ -2,9 +2,11 @@
 //! escape of YAML's in double quotes, and so does what a CI system would take for a command.
 
 use std::fmt::Write;
+use std::io;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
+use serde_json::ser::Formatter;
 use serde_saphyr::DoubleQuoted;
 
 use super::text::is_unsafe;
@@ -13,6 +15,9 @@ use super::text::is_unsafe;
 const COMMANDS: &[(&str, &str)] =
     &[("##", "\\x23\\x23"), ("section_start:", "section\\x5fstart:"), ("section_end:", "section\\x5fend:")];
 
+/// Keys of more bytes may be too long for YAML once they are escaped, which makes six characters of one byte.
+const LONG_KEY: usize = 128;
+
 /// The value as YAML, its last line ended.
 ///
 /// # Errors
@@ -20,7 +25,7 @@ const COMMANDS: &[(&str, &str)] =
 pub fn render(value: &Value) -> Result<String, String> {
     let text = match has_odd_key(value) {
         // The writer quotes no key that it could do without: JSON is YAML too, and has all of them in quotes.
-        true => serde_json::to_string_pretty(value).map_err(|error| error.to_string())? + "\n",
+        true => json(value)? + "\n",
         false => serde_saphyr::to_string(&Yaml(value)).map_err(|error| error.to_string())?,
     };
     // All of these stand in double quotes.
@@ -39,6 +44,34 @@ pub fn render(value: &Value) -> Result<String, String> {
     Ok(shown)
 }
 
+/// JSON over several lines. YAML has no key of more than 1024 characters, escapes counted, without a `?` before it.
+fn json(value: &Value) -> Result<String, String> {
+    if !has_key(value, &|key| key.len() > LONG_KEY) {
+        return serde_json::to_string_pretty(value).map_err(|error| error.to_string());
+    }
+    let mut bytes = Vec::new();
+    let mut writer = serde_json::Serializer::with_formatter(&mut bytes, Marked);
+    value.serialize(&mut writer).map_err(|error| error.to_string())?;
+    String::from_utf8(bytes).map_err(|error| error.to_string())
+}
+
+/// JSON with a line for each value and a `?` before each key.
+struct Marked;
+
+impl Formatter for Marked {
+    fn begin_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        writer.write_all(if first { b"\n  " } else { b",\n  " })
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        writer.write_all(if first { b"\n  ? " } else { b",\n  ? " })
+    }
+
+    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b" : ")
+    }
+}
+
 fn acts(c: char) -> bool {
     c != '\n' && is_unsafe(c)
 }
@@ -50,11 +83,15 @@ fn is_odd(text: &str) -> bool {
         || text.contains(acts)
 }
 
+/// Whether a key must. With the colon that stands behind it, it may become a command.
 fn has_odd_key(value: &Value) -> bool {
+    has_key(value, &|key| is_odd(&format!("{key}:")))
+}
+
+fn has_key(value: &Value, is_one: &dyn Fn(&str) -> bool) -> bool {
     match value {
-        // With the colon that stands behind it, a key may become a command.
-        Value::Object(map) => map.iter().any(|(key, value)| is_odd(&format!("{key}:")) || has_odd_key(value)),
-        Value::Array(items) => items.iter().any(has_odd_key),
+        Value::Object(map) => map.iter().any(|(key, value)| is_one(key) || has_key(value, is_one)),
+        Value::Array(items) => items.iter().any(|item| has_key(item, is_one)),
         _ => false,
     }
 }
@@ -96,8 +133,10 @@ mod tests {
     #[test]
     fn a46_a48_yaml_is_harmless_and_says_the_same() {
         let bad = "a\u{1b}]8;;x\u{7}\r\u{8}\u{9b}2J\u{7f}\t\u{85}\u{202e}\u{200b}\u{feff}\u{2028}\u{2066}\u{e0041}ö𝄞\n::error::x\n##[y]";
+        let long = format!("{}\u{200b}", "k".repeat(1100));
         for text in [
             bad,
+            &long,
             "a\u{200b}",
             "\u{ad}",
             "::error::x",
