@@ -81,6 +81,8 @@ fn is_odd(text: &str) -> bool {
     COMMANDS.iter().any(|(command, _)| text.contains(command))
         || text.lines().any(|line| line.trim_start().starts_with("::"))
         || text.contains(acts)
+        // A block scalar would begin with blanks, which not every reader takes for an empty line.
+        || (text.contains('\n') && text.lines().next().is_some_and(|line| line.trim().is_empty()))
 }
 
 /// Whether a key must. With the colon that stands behind it, it may become a command.
@@ -144,6 +146,8 @@ mod tests {
             "##vso[x]",
             "section_start:1:x",
             "section_end",
+            "\n>",
+            " \n\n a\n",
             ":",
             "- a\u{2060}: b #",
         ] {
