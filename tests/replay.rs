@@ -3,8 +3,10 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a target may panic: that is how it tells")]
 
 use std::fs;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::peers::there;
 use crate::support::{files, root};
 
 #[path = "fuzz/src/oracles.rs"]
@@ -46,6 +48,8 @@ fn e2_every_crash_that_was_found_is_fixed() {
 
 #[test]
 fn e2_the_corpus_of_every_target_holds() {
+    // The verdicts on signatures are compared with those of OpenSSH.
+    there("ssh-keygen", Command::new("sh").args(["-c", "command -v ssh-keygen"]));
     assert!(replay("corpus") > targets::ALL.len());
     for (target, _) in targets::ALL {
         let folder = root().join("tests/fuzz/corpus").join(target);

@@ -4,15 +4,18 @@ use std::io::Read;
 
 use flate2::read::GzDecoder;
 use tieline::bundle::archive::Parts;
-use tieline::bundle::{Deployed, Digest, Manifest, Sealed};
+use tieline::bundle::check::{Opened, check};
+use tieline::bundle::object::{Reveal, seal};
+use tieline::bundle::{Deployed, Digest, Manifest, Scope, Sealed};
 use tieline::model::record::Desired;
 use tieline::plan::saved::{Saved, SavedBase};
 use tieline::plan::{Change, Plan};
 use tieline::reporters::plan_human::{Against, changes_human, plan_human};
 use tieline::reporters::plan_json::{plan_gitlab, plan_json, value};
 use tieline::reporters::plan_markdown::plan_markdown;
+use tieline::secret::Secret;
 
-use super::oracles::{LOOK, calm};
+use super::oracles::{CANARY, LOOK, calm};
 
 /// A comment may have this many characters.
 const MAX_COMMENT: usize = 60_000;
@@ -33,6 +36,36 @@ pub(crate) fn forms(plan: &Plan) {
 /// Changes can be shown.
 pub(crate) fn changes(changes: &[Change]) {
     calm(&changes_human(changes, LOOK));
+}
+
+/// A secret that is always there.
+struct Canary;
+
+impl Reveal for Canary {
+    fn reveal(&self, _: &str, _: &str) -> Result<Secret<String>, String> {
+        Ok(Secret::new(CANARY.to_owned()))
+    }
+}
+
+/// What is sealed of a record is what is looked for later; whatever compiles can be sealed.
+pub(crate) fn seals(desired: &Desired) {
+    let scope = Scope::of(desired);
+    for (id, record) in desired.records.iter().take(3) {
+        let nobody = record["recipients"].as_object().is_none_or(|recipients| recipients.is_empty())
+            && record["recipients"].as_array().is_none_or(|recipients| recipients.is_empty());
+        match seal(&scope, id, record, "2026-11-21T10:00:00Z", &Canary) {
+            Ok(bytes) => {
+                let text = String::from_utf8_lossy(&bytes);
+                assert!(
+                    record.to_string().contains(CANARY) || !text.contains(CANARY),
+                    "the secret is in clear: {text}"
+                );
+                let sealed = Sealed { record: record.clone(), object: Digest::of(&bytes) };
+                assert_eq!(check(&scope, &sealed, &bytes, None), Ok(Opened::No), "{text}");
+            }
+            Err(failures) => assert!(nobody, "it compiles and can't be sealed: {failures:?}"),
+        }
+    }
 }
 
 /// What is desired, deployed, with objects of nothing.

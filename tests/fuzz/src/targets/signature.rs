@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
@@ -64,28 +63,26 @@ fn unsupported(file: &str, signature: &str) -> bool {
     word("cert-authority") || word("-cert-v01") || word("sk-") || file.contains('\0') || signature.contains('\0')
 }
 
+/// Whether OpenSSH is there. It has no option that does nothing: any answer will do.
+static THERE: LazyLock<bool> =
+    LazyLock::new(|| Command::new("ssh-keygen").arg("-?").stdin(Stdio::null()).stderr(Stdio::null()).status().is_ok());
+
 /// The verdict of OpenSSH for any of the principals of a file; `None` where there is no OpenSSH, or too many principals.
 fn stock(file: &str, signature: &str, principals: &str) -> Option<bool> {
-    static FOLDER: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
-        let folder = std::env::temp_dir().join(format!("tieline-signature-{}", std::process::id()));
-        fs::create_dir_all(&folder).ok()?;
-        fs::write(folder.join("message"), MESSAGE).ok()?;
-        // It has no option that does nothing: any answer will do.
-        Command::new("ssh-keygen").arg("-?").stdin(Stdio::null()).stderr(Stdio::null()).status().ok()?;
-        Some(folder)
-    });
-    let folder = FOLDER.as_ref()?;
     // Words with their quotes and what stands within those, between commas: more than there are, but all that there are.
     let plain = file.replace('"', "");
     let words = file.split(['\n', '\r', ' ', '\t', '"', ',']).chain(plain.split(['\n', '\r', ' ', '\t', ',']));
     let words = words.chain(file.split(['"', ','])).filter(|name| !name.contains("AAAA"));
     let names: BTreeSet<String> = words.chain(principals.split(',')).map(str::to_owned).collect();
     let names: Vec<&String> = names.iter().filter(|name| !name.is_empty() && !name.contains(['\n', '\r'])).collect();
-    if names.len() > 16 {
+    if names.len() > 16 || !*THERE {
         return None;
     }
-    fs::write(folder.join("file"), file).ok()?;
-    fs::write(folder.join("signature"), signature).ok()?;
+    let folder = tempfile::tempdir().ok()?;
+    let at = |name: &str| folder.path().join(name);
+    for (name, text) in [("message", MESSAGE), ("file", file.as_bytes()), ("signature", signature.as_bytes())] {
+        fs::write(at(name), text).ok()?;
+    }
     let accepts = |name: &&String| {
         let mut command = Command::new("ssh-keygen");
         command.args([
@@ -98,9 +95,9 @@ fn stock(file: &str, signature: &str, principals: &str) -> Option<bool> {
             "-I",
             name.as_str(),
         ]);
-        command.arg("-f").arg(folder.join("file")).arg("-s").arg(folder.join("signature"));
+        command.arg("-f").arg(at("file")).arg("-s").arg(at("signature"));
         // Dates without a `Z` are UTC to us.
-        command.env("TZ", "UTC").stdin(File::open(folder.join("message")).expect("the message"));
+        command.env("TZ", "UTC").stdin(File::open(at("message")).expect("the message"));
         command.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("it runs").success()
     };
     Some(names.iter().any(accepts))

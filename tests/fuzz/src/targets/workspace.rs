@@ -68,6 +68,7 @@ pub(crate) fn whole(memory: &Memory) -> (Vec<Diagnostic>, Vec<Compiled>) {
 fn planned(desired: &Desired) {
     let records = serde_json::Value::Object(desired.records.clone().into_iter().collect());
     oracles::prints(&records);
+    plans::seals(desired);
     let places = |_: &str, _: &str| None;
     plans::forms(&Plan::new(desired, Before::Nothing, &places));
     let deployed = plans::deployed(desired);
