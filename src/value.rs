@@ -133,6 +133,24 @@ impl IntoIterator for Map {
 }
 
 impl Node {
+    /// How many values stand here, this one included.
+    pub fn count(&self) -> usize {
+        1 + match &self.value {
+            Value::List(items) => items.iter().map(Self::count).sum(),
+            Value::Map(map) => map.iter().map(|entry| entry.value.count()).sum(),
+            _ => 0,
+        }
+    }
+
+    /// How many maps and lists stand in each other here: 0 for a scalar, 1 for a map of scalars.
+    pub fn height(&self) -> usize {
+        match &self.value {
+            Value::List(items) => 1 + items.iter().map(Self::height).max().unwrap_or(0),
+            Value::Map(map) => 1 + map.iter().map(|entry| entry.value.height()).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
     /// A node of `value` that was written at `span`.
     pub fn new(span: Span, value: Value) -> Self {
         Self { span, value }

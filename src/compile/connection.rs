@@ -182,15 +182,25 @@ pub fn merge(
     Some(Node::new(span, Value::Map(merged)))
 }
 
+/// Values that one object can hold, less its header.
+const MAX_SEALED: usize = crate::sops::MAX_VALUES - 500;
+
 /// Puts values in place of expressions; true if one failed.
 fn evaluate(context: &Context<'_>, connection: &mut Connection, told: &mut Vec<Diagnostic>) -> bool {
     let before = told.len();
     let scope = context.scope.connection(&connection.id, &connection.connector.value);
     let sources = &context.workspace.sources;
-    template::evaluate(&mut connection.instance, &scope, sources, told);
+    template::evaluate(&mut connection.instance, 0, &scope, sources, told);
+    if told.len() == before && connection.instance.count() > MAX_SEALED {
+        let message = format!("more than {MAX_SEALED} values in one connection, with what expressions give");
+        told.push(
+            Diagnostic::error(code::YAML_TOO_MANY_NODES, connection.connector.span, message)
+                .help("a connection is sealed as one document: split it"),
+        );
+    }
     let texts = [&mut connection.title, &mut connection.description, &mut connection.labels];
     for text in texts.into_iter().flatten() {
-        template::evaluate(text, &scope, sources, told);
+        template::evaluate(text, 1, &scope, sources, told);
     }
     connection.check_texts(told);
     told.len() > before

@@ -131,7 +131,7 @@ impl<'w> Context<'w> {
         let mut credential = Credential::read(id, document, &mut notes.diagnostics)?;
         let before = notes.diagnostics.len();
         if let Some(auth) = &mut credential.auth {
-            template::evaluate(&mut auth.value, &self.scope, &self.workspace.sources, &mut notes.diagnostics);
+            template::evaluate(&mut auth.value, 1, &self.scope, &self.workspace.sources, &mut notes.diagnostics);
         }
         let incomplete = notes.diagnostics.len() > before;
         self.judge().credential(&credential, self.workspace.today, &mut notes.diagnostics);

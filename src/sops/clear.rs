@@ -75,7 +75,7 @@ impl Clear {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotJson`], [`ErrorKind::NoSuchMap`], [`ErrorKind::ReservedKey`].
+    /// [`ErrorKind::NotJson`], [`ErrorKind::NoSuchMap`], [`ErrorKind::ReservedKey`], and numbers that would be rounded.
     pub fn set(&mut self, path: &[Step<'_>], json: &str) -> Result<(), SopsError> {
         // Wrapped, since a document is an object.
         let wrapped = Secret::new(format!("{{\"value\": {json}}}"));
@@ -83,6 +83,7 @@ impl Clear {
         let (Some(entry), 1) = (parsed.root.entries.pop(), parsed.root.entries.len() + 1) else {
             return Err(ErrorKind::NotJson.into());
         };
+        super::exact::number(&entry.value, Format::Json).map_err(|error| SopsError::new(error.kind))?;
         if path.first() == Some(&Step::Key("sops")) {
             return Err(ErrorKind::ReservedKey.into());
         }

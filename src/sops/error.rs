@@ -48,6 +48,8 @@ pub enum ErrorKind {
     },
     /// A plain integer from 2^63 to 2^64 - 1, which sops cannot hold.
     IntegerTooLarge,
+    /// A number with more digits than a 64-bit float holds: it would be rounded.
+    Rounded,
     /// A tag that does not fit its scalar: `!!int x`.
     TagMismatch,
     /// There is no map under the key `sops` in the first document: not a sops file.
@@ -177,6 +179,7 @@ impl fmt::Display for ErrorKind {
             Self::KeyNotString => "a key is not a string",
             Self::DuplicateKey { .. } => "the key stands twice in its map",
             Self::IntegerTooLarge => "the integer does not fit 64 bits with a sign",
+            Self::Rounded => "the number has more digits than a 64-bit float holds",
             Self::TagMismatch => "the tag does not fit the value",
             Self::NoBlock => "no `sops` block: the file is not encrypted with sops",
             Self::BadBlock(field) => return write!(f, "the `sops` block is malformed at `{field}`"),

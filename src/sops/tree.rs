@@ -13,6 +13,10 @@ use super::value::{Map, Value};
 use super::walk::{MAX_PATH, Path, Step};
 use crate::yaml::events::Style;
 
+/// Values of a map that is sealed, lists and maps counted: what is written must be readable, and the reader counts a key and
+/// its value, and the block.
+pub const MAX_VALUES: usize = (MAX_NODES - 1000) / 2;
+
 /// Data as a tree in clear.
 ///
 /// # Errors
@@ -92,12 +96,11 @@ impl<'a> Builder<'a> {
     }
 
     fn node(&mut self, value: &'a Value) -> Option<Node<'static>> {
-        // What is written must be readable; the reader counts a key and its value, and the block.
-        self.nodes += 2;
-        if self.nodes > MAX_NODES - 1000 {
+        self.nodes += 1;
+        if self.nodes > MAX_VALUES {
             return self.fail(ErrorKind::TooLarge);
         }
-        if self.path.0.len() > MAX_DEPTH - 1 {
+        if self.path.0.len() > MAX_DEPTH {
             return self.fail(ErrorKind::TooDeep);
         }
         let kind = match value {

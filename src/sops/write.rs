@@ -13,6 +13,7 @@ use super::clear::Clear;
 use super::document::{self, BLOCK, Comment, Document, Format, Node, Scalar};
 use super::emit;
 use super::error::{ErrorKind, SopsError};
+use super::exact;
 use super::keys::Recipient;
 use super::leaf::{DataKey, Enc, Type};
 use super::mac::Mac;
@@ -31,7 +32,7 @@ use crate::yaml::events::Style;
 const VERSION: &str = "3.9.0";
 
 /// Integers beyond this are floats to JSON readers, and hashed as such.
-const JSON_INTEGERS: i64 = 1 << 53;
+pub(super) const JSON_INTEGERS: i64 = 1 << 53;
 
 /// How a new file is to be encrypted.
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +92,7 @@ pub fn encrypt_text(
     if let Some(block) = documents.iter().find_map(|document| document.block.as_ref()) {
         return Err(SopsError::at(ErrorKind::ReservedKey, &block.key_range));
     }
+    documents.iter().try_for_each(|document| exact::numbers(&document.root, format))?;
     let left_out = list_comments(&documents);
     Ok((seal_documents(&documents, format, settings, random)?, left_out))
 }

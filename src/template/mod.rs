@@ -23,7 +23,7 @@ use crate::secret::Secret;
 use crate::source::Sources;
 use crate::span::Span;
 use crate::value::{Node, SecretRef, Value};
-use crate::yaml::{MAX_BYTES, conceal};
+use crate::yaml::{MAX_BYTES, MAX_DEPTH, conceal};
 pub use condition::condition;
 use names::Fault;
 use place::Place;
@@ -33,19 +33,31 @@ use split::{Part, parts};
 /// Starts an expression.
 pub const OPEN: &str = "${{";
 
-/// Evaluates every expression below `node`.
-pub fn evaluate(node: &mut Node, scope: &Scope<'_>, sources: &Sources, told: &mut Vec<Diagnostic>) {
-    below(node, scope, sources, &mut 0, told);
+/// Evaluates every expression below `node`, which stands in `around` maps and lists.
+pub fn evaluate(node: &mut Node, around: usize, scope: &Scope<'_>, sources: &Sources, told: &mut Vec<Diagnostic>) {
+    below(node, around, scope, sources, &mut 0, told);
 }
 
 /// `taken` is what expressions gave so far: a large variable in each of many places would multiply.
-fn below(node: &mut Node, scope: &Scope<'_>, sources: &Sources, taken: &mut usize, told: &mut Vec<Diagnostic>) {
+fn below(
+    node: &mut Node,
+    around: usize,
+    scope: &Scope<'_>,
+    sources: &Sources,
+    taken: &mut usize,
+    told: &mut Vec<Diagnostic>,
+) {
     match &mut node.value {
         Value::String(text) if text.contains(OPEN) && *taken > MAX_BYTES => node.value = Value::Null,
         Value::String(text) if text.contains(OPEN) => {
-            let text = std::mem::take(text);
-            *node = scalar(text, node.span, scope, sources, told);
+            let (text, span) = (std::mem::take(text), node.span);
+            *node = scalar(text, span, scope, sources, told);
             *taken += scope::weight(node);
+            if around + node.height() > MAX_DEPTH {
+                let message = format!("with what this expression gives, values are nested more than {MAX_DEPTH} deep");
+                told.push(Diagnostic::error(code::YAML_TOO_DEEP, span, message).help("flatten the value"));
+                node.value = Value::Null;
+            }
             if *taken > MAX_BYTES {
                 told.push(
                     Diagnostic::error(
@@ -57,13 +69,15 @@ fn below(node: &mut Node, scope: &Scope<'_>, sources: &Sources, taken: &mut usiz
                 );
             }
         }
-        Value::List(items) => items.iter_mut().for_each(|item| below(item, scope, sources, taken, told)),
+        Value::List(items) => {
+            items.iter_mut().for_each(|item| below(item, around + 1, scope, sources, taken, told));
+        }
         Value::Map(map) => {
             for entry in map.iter_mut() {
                 if entry.key.contains(OPEN) {
                     told.push(forbidden(entry.key_span, "a key"));
                 }
-                below(&mut entry.value, scope, sources, taken, told);
+                below(&mut entry.value, around + 1, scope, sources, taken, told);
             }
         }
         _ => {}

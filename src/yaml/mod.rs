@@ -18,7 +18,7 @@ use crate::value::Node;
 
 /// A file may have this many bytes (4 MiB).
 pub const MAX_BYTES: usize = 4 << 20;
-/// Collections may nest this deep.
+/// Collections may nest this deep, in blocks, brackets, aliases and what expressions give: as deep as they can be sealed.
 pub const MAX_DEPTH: usize = 64;
 /// A document may have this many nodes, aliases expanded.
 pub const MAX_NODES: usize = 100_000;

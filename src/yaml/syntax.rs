@@ -19,6 +19,14 @@ impl Builder<'_> {
         );
     }
 
+    /// Tells what is nested too deep, in blocks, brackets and aliases together.
+    pub(super) fn too_deep(&mut self, span: Span) {
+        self.stop(
+            Diagnostic::error(code::YAML_TOO_DEEP, span, format!("nested more than {MAX_DEPTH} deep"))
+                .help("flatten the value"),
+        );
+    }
+
     /// Tells what kept the parser from going on.
     pub(super) fn syntax(&mut self, error: &SyntaxError) {
         if let SyntaxErrorKind::Refused(character) = error.kind {
@@ -38,10 +46,7 @@ impl Builder<'_> {
             from + rest.find([' ', '\n', '\r', ',', ']', '}']).unwrap_or(rest.len())
         };
         let diagnostic = match error.kind {
-            SyntaxErrorKind::TooDeep => {
-                Diagnostic::error(code::YAML_TOO_DEEP, span, format!("nested more than {MAX_DEPTH} deep"))
-                    .help("flatten the value")
-            }
+            SyntaxErrorKind::TooDeep => return self.too_deep(span),
             SyntaxErrorKind::Tab => tab(span),
             SyntaxErrorKind::UnknownAnchor => {
                 let span = self.span(start..word(start).max(end));

@@ -214,7 +214,9 @@ impl<'a> Builder<'a> {
             self.stop(Diagnostic::error(code::YAML_KEY, open.span, "a map or list as a key").help(help));
             return;
         }
-        if self.count(1, open.span) {
+        if self.stack.len() >= MAX_DEPTH {
+            self.too_deep(open.span);
+        } else if self.count(1, open.span) {
             if open.anchor != 0 {
                 self.anchors.insert(open.anchor, None);
             }
@@ -360,7 +362,9 @@ impl<'a> Builder<'a> {
         match self.anchors.get(&id) {
             Some(Some((node, size))) => {
                 let (node, size) = (node.clone(), *size);
-                if self.count(size, span) {
+                if self.stack.len() + node.height() > MAX_DEPTH {
+                    self.too_deep(span);
+                } else if self.count(size, span) {
                     self.add(node, 0);
                 }
             }
@@ -374,7 +378,7 @@ impl<'a> Builder<'a> {
     fn add(&mut self, node: Node, anchor: usize) {
         if anchor != 0 {
             // The copy that aliases are expanded from counts too: nested anchors would multiply it.
-            let size = size(&node);
+            let size = node.count();
             if !self.count(size, node.span) {
                 return;
             }
@@ -417,12 +421,4 @@ fn duplicate<'e>(entries: &'e [Entry], seen: &HashSet<Box<str>>, key: &str) -> O
 
 fn normal(key: &str) -> Box<str> {
     if key.is_ascii() { key.into() } else { key.nfc().collect::<String>().into() }
-}
-
-fn size(node: &Node) -> usize {
-    1 + match &node.value {
-        Value::List(items) => items.iter().map(size).sum(),
-        Value::Map(map) => map.iter().map(|e| size(&e.value)).sum(),
-        _ => 0,
-    }
 }

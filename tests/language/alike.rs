@@ -184,3 +184,91 @@ fn e2_06_what_people_write_all_the_time_stays() {
         assert_eq!(environment(text).codes(), Vec::<String>::new(), "{text:?}");
     }
 }
+
+/// What `validate` and `plan` take, `apply` seals.
+#[test]
+fn e2_07_one_depth_for_blocks_brackets_and_what_expressions_give() {
+    let shell = Shell::example("quickstart").with_demo_identity();
+    std::fs::create_dir_all(shell.folder.join("connectors")).unwrap();
+    shell.put("connectors/anything.json", r#"{"type": "object", "properties": {"config": {"type": "object"}}}"#);
+    // `around` block maps with brackets in the innermost; the root and `config` are two more.
+    let nested = |around: usize, brackets: &str| -> String {
+        let lines = (1..=around).map(|depth| format!("{}k:\n", "  ".repeat(depth)));
+        format!("connector: anything\nconfig:\n{}{}k: {brackets}\n", lines.collect::<String>(), "  ".repeat(around + 1))
+    };
+    let lists = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let settings = shell.read("environments/prod/environment.yaml");
+    let var = |depth: usize| settings.replace("vars:\n", &format!("vars:\n  deep: {}\n", lists(depth)));
+    assert_ne!(var(1), settings);
+
+    // 2 + 32 + 30 = 64: as deep as anything goes, to the end.
+    shell.put("connections/deep.yaml", &nested(32, &lists(30)));
+    shell.ok(&["apply", "prod", "--yes"]);
+    shell.ok(&["verify", "prod"]);
+    shell.put("environments/prod/environment.yaml", &var(30));
+    shell.put("connections/deep.yaml", &nested(32, "${{ vars.deep }}"));
+    let dev = shell.read("environments/dev/environment.yaml");
+    shell.put("environments/dev/environment.yaml", &dev.replace("vars:\n", "vars:\n  deep: []\n"));
+    shell.ok(&["apply", "prod", "--yes"]);
+    shell.ok(&["verify", "prod"]);
+
+    // One more.
+    let told = |what: &str| {
+        let ended = shell.run(&["validate", "--format", "json"]);
+        let report: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+        let told = &report["diagnostics"][0];
+        assert_eq!(
+            (ended.code, &told["code"], &told["file"]),
+            (1, &json!("yaml-too-deep"), &json!("connections/deep.yaml")),
+            "{what}"
+        );
+        told["range"]["start"]["line"].as_u64().unwrap()
+    };
+    shell.put("environments/prod/environment.yaml", &var(31));
+    assert_eq!(told("what an expression gives"), 35);
+    shell.put("environments/prod/environment.yaml", &var(1));
+    shell.put("connections/deep.yaml", &nested(32, &lists(31)));
+    assert_eq!(told("blocks and brackets"), 35);
+    let alias = format!("title: x\nlabels: &deep {{a: {}}}\n{}", lists(30), nested(32, "*deep"));
+    shell.put("connections/deep.yaml", &alias);
+    assert_eq!(told("an alias"), 37);
+}
+
+#[test]
+fn e2_07_a_number_that_would_be_rounded_is_not_sealed() {
+    let (_, recipient, identity) = crate::sops::key();
+    let shell = Shell::new().with("SOPS_AGE_KEY", &identity);
+    let seal = |file: &str, text: &str| {
+        shell.put(file, text);
+        shell.run(&["sops", "encrypt", "-i", file, "--age", recipient.as_str()])
+    };
+    for number in [
+        "9007199254740993",
+        "-9007199254740993",
+        "9223372036854775808",
+        "123456789012345678901234567890",
+        "1.12345678901234567890123",
+        "0.1000000000000000055511151231257827",
+        "1e-400",
+    ] {
+        let ended = seal("a.json", &format!("{{\"a\": {{\"b\": [{number}]}}}}"));
+        assert!(ended.code == 1 && ended.stderr.contains("into quotes"), "{number}: {}", ended.stderr);
+        assert!(!shell.read("a.json").contains("sops"), "{number}");
+        let ended = seal("b.json", &format!("{{\"a\": \"{number}\"}}"));
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        let ended = shell.run_with(&["sops", "set", "b.json", "[\"a\"]"], number);
+        assert!(ended.code == 1 && ended.stderr.contains("into quotes"), "{number}: {}", ended.stderr);
+        assert_eq!(shell.ok(&["sops", "decrypt", "b.json", "--extract", "[\"a\"]"]).stdout, number);
+    }
+    for number in ["9223372036854775808", "18446744073709551616", "1.12345678901234567890123", "1e-400"] {
+        let ended = seal("a.yaml", &format!("a: {number}\n"));
+        assert!(ended.code == 1 && ended.stderr.contains("into quotes"), "{number}: {}", ended.stderr);
+    }
+    for number in ["9007199254740992", "-1", "0.1", "1.50", "1e3", "2.5e-7", "1e22", "0.30000000000000004"] {
+        assert_eq!(seal("a.json", &format!("{{\"a\": {number}}}")).code, 0, "{number}");
+        let read = shell.ok(&["sops", "decrypt", "a.json"]).stdout;
+        let read: serde_json::Value = serde_json::from_str(&read).unwrap();
+        assert_eq!(read["a"].as_f64(), number.parse().ok(), "{number}");
+    }
+    assert_eq!(seal("a.yaml", "a: 9223372036854775807\nb: 1_0.50\nc: .inf\n").code, 0);
+}

@@ -188,6 +188,7 @@ fn advice(kind: &ErrorKind) -> &'static str {
         ErrorKind::Unwritable(Type::Int) => {
             "put the number into quotes: releases of sops disagree on integers this large in JSON"
         }
+        ErrorKind::Rounded | ErrorKind::IntegerTooLarge => "put the number into quotes: it would be rounded",
         ErrorKind::Unwritable(Type::Float) => "write 0: no release of sops opens a negative zero in clear",
         ErrorKind::Unwritable(_) => "write it as a text: releases of sops disagree on others",
         ErrorKind::MergeKey => "write out what `<<` stands for: readers disagree on it",

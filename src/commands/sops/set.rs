@@ -49,6 +49,9 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     clear.set(&path, json.expose()).map_err(|error| match error.kind {
         sops::ErrorKind::NotJson => Failure::usage("the value is not JSON")
             .help("a text stands in double quotes: '\"text\"'; or `--text` takes stdin as it is"),
+        sops::ErrorKind::Rounded | sops::ErrorKind::Unwritable(_) => {
+            Failure::new(format!("{}: nothing was written", error.kind)).help("put the number into quotes: '\"…\"'")
+        }
         _ => Failure::new(error.to_string()),
     })?;
     let text = clear.text(file.format).map_err(|error| file.failure(&error, None))?;

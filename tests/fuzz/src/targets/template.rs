@@ -55,7 +55,7 @@ fn expression(scalar: &str, scope: &Scope<'_>, sources: &mut Sources) {
         }
         let before = root.get("a").and_then(Node::as_str).unwrap_or("").to_owned();
         let mut told = Vec::new();
-        template::evaluate(&mut root, scope, sources, &mut told);
+        template::evaluate(&mut root, 0, scope, sources, &mut told);
         oracles::report(&told, sources, 1);
         let value = root.get("a").map(|node| &node.value);
         if told.is_empty() {
