@@ -165,11 +165,15 @@ impl Edited {
     }
 }
 
-/// A text as a YAML scalar, on one line, that every reader takes as this text.
+/// A text as a YAML scalar, on one line, that every reader takes as this text, behind a key as in brackets.
 pub fn scalar(text: &str) -> String {
-    let (root, told) = yaml::parse(FileId(0), &format!("a: {text}\n"));
-    let same = root.and_then(|root| Some(root.get("a")?.as_str()? == text)).unwrap_or(false);
-    if same && told.is_empty() { plain(text) } else { quoted(text) }
+    let same = |around: (&str, &str)| {
+        let (root, told) = yaml::parse(FileId(0), &format!("a: {}{text}{}\n", around.0, around.1));
+        let value = root.as_ref().and_then(|root| root.get("a"));
+        let value = value.map(|value| value.as_list().map_or(value, |items| items.first().unwrap_or(value)));
+        told.is_empty() && value.and_then(Node::as_str) == Some(text)
+    };
+    if same(("", "")) && same(("[", "]")) { plain(text) } else { quoted(text) }
 }
 
 /// The same for the key of a map.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Span as Period;
 use jiff::civil::Date;
 
 use crate::diagnostic::{Diagnostic, code};
@@ -49,30 +50,49 @@ fn rotation(fields: &mut Fields<'_>) -> Option<Rotation> {
     let every = fields.string("rotate_every").filter(|s| !s.value.contains(template::OPEN));
     let rotated = fields.string("rotated").filter(|s| !s.value.contains(template::OPEN));
     let period = every.as_ref().and_then(|every| {
-        // Whole days at least: `90d`, `12 weeks`, `6mo`, `P90D`.
-        let period: Option<jiff::Span> = every.value.parse().ok();
-        let period = period.filter(|p| p.is_positive() && of_days(*p));
+        let period = period(every.value);
         if period.is_none() {
             let told = Diagnostic::error(code::INVALID_VALUE, every.span, "`rotate_every` is no span of days")
-                .help("`90d`, `12w`, `6mo`, `1y`, or as ISO 8601 has it: `P90D`");
+                .help("`90d`, `12w`, `6mo`, `1y`, or as ISO 8601 has it: `P90D`; at most 100 years");
             fields.diagnostics().push(told);
         }
         period
     });
     let rotated = rotated?;
-    let Ok(date) = rotated.value.parse::<Date>() else {
+    let Some(date) = day(rotated.value) else {
         let told = Diagnostic::error(code::INVALID_VALUE, rotated.span, "`rotated` is no date")
             .help("the day of the last rotation, in quotes: '2026-01-31'");
         fields.diagnostics().push(told);
         return None;
     };
     let due = period.and_then(|period| date.checked_add(period).ok());
+    if let (Some(every), Some(_), None) = (&every, period, due) {
+        let told = Diagnostic::error(code::INVALID_VALUE, every.span, "`rotate_every` leads beyond the year 9999")
+            .also(rotated.span, "counted from here")
+            .help("write the day of the last rotation, or a shorter span");
+        fields.diagnostics().push(told);
+    }
     Some(Rotation { span: rotated.span, rotated: date, due })
 }
 
-/// Whether a span of time has no unit below a day.
-fn of_days(span: jiff::Span) -> bool {
-    span.get_hours() == 0 && span.get_minutes() == 0 && span.get_seconds() == 0 && span.get_milliseconds() == 0
+/// A day in its one spelling, `YYYY-MM-DD`: no time, no offset, no other calendar.
+fn day(text: &str) -> Option<Date> {
+    text.parse::<Date>().ok().filter(|date| date.to_string() == text && text.len() == "2026-01-31".len())
+}
+
+/// Days, weeks, months and years, at most a hundred of these: a longer span is never due.
+fn period(text: &str) -> Option<Period> {
+    let period: Period = text.parse().ok().filter(|period: &Period| period.is_positive())?;
+    let days = Period::new()
+        .try_years(period.get_years())
+        .and_then(|days| days.try_months(period.get_months()))
+        .and_then(|days| days.try_weeks(period.get_weeks()))
+        .and_then(|days| days.try_days(period.get_days()))
+        .ok()?;
+    let start = Date::constant(2000, 1, 1);
+    let end = start.checked_add(days).ok().filter(|end| *end <= Date::constant(2100, 1, 1))?;
+    // What is left has units below a day.
+    (days.fieldwise() == period.fieldwise() && end > start).then_some(days)
 }
 
 impl Credential {

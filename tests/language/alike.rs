@@ -272,3 +272,108 @@ fn e2_07_a_number_that_would_be_rounded_is_not_sealed() {
     }
     assert_eq!(seal("a.yaml", "a: 9223372036854775807\nb: 1_0.50\nc: .inf\n").code, 0);
 }
+
+#[test]
+fn e2_09_a_day_has_one_spelling_and_a_span_comes_to_an_end() {
+    let credential = |every: &str, rotated: &str| {
+        let text = format!(
+            "rotate_every: '{every}'\nrotated: {rotated}\nauth: {{mode: password, username: f, password: '${{{{ secrets.FINANCE_PASSWORD }}}}'}}\n"
+        );
+        Folder::base().with("credentials/finance-db.yaml", text).json()["diagnostics"].clone()
+    };
+    let refused = |told: &serde_json::Value, words: &str| {
+        let told = &told[0];
+        assert_eq!(told["code"], "invalid-value", "{words}: {told}");
+        assert!(told["message"].as_str().unwrap().contains(words) && told["help"].is_string(), "{told}");
+    };
+    for every in [
+        "15000y",
+        "101y",
+        "1201mo",
+        "36600d",
+        "90d 5us",
+        "90d 1ns",
+        "90d 1h",
+        "P90DT1S",
+        "24h",
+        "-90d",
+        "90d ago",
+        "0d",
+        "90",
+        "d",
+        "",
+        "1y 5000000us",
+        "P1Y1H",
+    ] {
+        refused(&credential(every, "'2999-01-31'"), "`rotate_every`");
+    }
+    for rotated in [
+        "'-002020-01-01'",
+        "'+002020-01-01'",
+        "'2026-01-31T10:00:00'",
+        "'2026-01-31T10:00:00Z'",
+        "'2026-01-31 10:00'",
+        "'2026-01-31Z'",
+        "'20260131'",
+        "'2026-W05-6'",
+        "'2026-031'",
+        "'2026-1-31'",
+        "'2026-02-30'",
+        "' 2026-01-31'",
+        "'2026-01-31[Europe/Oslo]'",
+        "'2026-01-31T00:00:00[u-ca=hebrew]'",
+    ] {
+        refused(&credential("90d", rotated), "`rotated`");
+    }
+    refused(&credential("90d", "'9999-12-31'"), "`rotate_every` leads beyond");
+    for every in ["90d", "12w", "6mo", "1y", "P90D", "1y 6mo", "12 weeks", "100y"] {
+        assert_eq!(credential(every, "'2999-01-31'"), json!([]), "{every}");
+    }
+}
+
+/// Texts that hold every character of Unicode, in runs and alone where it matters.
+fn every_character() -> Vec<String> {
+    let all: Vec<char> = ('\0'..=char::MAX).collect();
+    let mut texts: Vec<String> = all.chunks(90).map(|run| run.iter().collect()).collect();
+    let odd = all
+        .iter()
+        .filter(|c| !c.is_alphanumeric() || c.is_ascii())
+        .filter(|c| u32::from(**c) < 0x3000 || u32::from(**c) >= 0xfd00);
+    let odd: Vec<char> = odd.copied().take(12_000).collect();
+    for c in odd.iter().filter(|c| c.is_ascii() || c.escape_debug().len() > 1 || u32::from(**c) & 0xfffe == 0xfffe) {
+        texts.extend([c.to_string(), format!("a{c}b"), format!("{c} x: #"), format!("x{c}"), format!("\n{c}\n")]);
+    }
+    texts
+}
+
+#[test]
+fn e2_09_every_character_of_unicode_is_written_so_that_it_is_read_again() {
+    use tieline::edit;
+    use tieline::span::FileId;
+    let texts = every_character();
+    for text in &texts {
+        for written in [
+            format!("a: {}\n", edit::scalar(text)),
+            format!("{}: a\n", edit::key(text)),
+            format!("a: [{}]\n", edit::scalar(text)),
+        ] {
+            let (root, told) = tieline::yaml::parse(FileId(0), &written);
+            assert!(told.is_empty(), "{text:?}\n{written}\n{told:?}");
+            let root = root.unwrap();
+            let entry = root.as_map().unwrap().iter().next().unwrap();
+            let item = entry.value.as_list().map_or(&entry.value, |items| &items[0]);
+            let read = [&*entry.key, item.as_str().unwrap()].into_iter().find(|read| *read != "a" || text == "a");
+            assert_eq!(read, Some(text.as_str()), "{written}");
+            assert_eq!(written.lines().count(), 1, "{written:?}");
+        }
+    }
+    // Many at once: what `render` prints, and what stands in sealed files in clear.
+    for some in texts.chunks(200) {
+        let value: serde_json::Map<String, serde_json::Value> =
+            some.iter().enumerate().map(|(at, text)| (format!("{text}{at}"), json!([text]))).collect();
+        let rendered = tieline::reporters::yaml::render(&value.clone().into()).unwrap();
+        let (root, told) = tieline::yaml::parse(FileId(0), &rendered);
+        assert!(told.is_empty(), "{told:?}\n{rendered}");
+        assert_eq!(tieline::connectors::json::plain(&root.unwrap()), serde_json::Value::Object(value));
+    }
+}
