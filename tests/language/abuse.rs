@@ -123,6 +123,22 @@ fn e2_11_what_a_filter_would_make_is_counted_before_it_is_made() {
         assert_eq!(run.code, 1, "{filters}\n{}{}", run.stdout, run.stderr);
         assert!(run.stdout.contains("a filter gives more than 64 KiB"), "{filters}\n{}", run.stdout);
     }
+    for told_by_int in ["'x' | int(0)", "'5' | int(3)", "'' | int", "'1.5' | int", "[1] | int"] {
+        let folder = with_vars("  a: 1\n", &format!("  a: ${{{{ {told_by_int} }}}}\n"));
+        assert_eq!(
+            folder.codes(),
+            ["invalid-expression"],
+            "{told_by_int}: no default, and no 0, stands for what is no integer"
+        );
+    }
+    // And what it gives in the end: a byte more than the limit, and none.
+    for (more, told) in [(36, false), (37, true)] {
+        let text = "x".repeat(65_500);
+        let expression = format!("vars.text ~ '{}'", "x".repeat(more));
+        let folder = with_vars(&format!("  text: {text}\n"), &format!("  a: ${{{{ {expression} }}}}\n"));
+        let run = folder.validate();
+        assert_eq!(run.stdout.contains("the expression gives more than 64 KiB"), told, "{more}: {}", run.stdout);
+    }
 }
 
 #[test]

@@ -73,6 +73,8 @@ fn the_frozen_filters() {
         ("vars.map | tojson", json!("{\"x\":{\"w\":1}}")),
         ("1 | string", json!("1")),
         ("'7' | int", json!(7)),
+        ("true | int", json!(1)),
+        ("false | int", json!(0)),
     ];
     for (expression, expected) in cases {
         assert_eq!(value(&format!("${{{{ {expression} }}}}")), expected, "{expression}");

@@ -159,3 +159,27 @@ fn e2_11_the_scope_of_a_file_is_not_a_secret_that_can_be_named() {
     assert!(codes.contains(&"unknown-secret".to_owned()), "{codes:?}");
     assert!(codes.contains(&"secrets-not-encrypted".to_owned()), "{codes:?}");
 }
+
+/// Up to five letters and digits beside a secret are a prefix of some kind, six are a part of it; up to seven, in letters and
+/// digits, are what a filter is given, eight are a part of it.
+#[test]
+fn e2_11_a_text_beside_a_secret_is_a_part_of_it_from_its_sixth_letter_on() {
+    for (short, long) in [
+        ("${{ 'abcde' ~ secrets.P }}", "${{ 'abcdef' ~ secrets.P }}"),
+        ("${{ secrets.P ~ 'abcd1' }}", "${{ secrets.P ~ 'abcd12' }}"),
+        ("${{ ('ab-cd12f' ~ secrets.P) }}", "${{ ('ab-cd123f' ~ secrets.P) }}"),
+        ("abcde${{ secrets.P }}", "abcdef${{ secrets.P }}"),
+        ("${{ secrets.P }}abcde", "${{ secrets.P }}abcdef"),
+        ("abcdef-${{ secrets.P }}", "abcdef${{ secrets.P | trim }}"),
+        ("${{ secrets.P | replace('abcdef1', '') }}", "${{ secrets.P | replace('abcdefg1', '') }}"),
+        ("${{ secrets.P | replace('abcdefgh', '12345678') }}", "${{ secrets.P | replace('', '1234567h') }}"),
+    ] {
+        for (text, expected) in [(short, &[][..]), (long, &["secret-use"])] {
+            let folder = layers(&format!("connector: anything\nauth:\n  password: \"{text}\"\n"), &[]);
+            folder.put("environments/dev/environment.yaml", "secrets: {P: 'env:P'}\n");
+            let (_, _, told) = compiled(&folder, "dev");
+            let codes: Vec<&str> = told.iter().map(|d| d.code).collect();
+            assert_eq!(codes, expected, "{text}: {told:#?}");
+        }
+    }
+}

@@ -341,3 +341,21 @@ fn e2_11_a_name_that_is_taken_is_not_taken_again() {
     assert_eq!(get(&shell, "HUBSPOT_ACCESS_TOKEN", "prod"), "what stands there");
     shell.ok(&["validate"]);
 }
+
+/// One value is one secret, wherever it stands in a layer; and a label is shown, so that none can stand there.
+#[test]
+fn e2_11_one_value_gets_one_name_and_what_is_stuck_stays() {
+    let shell = quickstart();
+    edit(&shell, "connections/hubspot.yaml", "${{ secrets.HUBSPOT_TOKEN }}", "pat-na1-typed-in-clear");
+    shell.put("connections/second.yaml", &shell.read("connections/hubspot.yaml").replace("title: ", "title: Second "));
+    edit(&shell, "connections/warehouse.yaml", "labels:\n", "labels:\n  db_password: hunter-in-clear-7\n");
+    let warehouse = shell.read("connections/warehouse.yaml");
+    let ended = shell.run(&["secret", "extract", "--yes"]);
+    assert!(ended.stderr.contains("no secret can stand here"), "{ended:#?}");
+    assert_eq!(shell.read("connections/warehouse.yaml"), warehouse);
+    let reference = "access_token: ${{ secrets.HUBSPOT_ACCESS_TOKEN }}";
+    for file in ["connections/hubspot.yaml", "connections/second.yaml"] {
+        assert!(shell.read(file).contains(reference), "{}", shell.read(file));
+    }
+    assert_eq!(get(&shell, "HUBSPOT_ACCESS_TOKEN", "prod"), "pat-na1-typed-in-clear");
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tieline::secret::Secret;
-use tieline::secrets::merge::{Conflict, How, Merged, Sides, merge};
+use tieline::secrets::merge::{Conflict, How, Merged, Sides, Stands, merge};
 use tieline::secrets::{Unopened, nameless};
 use tieline::sops::{Encrypted, Identities, Map, Recipient, Rule, Settings, Value, encrypt};
 
@@ -26,13 +26,17 @@ fn people() -> People {
 impl People {
     /// A file of these values, sealed to me, and to ben too.
     fn file(&self, scope: &str, values: &[(&str, &str)], to_ben: bool) -> String {
+        let values: Vec<_> = values.iter().copied().chain([("tieline_scope", scope)]).collect();
+        let both = [self.mine.clone(), self.ben.clone()];
+        Self::sealed(&values, &both[..1 + usize::from(to_ben)], ".*")
+    }
+
+    fn sealed(values: &[(&str, &str)], recipients: &[Recipient], regex: &str) -> String {
         let mut data = Map::new();
-        for (name, value) in values.iter().chain([&("tieline_scope", scope)]) {
+        for (name, value) in values {
             data.push(*name, Value::Str(Secret::new((*value).to_owned())));
         }
-        let both = [self.mine.clone(), self.ben.clone()];
-        let recipients = &both[..1 + usize::from(to_ben)];
-        let rule = Rule::EncryptedRegex(".*".into());
+        let rule = Rule::EncryptedRegex(regex.into());
         let settings = Settings { rule: &rule, mac_only_encrypted: false, recipients, lastmodified: TIME };
         encrypt(&data, &settings, &mut random).unwrap()
     }
@@ -51,13 +55,25 @@ impl People {
     }
 
     fn merged(&self, base: &str, ours: &str, theirs: &str) -> Result<Merged, Unopened> {
+        self.merged_as(base, ours, theirs, true, [true; 2])
+    }
+
+    /// The same where ours may keep its data key or not, and who came on a side counts or doesn't.
+    fn merged_as(
+        &self,
+        base: &str,
+        ours: &str,
+        theirs: &str,
+        keep: bool,
+        counts: [bool; 2],
+    ) -> Result<Merged, Unopened> {
         let path = "environments/prod/secrets.sops.yaml";
         let how = How {
             path,
             identities: &self.me,
-            keep: true,
-            ours_count: true,
-            theirs_count: true,
+            keep,
+            ours_count: counts[0],
+            theirs_count: counts[1],
             time: TIME,
             name_of: &nameless,
         };
@@ -178,5 +194,74 @@ fn e2_11_a_file_of_another_layer_is_not_merged() {
     for (ours, theirs) in [(&base, &dev), (&dev, &base)] {
         let refused = people.merged(&base, ours, theirs).map(|merged| merged.text).unwrap_err();
         assert!(refused.integrity && refused.reason.starts_with("the file was sealed for"), "{refused:?}");
+    }
+}
+
+/// Whom a side names that does not count is left out, and told of; what both have from their ancestor stays.
+#[test]
+fn e2_11_who_came_on_a_side_that_does_not_count_is_left_out() {
+    let people = people();
+    let (mine, ben) = (people.mine.as_str().to_owned(), people.ben.as_str().to_owned());
+    let alone = people.file(PROD, &[("A", "1")], false);
+    let with = people.file(PROD, &[("A", "1"), ("B", "1")], true);
+    let (me, both) = (BTreeSet::from([mine.clone()]), BTreeSet::from([mine.clone(), ben.clone()]));
+    let cases = [
+        // Who came on ours alone, on theirs alone, on both; and whether ours and theirs count.
+        (&with, &alone, [false, true], &me, Some(Stands::Ours)),
+        (&with, &alone, [true, false], &both, None),
+        (&alone, &with, [true, false], &me, Some(Stands::Theirs)),
+        (&alone, &with, [false, true], &both, None),
+        (&with, &with, [false, false], &me, Some(Stands::Both)),
+        (&with, &with, [true, false], &both, None),
+        (&with, &with, [false, true], &both, None),
+    ];
+    for (ours, theirs, counts, to, left_out) in cases {
+        let merged = people.merged_as(&alone, ours, theirs, true, counts).unwrap();
+        assert_eq!(&sealed_to(&merged.text), to, "{counts:?}");
+        let expected: Vec<_> = left_out.into_iter().map(|stands| (ben.clone(), stands)).collect();
+        assert_eq!(merged.left_out, expected, "{counts:?}");
+        assert!(left_out.is_none() || !people.same_key(&merged.text, &with), "{counts:?}: a data key of theirs");
+    }
+    // Without an ancestor, what both have is all that both could have it from.
+    let merged = people.merged_as("", &with, &with, true, [false; 2]).unwrap();
+    assert_eq!((sealed_to(&merged.text), merged.left_out), (both, vec![]));
+    let merged = people.merged_as("", &with, &alone, true, [false; 2]).unwrap();
+    assert_eq!((sealed_to(&merged.text), merged.left_out), (me, vec![(ben, Stands::Ours)]));
+    // A data key that somebody else made is not kept, whoever the file is sealed to.
+    let changed = people.edited(&alone, &[("A", Some("2"))]);
+    let merged = people.merged_as(&alone, &alone, &changed, false, [true; 2]).unwrap();
+    assert!(!people.same_key(&merged.text, &alone));
+    assert_eq!(people.values(&merged.text), is(&[("A", "2")]));
+}
+
+#[test]
+fn e2_11_a_merge_is_sealed_to_somebody_and_leaves_nothing_in_clear() {
+    let ((_, mine, my_key), (_, ben, bens_key)) = (key(), key());
+    let me = Identities::parse(&format!("{my_key}\n{bens_key}")).unwrap();
+    let people = People { me, mine, ben };
+    let (mine, ben) = (people.mine.clone(), people.ben.clone());
+    let values = [("A", "1"), ("tieline_scope", PROD)];
+    let base = People::sealed(&values, &[mine.clone(), ben.clone()], ".*");
+    let (ours, theirs) =
+        (People::sealed(&values, std::slice::from_ref(&mine), ".*"), People::sealed(&values, &[ben], ".*"));
+    let refused = people.merged(&base, &ours, &theirs).map(|merged| merged.text).unwrap_err();
+    assert!(refused.reason.contains("no recipient in common"), "{refused:?}");
+    // The rule of ours would leave what comes from theirs in clear: a file of ours gets our rule, another is refused.
+    for (scope, merges) in [(Some(("tieline_scope", PROD)), true), (None, false)] {
+        let file = |more: &[(&str, &str)], regex: &str| {
+            let values: Vec<_> = [("A", "1")].into_iter().chain(more.iter().copied()).chain(scope).collect();
+            People::sealed(&values, std::slice::from_ref(&mine), regex)
+        };
+        let ours = file(&[], "^(A|tieline_scope)$");
+        // Under another data key, and under ours, where somebody wrote it in clear.
+        for theirs in [file(&[("B", "kelp-forest")], ".*"), people.edited(&ours, &[("B", Some("kelp-forest"))])] {
+            match people.merged(&ours, &ours, &theirs) {
+                Ok(merged) => {
+                    assert!(merges && !merged.text.contains("kelp-forest"), "{}", merged.text);
+                    assert_eq!(people.values(&merged.text), is(&[("A", "1"), ("B", "kelp-forest")]));
+                }
+                Err(refused) => assert!(!merges && refused.reason.contains("would leave `B` in clear"), "{refused:?}"),
+            }
+        }
     }
 }
