@@ -307,6 +307,13 @@ impl Session {
         let Some(wanted) = sopsrc::text(&self.workspace) else { return Ok(()) };
         match there {
             Some(there) if !sopsrc::is_ours(&there) || there == wanted => return Ok(()),
+            Some(there) if sopsrc::has_more(&there) => {
+                ui.say(&format!("{} has lines that tieline did not write: left as it is", sopsrc::FILE));
+                ui.say(
+                    "  help: move them to a .sops.yaml further below, or delete its first two lines to keep it by hand",
+                );
+                return Ok(());
+            }
             Some(_) => {}
             None if self.world.files().exists(sopsrc::FILE) => return Ok(()),
             None => {}

@@ -27,6 +27,21 @@ pub fn is_ours(text: &str) -> bool {
     text.replace("\r\n", "\n").starts_with(MARK)
 }
 
+/// Whether a file of ours has lines that we don't write: somebody's rule or comment, which would be lost.
+pub fn has_more(text: &str) -> bool {
+    let text = text.replace("\r\n", "\n");
+    let Some(rules) = text.strip_prefix(MARK) else { return true };
+    let ours = |line: &str| {
+        let path = |rest: &str| rest.starts_with("\"^") && rest.ends_with("secrets\\\\.sops\\\\.yaml$\"");
+        line.strip_prefix("    - path_regex: ").is_some_and(path)
+            || line == "creation_rules:"
+            || line == "      encrypted_regex: \".*\""
+            || line == "      age:"
+            || line.strip_prefix("        - ").is_some_and(|key| !key.contains(" #"))
+    };
+    !rules.lines().all(ours)
+}
+
 /// What the file is to say: a rule for each layer that has recipients, whether it has secrets yet or not. `None` if none
 /// has.
 pub fn text(workspace: &Workspace) -> Option<String> {

@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the door")]
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::ReadError;
@@ -111,7 +111,7 @@ pub fn read_private(path: &Path, limit: usize) -> Result<Secret<String>, ReadErr
 ///
 /// # Errors
 /// It is missing or no regular file.
-pub fn open(path: &Path) -> Result<impl io::Read, ReadError> {
+pub fn open(path: &Path) -> Result<impl Read, ReadError> {
     let failed = |error: &io::Error| match error.kind() {
         io::ErrorKind::NotFound => ReadError::Missing,
         _ => ReadError::Failed(reason(error)),
@@ -154,7 +154,7 @@ pub fn append_private(path: &Path, text: &Secret<String>) -> io::Result<()> {
         private_folder(folder)?;
     }
     let mut options = fs::OpenOptions::new();
-    options.append(true).create(true);
+    options.append(true).create(true).read(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
@@ -163,6 +163,14 @@ pub fn append_private(path: &Path, text: &Secret<String>) -> io::Result<()> {
     let mut file = options.open(path)?;
     // The file may be older, and open to others.
     close_file(path)?;
+    // A last line without an end is not ours to go on with: it may be another key.
+    let mut last = [b'\n'];
+    if file.seek(SeekFrom::End(-1)).is_ok() {
+        file.read_exact(&mut last)?;
+    }
+    if last != *b"\n" {
+        file.write_all(b"\n")?;
+    }
     file.write_all(text.expose().as_bytes())?;
     file.sync_all()
 }

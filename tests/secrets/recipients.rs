@@ -251,3 +251,44 @@ fn x18_codeowners_names_who_reviews_what() {
     assert!(printed.contains("/deep/er/environments/prod/secrets.sops.yaml @ana\n"), "{printed}");
     commit(&below, "one");
 }
+
+/// Lines of somebody in a file that we keep: all of them stay, or nothing is written.
+#[test]
+fn e2_08_rules_that_somebody_added_to_sops_yaml_are_never_lost() {
+    let shell = Shell::example("quickstart").with_demo_identity();
+    let ours = shell.read(".sops.yaml");
+    let (_, recipient, _) = crate::sops::key();
+    let first = ours.lines().nth(3).unwrap();
+    for (number, edited) in [
+        format!("{ours}    - path_regex: ^other/\n      age: x\n"),
+        format!("{ours}# a note\n"),
+        ours.replacen(first, &format!("    # a note\n{first}"), 1),
+        format!("{ours}stores:\n  yaml:\n    indent: 2\n"),
+        ours.replacen("      encrypted_regex: \".*\"\n", "      encrypted_regex: \".*\" # all\n", 1),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let shell = Shell::example("quickstart").with_demo_identity();
+        shell.put(".sops.yaml", edited);
+        let said = shell.ok(&["recipients", "add", &format!("eve{number}"), recipient.as_str(), "--yes"]).stderr;
+        assert_eq!(&shell.read(".sops.yaml"), edited);
+        assert!(said.contains(".sops.yaml has lines that tieline did not write"), "{said}");
+    }
+    shell.ok(&["recipients", "add", "eve", recipient.as_str(), "--yes"]);
+    assert_ne!(shell.read(".sops.yaml"), ours);
+    // And again, by the same rules.
+    let ours = shell.read(".sops.yaml");
+    shell.ok(&["recipients", "remove", "eve", "--yes"]);
+    assert_ne!(shell.read(".sops.yaml"), ours);
+}
+
+#[test]
+fn e2_08_an_identity_goes_below_the_last_line_of_a_file_that_lacks_its_end() {
+    let shell = Shell::new();
+    fs::create_dir_all(shell.keys().parent().unwrap()).unwrap();
+    fs::write(shell.keys(), "# what stands here is somebody's").unwrap();
+    shell.ok(&["init"]);
+    let text = fs::read_to_string(shell.keys()).unwrap();
+    assert!(text.starts_with("# what stands here is somebody's\n# created: "), "{}", text.lines().next().unwrap());
+}
