@@ -37,6 +37,11 @@ struct Key {
     repeated: bool,
 }
 
+/// A key may have this many characters.
+const MAX_KEY: usize = 1000;
+/// The keys on the way to a value may have this many bytes together, half of what sops allows: an expression may put a value
+/// with a way of its own below it.
+const MAX_PATH: usize = 8 << 10;
 /// Maps up to this size are searched for a duplicate key by walking them.
 const SMALL_MAP: usize = 16;
 
@@ -311,9 +316,24 @@ impl<'a> Builder<'a> {
         matches!(self.stack.last(), Some(Open { kind: OpenKind::Map { key: None, .. }, .. }))
     }
 
+    /// What is sealed has a key and a path of bounded length: told now, not when it is applied.
+    fn long_key(&mut self, text: &str, span: Span) {
+        let above = self.stack.iter().filter_map(|open| match &open.kind {
+            OpenKind::Map { key: Some(key), .. } => Some(key.text.len() + 1),
+            _ => None,
+        });
+        let path = above.sum::<usize>() + text.len();
+        let what = match (text.chars().count() > MAX_KEY, path > MAX_PATH) {
+            (true, _) => format!("the key has more than {MAX_KEY} characters"),
+            (_, true) => format!("the keys on the way to this value have more than {} KiB", MAX_PATH >> 10),
+            _ => return,
+        };
+        self.report(Diagnostic::error(code::YAML_KEY, span, what).help("shorten the key"));
+    }
+
     fn key(&mut self, text: &str, read: &scalar::Plain, span: Span) {
         match read {
-            scalar::Plain::Str => {}
+            scalar::Plain::Str => self.long_key(text, span),
             scalar::Plain::MergeKey => {
                 self.lost = true;
                 self.report(

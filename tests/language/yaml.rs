@@ -163,3 +163,13 @@ fn a11_a_pair_without_a_map_before_the_end_of_the_file_is_told() {
     let folder = Folder::bare().with("connections/c.yaml", "keys: [\u{301}credential: l\n%YAML 1.1\n");
     assert_eq!(folder.codes(), ["yaml-syntax"]);
 }
+
+#[test]
+fn e2_07_keys_that_could_not_be_sealed_are_refused() {
+    let key = "k".repeat(1000);
+    for (levels, expected) in [(2, false), (9, true)] {
+        let nested = (0..levels).fold("x".to_owned(), |below, _| format!("{{? {key} : {below}}}"));
+        let codes = mysql(&format!("  database: orders\n  params: {nested}\n")).codes();
+        assert_eq!(codes.iter().any(|code| code == "yaml-key"), expected, "{levels}: {codes:?}");
+    }
+}
