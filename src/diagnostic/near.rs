@@ -7,33 +7,39 @@ pub fn word(text: &str) -> Cow<'_, str> {
     shlex::try_quote(text).unwrap_or_else(|_| text.replace('\0', "").into())
 }
 
+/// Names that are looked at for one that was meant: nobody means one of thousands, and a stranger may have written both
+/// lists.
+const MAX_CANDIDATES: usize = 2000;
+/// Names that are compared letter by letter: those with the most letters in common.
+const MAX_COMPARED: usize = 32;
+
 /// The candidate nearest to `name`, if one is near enough to be meant: at most a third of its letters off, or begun by it.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = plain(name);
     let limit = (wanted.chars().count() / 3).max(1);
     let counts = Counts::of(&wanted);
-    candidates
+    let differ = |candidate: &'a str| {
+        // People cut words short: `postgre`, `elastic`.
+        let longer = wanted.len() >= 4 && candidate.len() > wanted.len();
+        let short = longer && begins(candidate, &wanted) && plain(candidate).starts_with(&wanted);
+        let letters = counts.as_ref().map_or(0, |counts| counts.differ(candidate));
+        (short || letters <= 2 * limit).then_some((letters, candidate, short))
+    };
+    let fits = |candidate: &&str| *candidate != name && candidate.len() <= 3 * name.len() + 3;
+    let mut alike: Vec<_> = candidates.into_iter().take(MAX_CANDIDATES).filter(fits).filter_map(differ).collect();
+    alike.sort_by_key(|(letters, ..)| *letters);
+    alike.truncate(MAX_COMPARED);
+    let compared = alike
         .into_iter()
-        // Nobody means one of thousands, and a stranger may have written both lists.
-        .take(2000)
-        .filter(|candidate| *candidate != name && candidate.len() <= 3 * name.len() + 3)
-        .filter_map(|candidate| {
-            let is_near = counts.as_ref().is_none_or(|counts| counts.are_near(candidate, limit));
-            // People cut words short: `postgre`, `elastic`.
-            let may_be_short = wanted.len() >= 4 && candidate.len() > wanted.len();
-            if !is_near && !may_be_short {
-                return None;
-            }
-            let plain = plain(candidate);
-            let short = may_be_short && plain.starts_with(&wanted);
-            if !is_near && !short {
-                return None;
-            }
-            let distance = strsim::damerau_levenshtein(&wanted, &plain);
-            (distance <= limit || short).then_some((distance, candidate))
-        })
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+        .map(|(_, candidate, short)| (strsim::damerau_levenshtein(&wanted, &plain(candidate)), candidate, short));
+    let near = compared.filter(|(distance, _, short)| *short || *distance <= limit);
+    near.min_by_key(|(distance, ..)| *distance).map(|(_, candidate, _)| candidate)
+}
+
+/// Whether a name may begin with another, by their first letters.
+fn begins(name: &str, wanted: &str) -> bool {
+    let first = |text: &str| text.bytes().next().map(|byte| byte.to_ascii_lowercase());
+    !name.is_ascii() || name.starts_with(SEPARATORS) || first(name) == first(wanted)
 }
 
 /// A name as it is compared.
@@ -56,27 +62,28 @@ impl Counts {
         Some(Self(counts))
     }
 
-    /// Whether another name may be at most `limit` slips away.
-    fn are_near(&self, other: &str, limit: usize) -> bool {
+    /// How many letters one has and the other has not: each slip changes two at most. None of a name that isn't ASCII.
+    fn differ(&self, other: &str) -> usize {
         let mut left = self.0;
         for byte in other.bytes().filter(|byte| !SEPARATORS.contains(&char::from(*byte))) {
             match left.get_mut(usize::from(byte.to_ascii_lowercase())) {
                 Some(count) => *count -= 1,
-                None => return true,
+                None => return 0,
             }
         }
-        let differ: usize = left.iter().map(|count| usize::from(count.unsigned_abs())).sum();
-        differ <= 2 * limit
+        // Letters and digits: other signs hardly stand in a name.
+        left[b'0'.into()..].iter().map(|count| usize::from(count.unsigned_abs())).sum()
     }
 }
 
 /// A list for a sentence: "`a`, `b` and 3 more".
 pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>, most: usize) -> String {
-    let names: Vec<String> = names.into_iter().map(|n| format!("`{n}`")).collect();
-    if names.len() <= most {
-        return names.join(", ");
+    let mut names = names.into_iter();
+    let shown: Vec<String> = names.by_ref().take(most).map(|name| format!("`{name}`")).collect();
+    match names.count() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
-    format!("{} and {} more", names[..most].join(", "), names.len() - most)
 }
 
 #[cfg(test)]
