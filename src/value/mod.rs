@@ -1,7 +1,10 @@
 //! The tree that the whole pipeline works on: every node knows where it was written, and a node may be a secret that
 //! nobody has opened.
 
+mod map;
+
 use crate::span::Span;
+pub use map::{Entry, Map};
 
 /// A value and its origin.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,85 +53,6 @@ impl SecretRef {
             (Some(inner), [name]) => inner.trim().strip_prefix("secrets.") == Some(name),
             _ => false,
         }
-    }
-}
-
-/// A map in written order. Keys are unique; maps here are small, so a lookup walks them.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Map {
-    entries: Vec<Entry>,
-}
-
-/// One key of a map.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
-    /// The key.
-    pub key: Box<str>,
-    /// Where the key was written.
-    pub key_span: Span,
-    /// Its value.
-    pub value: Node,
-}
-
-impl Map {
-    /// A map of these entries; the caller has seen to it that no key stands twice.
-    pub fn new(entries: Vec<Entry>) -> Self {
-        Self { entries }
-    }
-
-    /// The entry of `key`.
-    pub fn entry(&self, key: &str) -> Option<&Entry> {
-        self.entries.iter().find(|e| &*e.key == key)
-    }
-
-    /// The entry of `key`, to change it.
-    pub fn entry_mut(&mut self, key: &str) -> Option<&mut Entry> {
-        self.entries.iter_mut().find(|e| &*e.key == key)
-    }
-
-    /// The value of `key`.
-    pub fn get(&self, key: &str) -> Option<&Node> {
-        self.entry(key).map(|e| &e.value)
-    }
-
-    /// Takes `key` out.
-    pub fn remove(&mut self, key: &str) -> Option<Entry> {
-        let at = self.entries.iter().position(|e| &*e.key == key)?;
-        Some(self.entries.remove(at))
-    }
-
-    /// Puts an entry at the end. The key must not be there yet.
-    pub fn push(&mut self, entry: Entry) {
-        self.entries.push(entry);
-    }
-
-    /// All entries as written.
-    pub fn iter(&self) -> std::slice::Iter<'_, Entry> {
-        self.entries.iter()
-    }
-
-    /// All entries, to change them.
-    pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, Entry> {
-        self.entries.iter_mut()
-    }
-
-    /// How many keys there are.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether there is no key.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-}
-
-impl IntoIterator for Map {
-    type Item = Entry;
-    type IntoIter = std::vec::IntoIter<Entry>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.entries.into_iter()
     }
 }
 
@@ -192,6 +116,16 @@ impl Node {
             Value::List(list) => list.get(segment.parse::<usize>().ok()?),
             _ => None,
         })
+    }
+
+    /// How many values it holds, itself among them; 64 bytes of a text count as one more.
+    pub fn size(&self) -> usize {
+        1 + match &self.value {
+            Value::List(items) => items.iter().map(Self::size).sum(),
+            Value::Map(map) => map.iter().map(|e| e.key.len() / 64 + e.value.size()).sum(),
+            Value::String(text) => text.len() / 64,
+            _ => 0,
+        }
     }
 
     /// Two values are the same, wherever they were written.
