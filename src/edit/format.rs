@@ -145,6 +145,11 @@ fn reindent(text: &str, root: &Node) -> String {
     }
     let mut shifts = Shifts { text, offsets: &offsets, by_line: vec![None; lines.len()] };
     shifts.visit(root, 0);
+    // That of the next line that begins an entry, for each line.
+    let mut below = shifts.by_line.clone();
+    for i in (1..below.len()).rev() {
+        below[i - 1] = below[i - 1].or(below[i]);
+    }
     let mut out = String::with_capacity(text.len());
     let mut shift = 0isize;
     for (i, line) in lines.iter().enumerate() {
@@ -153,7 +158,7 @@ fn reindent(text: &str, root: &Node) -> String {
         shift = match shifts.by_line[i] {
             Some(own) => own,
             // A comment goes with the line that it stands above.
-            None if content.starts_with('#') => shifts.by_line[i..].iter().flatten().next().copied().unwrap_or(shift),
+            None if content.starts_with('#') => below[i].unwrap_or(shift),
             None => shift,
         };
         if content.trim().is_empty() {
