@@ -25,6 +25,10 @@ pub struct Look {
 
 /// Nobody reads more at once.
 const SHOWN: usize = 200;
+/// Places of one file that are so many lines apart are drawn one by one: all lines between would be drawn with them.
+const APART: usize = 24;
+/// Places of one diagnostic that are drawn.
+const MAX_LABELS: usize = 24;
 
 /// Draws the first two hundred diagnostics, and says how many more there are. `environments` is how many there are: a problem of all of them needs no names.
 pub fn render(diagnostics: &[Diagnostic], sources: &Sources, environments: usize, look: Look) -> Shown {
@@ -77,13 +81,15 @@ impl<'a> Drawn<'a> {
         environments: usize,
     ) -> Self {
         let file = diagnostic.span().map(|s| s.file);
-        let here = |label: &&Label| Some(label.span.file) == file;
+        let line = |label: &Label| sources.position(label.span).line;
+        let first = diagnostic.labels.first().map_or(0, line);
+        let here = |label: &&Label| Some(label.span.file) == file && line(label).abs_diff(first) <= APART;
         let snippet = file.and_then(|f| snippets.get(&f));
         // A file that could not be read has nothing to underline: its path leads the message.
         let readable = file.is_some_and(|f| !sources.get(f).text().is_empty());
-        let labels = diagnostic.labels.iter().filter(here).filter(|_| readable);
+        let labels = diagnostic.labels.iter().take(MAX_LABELS).filter(here).filter(|_| readable);
         let labels = labels.enumerate().filter_map(|(i, label)| Some(labeled(label, i == 0, snippet?))).collect();
-        let elsewhere = diagnostic.labels.iter().filter(|l| !here(l));
+        let elsewhere = diagnostic.labels.iter().take(MAX_LABELS).filter(|l| !here(l));
         let related = elsewhere.filter_map(|label| {
             let snippet = snippets.get(&label.span.file)?;
             Some(Drawn {
