@@ -62,6 +62,8 @@ pub enum ErrorKind {
     TwoRules,
     /// The rule's regular expression does not compile.
     BadRegex,
+    /// Its regular expression takes too much memory compiled.
+    LargeRegex,
     /// The rule demands encryption, but the value is in clear.
     NotEncrypted,
     /// The rule demands encryption, and the value begins like an ENC text but is none.
@@ -185,6 +187,7 @@ impl fmt::Display for ErrorKind {
             Self::BadBlock(field) => return write!(f, "the `sops` block is malformed at `{field}`"),
             Self::VersionMissing => "the `sops` block has no `version`",
             Self::TwoRules => "the `sops` block holds two rules for what is encrypted",
+            Self::LargeRegex => "the rule's regular expression takes more than 64 KiB compiled",
             Self::BadRegex => "the rule's regular expression does not compile",
             Self::NotEncrypted => "the value is in clear where the rule demands encryption",
             Self::BadEnc => "the encrypted text is damaged",

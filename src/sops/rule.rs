@@ -2,6 +2,8 @@
 //!
 //! A [`Rule`] is what the block says; a [`Selector`] is the same, compiled once per document.
 
+use std::collections::HashSet;
+
 use regex::{Regex, RegexBuilder};
 
 use super::document::Comment;
@@ -76,7 +78,22 @@ enum Test {
     Key(Regex),
     /// Every key, without compiling an expression for it: what our own files say.
     AnyKey,
+    /// One of these keys: what the objects of our bundles say, which may have many.
+    OneOf(HashSet<String>),
     Comment(Regex),
+}
+
+/// Bytes of memory that a compiled expression may take: a stranger's is compiled before any key is asked for.
+const MAX_COMPILED: usize = 64 << 10;
+/// The same of what it remembers of the texts that it saw.
+const MAX_CACHE: usize = 256 << 10;
+
+/// The keys of an expression that lists them: `^(A|B|C)$`.
+fn one_of(text: &str) -> Option<HashSet<String>> {
+    let plain =
+        |key: &str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    let keys = text.strip_prefix("^(")?.strip_suffix(")$")?.split('|');
+    keys.map(|key| plain(key).then(|| key.to_owned())).collect()
 }
 
 /// A compiled rule.
@@ -94,12 +111,19 @@ impl Selector {
     /// [`ErrorKind::BadRegex`], where sops would go on with a rule that matches nothing.
     pub(super) fn new(rule: &Rule) -> Result<Self, ErrorKind> {
         let regex = |text: &str| {
-            RegexBuilder::new(text).size_limit(1 << 20).dfa_size_limit(1 << 20).build().map_err(|_| ErrorKind::BadRegex)
+            let built = RegexBuilder::new(text).size_limit(MAX_COMPILED).dfa_size_limit(MAX_CACHE).build();
+            built.map_err(|error| match error {
+                regex::Error::CompiledTooBig(_) => ErrorKind::LargeRegex,
+                _ => ErrorKind::BadRegex,
+            })
         };
         let test = match rule {
             Rule::UnencryptedSuffix(text) | Rule::EncryptedSuffix(text) => Test::Suffix(text.clone()),
             Rule::UnencryptedRegex(text) | Rule::EncryptedRegex(text) if text == ".*" => Test::AnyKey,
-            Rule::UnencryptedRegex(text) | Rule::EncryptedRegex(text) => Test::Key(regex(text)?),
+            Rule::UnencryptedRegex(text) | Rule::EncryptedRegex(text) => match one_of(text) {
+                Some(keys) => Test::OneOf(keys),
+                None => Test::Key(regex(text)?),
+            },
             Rule::UnencryptedCommentRegex(text) | Rule::EncryptedCommentRegex(text) => Test::Comment(regex(text)?),
         };
         Ok(Self { test, encrypted: rule.entry().0.starts_with("encrypted") })
@@ -110,6 +134,7 @@ impl Selector {
         match &self.test {
             Test::Suffix(suffix) => key.is_some_and(|key| key.ends_with(suffix)),
             Test::AnyKey => key.is_some(),
+            Test::OneOf(keys) => key.is_some_and(|key| keys.contains(key)),
             Test::Key(regex) => key.is_some_and(|key| regex.is_match(key)),
             Test::Comment(_) => comments.iter().any(|comment| self.names(&comment.text)),
         }
@@ -150,8 +175,20 @@ mod tests {
 
     #[test]
     fn an_expression_that_explodes_is_refused() {
-        for bad in ["(", "((a{1000}){1000}){1000}"] {
-            assert_eq!(Selector::new(&Rule::EncryptedRegex(bad.into())).err(), Some(ErrorKind::BadRegex));
+        for (bad, kind) in [("(", ErrorKind::BadRegex), ("((a{1000}){1000}){1000}", ErrorKind::LargeRegex)] {
+            assert_eq!(Selector::new(&Rule::EncryptedRegex(bad.into())).err(), Some(kind));
         }
+    }
+
+    #[test]
+    fn an_expression_that_lists_keys_is_no_expression_however_long_it_is() {
+        let keys: Vec<String> = (0..20_000).map(|i| format!("key-{i}")).collect();
+        let selector = Selector::new(&Rule::EncryptedRegex(format!("^({})$", keys.join("|")))).unwrap();
+        for (key, found) in
+            [("key-0", true), ("key-19999", true), ("key-20000", false), ("key", false), ("xkey-0", false)]
+        {
+            assert_eq!(selector.matches(Some(key), &[]), found, "{key}");
+        }
+        assert!(one_of("^(a|b.c)$").is_none() && one_of("^(a|)$").is_none() && one_of("^(a)|(b)$").is_none());
     }
 }
