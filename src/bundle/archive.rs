@@ -19,6 +19,8 @@ use super::{Deployed, Digest, Integrity, Manifest, is_instance};
 
 /// All files of a bundle together may have this many bytes (1 GiB), headers included.
 pub const MAX_BUNDLE: u64 = 1 << 30;
+/// Bytes that any archive may unpack to, and more for each byte that it has: those of bundles unpack to ten at most.
+const UNPACKED: (u64, u64) = (32 << 20, 64);
 /// A bundle may have this many files.
 const MAX_FILES: usize = 1_000_000;
 
@@ -118,7 +120,8 @@ impl Parts {
     /// It is none, or holds what no bundle does.
     pub fn read(archive: impl Read) -> Result<Self, Integrity> {
         let mut parts = Self::default();
-        let mut archive = Archive::new(Bounded { inner: GzDecoder::new(archive), left: MAX_BUNDLE });
+        let mut archive =
+            Archive::new(Bounded { inner: GzDecoder::new(Counted { inner: archive, read: 0 }), unpacked: 0 });
         let entries = archive.entries().map_err(|_| bad("it is no tar archive under gzip"))?;
         for (count, entry) in entries.enumerate() {
             let mut entry = entry.map_err(|error| unreadable(&error))?;
@@ -160,10 +163,24 @@ fn append(builder: &mut Builder<impl Write>, name: &str, bytes: &[u8]) -> io::Re
     builder.append_data(&mut header, name, bytes)
 }
 
-/// A reader that fails behind so many bytes: what unpacks to more is a bomb.
-struct Bounded<R> {
+/// A reader that knows how many bytes were read.
+struct Counted<R> {
     inner: R,
-    left: u64,
+    read: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.read += read as u64;
+        Ok(read)
+    }
+}
+
+/// A reader that fails behind as many bytes as a bundle of its size has: what unpacks to more is a bomb.
+struct Bounded<R> {
+    inner: GzDecoder<Counted<R>>,
+    unpacked: u64,
 }
 
 /// Told apart from other errors by its text, since readers in between wrap errors.
@@ -172,14 +189,16 @@ const TOO_LARGE: &str = "more bytes than a bundle may have";
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
-        self.left = self.left.checked_sub(read as u64).ok_or_else(|| io::Error::other(TOO_LARGE))?;
-        Ok(read)
+        self.unpacked += read as u64;
+        let (any, each) = UNPACKED;
+        let limit = MAX_BUNDLE.min(any + each * self.inner.get_ref().read);
+        if self.unpacked > limit { Err(io::Error::other(TOO_LARGE)) } else { Ok(read) }
     }
 }
 
 fn unreadable(error: &io::Error) -> Integrity {
     if error.to_string().contains(TOO_LARGE) {
-        bad("it unpacks to more than 1 GiB")
+        bad("it unpacks to more than a bundle of its size can hold")
     } else {
         bad("it is damaged or cut off")
     }
