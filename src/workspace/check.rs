@@ -1,17 +1,13 @@
 //! What can be said of the layers once all files are known: names that lead to nothing, circles, folders out of place.
 
-use std::sync::Arc;
-
-use super::{Layer, Workspace, names, secrets};
+use super::{Layer, Workspace, extends, names, secrets};
 use crate::diagnostic::{Diagnostic, code, listed, nearest};
 use crate::span::{FileId, Span, Spanned};
 
 /// Tells all of it.
 pub(super) fn layers(workspace: &mut Workspace, told: &mut Vec<Diagnostic>) {
     settings_there(workspace, told);
-    for (name, layer) in &workspace.environments {
-        workspace.check_extends(name, layer, told);
-    }
+    extends::check(workspace, told);
     for (name, layer) in &workspace.customers {
         workspace.check_customer(name, layer, told);
     }
@@ -104,39 +100,6 @@ impl Workspace {
             None => format!("environments: {}", listed(known(), 12)),
         };
         Diagnostic::error(code::UNKNOWN_ENVIRONMENT, at, format!("there is no environment `{name}`")).help(help)
-    }
-
-    fn check_extends(&self, name: &Arc<str>, layer: &Layer, diagnostics: &mut Vec<Diagnostic>) {
-        let Some(extends) = &layer.settings.extends else { return };
-        if !self.environments.contains_key(&extends.value) {
-            diagnostics.push(self.unknown_environment(&extends.value, extends.span));
-            return;
-        }
-        // The chain from here, until it ends or meets itself.
-        let mut chain: Vec<(&str, Span)> = vec![(name, extends.span)];
-        let mut next = &extends.value;
-        while let Some(extends) = self.environments.get(next).and_then(|l| l.settings.extends.as_ref()) {
-            if next == name {
-                break;
-            }
-            if chain.iter().any(|(seen, _)| **seen == **next) {
-                return; // A circle further down, told where it begins.
-            }
-            chain.push((next, extends.span));
-            next = &extends.value;
-        }
-        // Told once a circle, at its first member by name.
-        if next != name || chain.iter().any(|(member, _)| *member < &**name) {
-            return;
-        }
-        let path: Vec<&str> = chain.iter().map(|(n, _)| *n).chain([&**name]).collect();
-        let message = format!("`extends` runs in a circle: {}", path.join(" -> "));
-        let mut told = Diagnostic::error(code::EXTENDS_CYCLE, extends.span, message)
-            .help("let one of them stand on the root alone: remove its `extends`");
-        for (member, span) in &chain[1..] {
-            told = told.also(*span, format!("`{member}` goes on here"));
-        }
-        diagnostics.push(told);
     }
 }
 

@@ -66,15 +66,23 @@ impl fmt::Display for At {
     }
 }
 
+/// Environments that may stand on each other.
+pub const MAX_CHAIN: usize = 64;
+
 impl Workspace {
     /// An environment and what it extends, farthest first.
     ///
-    /// Unknown and circular `extends` end the chain; reading the workspace tells them.
+    /// Unknown and circular `extends` end the chain; of one that is too long the environment alone is left. Reading the
+    /// workspace tells all of them.
     pub fn chain(&self, environment: &str) -> Vec<&Layer> {
-        let mut chain = Vec::new();
+        let mut chain: Vec<&Layer> = Vec::new();
         let mut next = self.environments.get(environment);
         while let Some(layer) = next {
-            if chain.iter().any(|l: &&Layer| l.path == layer.path) {
+            if chain.iter().any(|known| std::ptr::eq(*known, layer)) {
+                break;
+            }
+            if chain.len() == MAX_CHAIN {
+                chain.truncate(1);
                 break;
             }
             chain.push(layer);

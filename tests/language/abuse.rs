@@ -220,7 +220,19 @@ fn a17_layers_in_circles_end_and_long_chains_are_read() {
         folder.put(&format!("environments/e{n}/environment.yaml"), format!("extends: e{}\n", (n + 1) % 200));
     }
     assert_eq!(folder.codes(), ["extends-cycle"]);
-    folder.put("environments/e199/environment.yaml", "extends: dev\n");
+    // As deep as any: `dev` and 63 above it. One more is told once, where it begins.
+    folder.put("environments/e63/environment.yaml", "extends: dev\n");
+    folder.put("environments/e199/environment.yaml", "");
+    let told = folder.told();
+    assert_eq!(told.len(), 2, "{told:?}");
+    let places: Vec<(&str, &str)> = told.iter().map(|t| (&*t.file, &*t.code)).collect();
+    assert_eq!(
+        places,
+        [("environments/e0/environment.yaml", "too-large"), ("environments/e135/environment.yaml", "too-large")]
+    );
+    folder.put("environments/e0/environment.yaml", "");
+    folder.put("environments/e71/environment.yaml", "");
+    folder.put("environments/e135/environment.yaml", "");
     let run = folder.validate();
     assert_eq!(run.code, 0, "{}", run.stdout);
     assert!(run.took < Duration::from_secs(5), "{:?}", run.took);
