@@ -23,6 +23,7 @@ pub mod span;
 pub mod source;
 pub mod diagnostic;
 pub mod digest;
+pub mod budget;
 pub mod parallel;
 pub mod secret;
 pub mod value;

@@ -37,6 +37,7 @@ pages!(
     "not-a-regular-file",
     "not-utf8",
     "number-range",
+    "over-budget",
     "overlays-nothing",
     "patch-type",
     "plaintext-secret",

@@ -47,6 +47,7 @@ mod verify;
 
 use clap::{Parser, Subcommand};
 
+use crate::budget;
 use crate::ui::{Color, Ui};
 pub use session::{Failure, Session};
 
@@ -123,6 +124,7 @@ pub enum Exit {
 
 /// Runs a command.
 pub fn run(cli: &Cli, ui: &Ui) -> Exit {
+    budget::begin();
     let result = match &cli.command {
         Command::Init(args) => init::run(args, cli, ui),
         Command::Add(args) => add::run(args, cli, ui),
@@ -156,8 +158,16 @@ pub fn run(cli: &Cli, ui: &Ui) -> Exit {
         Command::Bundle(args) => bundle::run(args, cli, ui),
         Command::Publish(args) => publish::run(args, cli, ui),
     };
-    result.unwrap_or_else(|failure| {
+    let exit = result.unwrap_or_else(|failure| {
         ui.fail(&failure.message, failure.help.as_deref());
         failure.exit
-    })
+    });
+    match budget::over() {
+        // Where nothing told it: what was done is not all that was asked for.
+        Some(cost) if matches!(exit, Exit::Done | Exit::Changes) => {
+            ui.fail(&budget::message(cost, budget::limit(cost)), None);
+            Exit::Failed
+        }
+        _ => exit,
+    }
 }

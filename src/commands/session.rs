@@ -275,7 +275,7 @@ impl Session {
             let instances = compiled.connections.values().filter(move |c| *c.id == *id);
             instances.filter_map(|c| c.customer.as_deref()).collect::<Vec<_>>()
         };
-        if let Some((id, _)) = compile::consumers::find(&compiled.states, name) {
+        if let Some((id, _)) = compiled.states.find(name) {
             return match customers(id).first() {
                 Some(first) => {
                     let names = listed(customers(id), 8);

@@ -8,7 +8,6 @@ use super::format::Listing;
 use super::{Cli, Exit, Failure, Session};
 use crate::compile::Compiled;
 use crate::compile::connection::State;
-use crate::compile::consumers::find;
 use crate::compile::desired::reference;
 use crate::diagnostic::{listed, nearest};
 use crate::model::connection::Connection;
@@ -91,7 +90,7 @@ fn consumer(session: &Session, id: &str, format: Listing, ui: &Ui) -> Result<Exi
         let compiled = session.compile(&At::plain(environment), ui)?;
         let Some(consumer) = compiled.consumers.iter().find(|c| *c.id == *id) else { continue };
         for used in &consumer.uses {
-            let found = find(&compiled.states, &used.connection.value);
+            let found = compiled.states.find(&used.connection.value);
             let connector = found.and_then(|(_, state)| match state {
                 State::Known { connector, .. } => Some(&**connector),
                 _ => None,

@@ -1,24 +1,17 @@
 //! Consumers against the connections of an environment: what is used must be there, and of a kind that the slot takes.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use uuid::Uuid;
 
 use super::connection::State;
 use super::context::Context;
-use super::desired::reference;
+use super::states::States;
 use crate::connectors::Catalogue;
 use crate::diagnostic::{Diagnostic, code, listed, nearest};
 use crate::model::consumer::{Consumer, Use};
 use crate::overlay::Notes;
 use crate::template::OPEN;
+use crate::workspace::Workspace;
 use crate::workspace::discover::{Family, is_id};
-use crate::workspace::layers::At;
-use crate::workspace::{Document, Layer, Workspace};
-
-/// The connections of an environment, as others see them.
-pub type States = BTreeMap<Arc<str>, State>;
 
 /// Reads and checks every consumer of an environment; gives those that run in it.
 pub fn compile(context: &Context<'_>, states: &States, notes: &mut Notes) -> Vec<Consumer> {
@@ -45,11 +38,7 @@ pub fn compile(context: &Context<'_>, states: &States, notes: &mut Notes) -> Vec
 fn references(context: &Context<'_>, states: &States, consumer: &mut Consumer) {
     let workspace = context.workspace.root.settings.id.unwrap_or_default();
     for used in consumer.uses.iter_mut().filter(|used| Uuid::try_parse(&used.connection.value).is_ok()) {
-        let named = |(_, state): &(&Arc<str>, &State)| match state {
-            State::Known { key, .. } => reference(workspace, key) == used.connection.value.to_lowercase(),
-            _ => false,
-        };
-        if let Some((id, _)) = states.iter().find(named) {
+        if let Some(id) = states.by_reference(workspace, &used.connection.value) {
             if used.slot == used.connection.value {
                 used.slot = (**id).into();
             }
@@ -82,31 +71,18 @@ fn check_recipients(context: &Context<'_>, consumer: &Consumer, told: &mut Vec<D
     }
 }
 
-/// The id and connector behind a reference: an id or a stable key.
-pub fn find<'s>(states: &'s States, reference: &str) -> Option<(&'s Arc<str>, &'s State)> {
-    let by_id = states.get_key_value(reference).filter(|(_, s)| **s != State::Absent);
-    by_id.or_else(|| states.iter().find(|(_, s)| matches!(s, State::Known { key, .. } if **key == *reference)))
-}
-
 fn check_use(context: &Context<'_>, states: &States, consumer: &Consumer, used: &Use, told: &mut Vec<Diagnostic>) {
     let name = &used.connection.value;
     let environment = &context.at.environment;
     if name.contains(OPEN) {
         return;
     }
-    let Some((_, state)) = find(states, name) else {
+    let Some((_, state)) = states.find(name) else {
         if !context.workspace.is_complete(environment) {
             return;
         }
         let known = || states.iter().filter(|(_, s)| **s != State::Absent).map(|(id, _)| &**id);
-        let named = |(id, document): (&Arc<str>, &Document)| {
-            let key = document.root.as_ref().and_then(|root| root.get("key")?.as_str());
-            **id == **name || key == Some(&**name)
-        };
-        let has = |layer: &&Layer| layer.connections.iter().any(named);
-        let environments = context.workspace.environments.keys().map(|e| &**e);
-        let elsewhere: Vec<&str> =
-            environments.filter(|e| context.workspace.stack(&At::plain(&Arc::from(*e))).iter().any(has)).collect();
+        let elsewhere = context.workspace.environments_with(name);
         let help = match nearest(name, known()) {
             Some(near) => format!("did you mean `{near}`?"),
             None if !elsewhere.is_empty() => format!(

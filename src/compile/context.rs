@@ -13,6 +13,7 @@ use crate::overlay::document::stack;
 use crate::parallel;
 use crate::rules::Judge;
 use crate::rules::levels::Levels;
+use crate::span::{FileId, Span};
 use crate::template::{self, Scope};
 use crate::value::{Map, Node, Value};
 use crate::workspace::discover::Family;
@@ -85,9 +86,15 @@ impl<'w> Context<'w> {
         let left = if links.is_none() { customers::logins(workspace, at) } else { BTreeSet::new() };
         let wanted = |id: &Arc<str>| links.map_or_else(|| !left.contains(&**id), |links| links.contains(id));
         let ids: Vec<Arc<str>> = context.ids(Family::Credentials).into_iter().filter(wanted).collect();
-        let logins = parallel::map(&ids, |_, id| {
+        let logins = parallel::within(&ids, |_, id| {
             let mut notes = Notes::default();
             (context.login(id, &mut notes), notes)
+        });
+        let logins = logins.unwrap_or_else(|over| {
+            let documents = context.documents(Family::Credentials, &ids[over.most.0]);
+            let span = documents.first().map_or(Span::file(FileId(0)), |document| Span::file(document.file));
+            notes.diagnostics.push(over.told(span, "this credential"));
+            Vec::new()
         });
         for (id, (login, found)) in ids.into_iter().zip(logins) {
             notes.diagnostics.extend(found.diagnostics);
@@ -165,9 +172,30 @@ impl<'w> Context<'w> {
             && ours.documents.iter().chain(&ours.credentials).all(|document| self.same_names(other, document))
     }
 
+    /// What tells inputs apart without comparing them: those that are the same have the same. `None` where a name means
+    /// something else in each environment.
+    pub fn fingerprint(&self, inputs: &Inputs<'_>) -> Option<Vec<u32>> {
+        let documents = || inputs.documents.iter().chain(&inputs.credentials);
+        let mut print: Vec<u32> = documents().map(|document| document.file.0).collect();
+        for name in documents().flat_map(|document| names(document)) {
+            match name.split_once('.') {
+                Some(("vars", name)) => {
+                    let written = self.names.variable(name.split('.').next().unwrap_or(name)).map(|node| node.span);
+                    print.extend(written.map_or([u32::MAX; 3], |span| [span.file.0, span.start, span.end]));
+                }
+                Some(("secrets", name)) => {
+                    self.names.source(name)?;
+                    print.push(u32::from(self.names.by_reference(name)));
+                }
+                Some(("connection", _)) => {}
+                _ => return None,
+            }
+        }
+        Some(print)
+    }
+
     fn same_names(&self, other: &Self, document: &Document) -> bool {
-        let names = document.names.get_or_init(|| document.root.as_ref().map(template::names_in).unwrap_or_default());
-        names.iter().all(|name| match name.split_once('.') {
+        names(document).iter().all(|name| match name.split_once('.') {
             Some(("vars", name)) => {
                 let name = name.split('.').next().unwrap_or(name);
                 self.names.variable(name) == other.names.variable(name)
@@ -180,4 +208,9 @@ impl<'w> Context<'w> {
             _ => false,
         })
     }
+}
+
+/// The names that the expressions of a document use.
+fn names(document: &Document) -> &[String] {
+    document.names.get_or_init(|| document.root.as_ref().map(template::names_in).unwrap_or_default())
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::connection::{self, Outcome, State};
-use super::consumers::States;
 use super::context::Context;
 use super::names::Names;
 use super::references;
+use super::states::States;
 use crate::connectors::Catalogue;
 use crate::diagnostic::{Diagnostic, code, nearest};
 use crate::model::connection::{Connection, Scope};
@@ -36,9 +36,23 @@ pub struct Instances {
 }
 
 /// Compiles the instances of every customer of an environment.
-pub fn compile(workspace: &Workspace, ground: (&Catalogue, &Levels), at: &At, states: &States) -> Vec<Instances> {
+///
+/// # Errors
+/// What is told where the budget of the run is used up.
+pub fn compile(
+    workspace: &Workspace,
+    ground: (&Catalogue, &Levels),
+    at: &At,
+    states: &States,
+) -> Result<Vec<Instances>, Box<Diagnostic>> {
     let customers: Vec<(&Arc<str>, &Layer)> = workspace.customers_in(&at.environment).collect();
-    parallel::map(&customers, |_, (name, layer)| instances(workspace, ground, at, states, (name, layer)))
+    parallel::within(&customers, |_, (name, layer)| instances(workspace, ground, at, states, (name, layer))).map_err(
+        |over| {
+            let (name, layer) = customers[over.most.0];
+            let file = layer.settings_file.unwrap_or(FileId(0));
+            Box::new(over.told(Span::file(file), format_args!("the customer `{name}`")))
+        },
+    )
 }
 
 fn instances(

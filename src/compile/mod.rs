@@ -15,10 +15,12 @@ pub mod names;
 pub mod ownership;
 pub mod policy;
 pub mod references;
+pub mod states;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::budget::{self, Over};
 use crate::connectors::Catalogue;
 use crate::diagnostic::{self, Diagnostic, code, has_errors};
 use crate::model::connection::Connection;
@@ -33,9 +35,9 @@ use crate::workspace::discover::Family;
 use crate::workspace::layers::At;
 use crate::workspace::{Layer, Workspace};
 use connection::{Outcome, State};
-use consumers::States;
 use context::{Context, Inputs};
 use names::Names;
+use states::States;
 
 /// One environment, compiled.
 pub struct Compiled {
@@ -77,21 +79,29 @@ fn assemble(workspace: &Workspace, catalogue: &Catalogue, at: &At) -> (Compiled,
     let names = Names::new(workspace, at, None, &mut notes);
     let context = Context::new(workspace, (catalogue, &levels), at, &names, None, &mut notes);
     let ids: Vec<Arc<str>> = context.ids(Family::Connections).into_iter().collect();
-    let outcomes = parallel::map(&ids, |_, id| connection::compile(&context, id));
-    let mut states = States::new();
+    let outcomes = match within(catalogue, &ids, |id| connection::compile(&context, id), |id| place(workspace, id)) {
+        Ok(outcomes) => outcomes,
+        Err(over) => return nothing(at, *over),
+    };
+    let mut states = Vec::with_capacity(ids.len());
     let mut connections = BTreeMap::new();
     let mut facts = Vec::new();
     for (id, outcome) in ids.into_iter().zip(outcomes) {
         notes.diagnostics.extend(outcome.notes.diagnostics);
         facts.extend(outcome.facts);
-        states.insert(id.clone(), outcome.state);
+        states.push((id.clone(), outcome.state));
         connections.extend(outcome.connection.filter(|c| c.enabled).map(|c| (id, c)));
     }
+    let states: States = states.into_iter().collect();
     check_keys(&states, &mut notes.diagnostics);
     references::check(&context, &states, &mut notes.diagnostics);
     let consumers = consumers::compile(&context, &states, &mut notes);
     let mut diagnostics = Vec::new();
-    for instances in customers::compile(workspace, (catalogue, &levels), at, &states) {
+    let instances = match customers::compile(workspace, (catalogue, &levels), at, &states) {
+        Ok(instances) => instances,
+        Err(over) => return nothing(at, *over),
+    };
+    for instances in instances {
         diagnostics.extend(instances.diagnostics);
         facts.extend(instances.facts);
         let enabled = instances.connections.into_iter().filter(|c| c.enabled);
@@ -127,8 +137,18 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue, mut told: Vec<Diagnos
         .zip(&mut notes)
         .map(|((at, names), notes)| Context::new(workspace, (catalogue, &levels), at, names, None, notes))
         .collect();
+    if budget::over().is_some() {
+        told.extend(notes.into_iter().flat_map(|notes| notes.diagnostics).filter(|d| d.code == code::OVER_BUDGET));
+        return diagnostic::merge(told);
+    }
     let ids = ids_of_all(workspace);
-    let checked = parallel::map(&ids, |_, id| everywhere(&contexts, id));
+    let checked = match within(catalogue, &ids, |id| everywhere(&contexts, id), |id| place(workspace, id)) {
+        Ok(checked) => checked,
+        Err(over) => {
+            told.push(*over);
+            return diagnostic::merge(told);
+        }
+    };
     let mut states: Vec<Vec<(Arc<str>, State)>> = contexts.iter().map(|_| Vec::with_capacity(ids.len())).collect();
     let mut facts: Vec<Vec<Facts>> = contexts.iter().map(|_| Vec::with_capacity(ids.len())).collect();
     for (id, checked) in ids.iter().zip(checked) {
@@ -149,7 +169,14 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue, mut told: Vec<Diagnos
         references::check(context, states, &mut notes.diagnostics);
         running.push(consumers::compile(context, states, notes));
         count(&mut idle, notes.idle.drain(..));
-        for instances in customers::compile(workspace, (catalogue, &levels), &context.at, states) {
+        let all = match customers::compile(workspace, (catalogue, &levels), &context.at, states) {
+            Ok(all) => all,
+            Err(over) => {
+                told.push(*over);
+                return diagnostic::merge(told);
+            }
+        };
+        for instances in all {
             told.extend(instances.diagnostics);
             facts.extend(instances.facts);
             count(&mut idle, instances.idle.into_iter());
@@ -159,7 +186,8 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue, mut told: Vec<Diagnos
             context.judge().environment(&facts.iter().collect::<Vec<_>>(), &mut notes.diagnostics);
         }
         if !workspace.root.settings.policy.is_empty() {
-            let (compiled, _) = assemble(workspace, catalogue, &context.at);
+            let (compiled, found) = assemble(workspace, catalogue, &context.at);
+            notes.diagnostics.extend(found.into_iter().filter(|d| d.code == code::OVER_BUDGET));
             notes.diagnostics.extend(policy::check(workspace, catalogue, &compiled));
         }
         told.extend(context.told(std::mem::take(&mut notes.diagnostics)));
@@ -181,6 +209,37 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue, mut told: Vec<Diagnos
         diagnostic.environments.retain(|e| !e.is_empty());
     }
     diagnostic::merge(told)
+}
+
+/// `run` of every item, within the budget of the run; what the workspace's schemas cost is counted first.
+///
+/// # Errors
+/// What is told where the budget is used up: the item that used most of it stands at `place`.
+fn within<T: Sync, R: Send>(
+    catalogue: &Catalogue,
+    items: &[T],
+    run: impl Fn(&T) -> R + Sync,
+    place: impl Fn(&T) -> Option<Span>,
+) -> Result<Vec<R>, Box<Diagnostic>> {
+    catalogue.load().map_err(|(over, span)| over.told(span, "this schema"))?;
+    let over = |over: Over| {
+        let span = items.get(over.most.0).and_then(place).unwrap_or(Span::file(FileId(0)));
+        Box::new(over.told(span, "this file"))
+    };
+    parallel::within(items, |_, item| run(item)).map_err(over)
+}
+
+/// Where the connection `id` is begun: its lowest file.
+fn place(workspace: &Workspace, id: &str) -> Option<Span> {
+    let document = workspace.layers().find_map(|layer| layer.connections.get(id))?;
+    Some(Span::file(document.file))
+}
+
+/// What is compiled where the budget is used up.
+fn nothing(at: &At, over: Diagnostic) -> (Compiled, Vec<Diagnostic>) {
+    let compiled =
+        Compiled { at: at.clone(), connections: BTreeMap::new(), consumers: Vec::new(), states: States::new() };
+    (compiled, vec![over])
 }
 
 /// Says of what is wrong in a credential which connections link it: all of them log in with it.
@@ -231,6 +290,9 @@ struct Checked {
     facts: Option<Facts>,
 }
 
+/// Environments that one is compared with.
+const MAX_ALIKE: usize = 8;
+
 /// One connection in every environment; where its inputs are the same in two, it is compiled once.
 fn everywhere(contexts: &[Context<'_>], id: &Arc<str>) -> Vec<Checked> {
     let alone = |context| {
@@ -242,13 +304,22 @@ fn everywhere(contexts: &[Context<'_>], id: &Arc<str>) -> Vec<Checked> {
     }
     let mut checked: Vec<Checked> = Vec::with_capacity(contexts.len());
     let mut inputs: Vec<Inputs<'_>> = Vec::with_capacity(contexts.len());
-    for context in contexts {
+    // Thousands of environments are not compared with each other, only those that could be the same.
+    let mut earlier: HashMap<Vec<u32>, Vec<usize>> = HashMap::new();
+    for (at, context) in contexts.iter().enumerate() {
         let ours = context.inputs(id);
-        let mut earlier = contexts.iter().zip(&inputs);
-        checked.push(match earlier.position(|(other, theirs)| context.same_inputs(&ours, other, theirs)) {
+        let alike = context.fingerprint(&ours).map(|print| earlier.entry(print).or_default());
+        let same = |other: &&usize| context.same_inputs(&ours, &contexts[**other], &inputs[**other]);
+        let twin = alike.as_ref().and_then(|alike| alike.iter().find(same).copied());
+        checked.push(match twin {
             Some(twin) => checked[twin].clone(),
             None => alone(context),
         });
+        if let (None, Some(alike)) = (twin, alike)
+            && alike.len() < MAX_ALIKE
+        {
+            alike.push(at);
+        }
         inputs.push(ours);
     }
     checked

@@ -4,8 +4,6 @@
 //! opaque text, so that no expression learns anything of it. A path that a record does not have is undefined, which is
 //! neither true nor an error.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value as Json, json};
 
 use super::Compiled;
@@ -13,7 +11,8 @@ use super::desired::{desired, span_at};
 use crate::connectors::Catalogue;
 use crate::diagnostic::{Diagnostic, Severity, code};
 use crate::model::record::is_secret;
-use crate::template::condition;
+use crate::span::Spanned;
+use crate::template::{Condition, Names};
 use crate::workspace::Workspace;
 use crate::workspace::policy::{Level, Policy};
 
@@ -28,35 +27,54 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue, compiled: &Compiled) 
         listed && policy.level != Level::Off
     };
     let mut told = unknown_environments(workspace);
-    let policies: Vec<&Policy> = workspace.root.settings.policy.iter().filter(here).collect();
-    if policies.is_empty() {
+    let mut rules = Vec::new();
+    for policy in workspace.root.settings.policy.iter().filter(here) {
+        match Rule::new(policy) {
+            Ok(rule) => rules.push(rule),
+            Err(fault) => told.push(*fault),
+        }
+    }
+    if rules.is_empty() {
         return told;
     }
     let records = desired(workspace, catalogue, compiled).records;
-    let mut faulty = BTreeSet::new();
     for (id, record) in records {
-        let names = json!({"connection": opaque(record), "env": {"name": environment}});
-        for policy in &policies {
-            match holds(policy, &names) {
-                Ok(true) => {}
-                Ok(false) => told.extend(broken(policy, compiled, &id)),
-                // The expression is at fault, whatever it is about: told once.
-                Err(fault) if faulty.insert(&*policy.name.value) => told.push(*fault),
-                Err(_) => {}
+        let names = Names::new(&json!({"connection": opaque(record), "env": {"name": environment}}));
+        // An expression that is at fault is at fault whatever it is about: told once.
+        rules.retain(|rule| match rule.holds(&names) {
+            Ok(holds) => {
+                told.extend(if holds { None } else { broken(rule.policy, compiled, &id) });
+                true
             }
-        }
+            Err(fault) => {
+                told.push(*fault);
+                false
+            }
+        });
     }
     told
 }
 
-/// Whether a connection is as the policy wants it, or of no concern to it.
-fn holds(policy: &Policy, names: &Json) -> Result<bool, Box<Diagnostic>> {
-    if let Some(when) = &policy.when
-        && !condition(&when.value, when.span, names)?
-    {
-        return Ok(true);
+/// A policy, ready to be asked.
+struct Rule<'p> {
+    policy: &'p Policy,
+    when: Option<Condition<'p>>,
+    require: Condition<'p>,
+}
+
+impl<'p> Rule<'p> {
+    fn new(policy: &'p Policy) -> Result<Self, Box<Diagnostic>> {
+        let read = |text: &'p Spanned<Box<str>>| Condition::new(&text.value, text.span);
+        Ok(Self { policy, when: policy.when.as_ref().map(read).transpose()?, require: read(&policy.require)? })
     }
-    condition(&policy.require.value, policy.require.span, names)
+
+    /// Whether a connection is as the policy wants it, or of no concern to it.
+    fn holds(&self, names: &Names) -> Result<bool, Box<Diagnostic>> {
+        match &self.when {
+            Some(when) if !when.holds(names)? => Ok(true),
+            _ => self.require.holds(names),
+        }
+    }
 }
 
 fn broken(policy: &Policy, compiled: &Compiled, id: &str) -> Option<Diagnostic> {

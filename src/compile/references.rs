@@ -1,12 +1,13 @@
 //! Connections that name connections: a warehouse its staging bucket, a stream its schema registry. What is named must be
 //! there, be of a kind that the field accepts, and lead to no circle.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::connection::State;
-use super::consumers::{States, accepts, find};
+use super::consumers::accepts;
 use super::context::Context;
+use super::states::States;
 use crate::connectors::reference::Reference;
 use crate::diagnostic::{Diagnostic, code, listed, nearest};
 use crate::template::OPEN;
@@ -21,7 +22,7 @@ pub fn check(context: &Context<'_>, states: &States, told: &mut Vec<Diagnostic>)
             one(context, states, id, reference, told);
         }
         if !references.is_empty() {
-            circle(states, id, &mut Vec::new(), &mut done, told);
+            circle(states, id, &mut done, told);
         }
     }
 }
@@ -36,7 +37,7 @@ pub fn one(context: &Context<'_>, states: &States, id: &str, reference: &Referen
         );
         return;
     }
-    let Some((_, state)) = find(states, name) else {
+    let Some((_, state)) = states.find(name) else {
         let known = || states.iter().filter(|(_, s)| **s != State::Absent).map(|(id, _)| &**id);
         let help = match nearest(name, known()) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -70,39 +71,56 @@ fn kinds(reference: &Reference) -> String {
     listed(reference.accepts.iter().map(|kind| &**kind), 8)
 }
 
-/// Follows the fields from `id` on; a circle is told once, at its member that comes first by name.
-fn circle<'s>(
-    states: &'s States,
+/// A connection that is being followed: its fields, and the one that leads on.
+struct Step<'s> {
     id: &'s Arc<str>,
-    path: &mut Vec<(&'s Arc<str>, &'s Reference)>,
-    done: &mut BTreeSet<&'s str>,
-    told: &mut Vec<Diagnostic>,
-) {
-    if done.contains(&**id) {
-        return;
-    }
-    let Some(State::Known { references, .. }) = states.get(id) else { return };
-    for reference in references.iter() {
-        let Some((next, _)) = find(states, &reference.name) else { continue };
-        path.push((id, reference));
-        match path.iter().position(|(member, _)| *member == next) {
-            Some(start) => told.push(told_circle(&path[start..])),
-            None if path.len() < 64 => circle(states, next, path, done, told),
-            None => {}
-        }
-        path.pop();
-    }
-    done.insert(id);
+    references: &'s [Reference],
+    next: usize,
 }
+
+/// Follows the fields from `id` on; a circle is told once, at its member that comes first by name. Each connection is
+/// followed once, however many name it and however long the way is.
+fn circle<'s>(states: &'s States, id: &'s Arc<str>, done: &mut BTreeSet<&'s str>, told: &mut Vec<Diagnostic>) {
+    let mut path: Vec<Step<'s>> = Vec::new();
+    let mut places: HashMap<&'s str, usize> = HashMap::new();
+    let mut enter = |id: &'s Arc<str>, path: &mut Vec<Step<'s>>, places: &mut HashMap<&'s str, usize>| {
+        if let (Some(State::Known { references, .. }), true) = (states.get(id), done.insert(id)) {
+            places.insert(id, path.len());
+            path.push(Step { id, references, next: 0 });
+        }
+    };
+    enter(id, &mut path, &mut places);
+    while let Some(last) = path.last_mut() {
+        let Some(reference) = last.references.get(last.next) else {
+            places.remove(&**last.id);
+            path.pop();
+            continue;
+        };
+        last.next += 1;
+        let Some((next, _)) = states.find(&reference.name) else { continue };
+        match places.get(&**next) {
+            Some(start) => {
+                let members = path[*start..].iter().map(|step| (step.id, &step.references[step.next - 1]));
+                told.push(told_circle(&members.collect::<Vec<_>>()));
+            }
+            None => enter(next, &mut path, &mut places),
+        }
+    }
+}
+
+/// Members of a circle that are named.
+const MAX_NAMED: usize = 12;
 
 fn told_circle(path: &[(&Arc<str>, &Reference)]) -> Diagnostic {
     let first = path.iter().enumerate().min_by_key(|(_, (id, _))| *id).map_or(0, |(at, _)| at);
     let turned: Vec<_> = path[first..].iter().chain(&path[..first]).collect();
-    let names: Vec<&str> = turned.iter().map(|(id, _)| &***id).chain([&**turned[0].0]).collect();
+    let more = if turned.len() > MAX_NAMED { Some("…") } else { None };
+    let shown = turned.iter().take(MAX_NAMED).map(|(id, _)| &***id);
+    let names: Vec<&str> = shown.chain(more).chain([&**turned[0].0]).collect();
     let message = format!("connections name each other in a circle: {}", names.join(" -> "));
     let mut told = Diagnostic::error(code::REFERENCE_CYCLE, turned[0].1.span, message)
         .help("nothing can be set up that needs itself: take one of these lines out");
-    for (id, reference) in &turned[1..] {
+    for (id, reference) in turned.iter().take(MAX_NAMED).skip(1) {
         told = told.also(reference.span, format!("`{id}` goes on here"));
     }
     told

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::marks::address;
 use super::sensitive::decides;
 use super::words::{list, objects, reference};
+use crate::budget::{self, Cost};
 
 /// Subschemas that one search may look at.
 const MAX_VISITS: u32 = 100_000;
@@ -29,7 +30,7 @@ impl<'a, 'k> Walk<'a, 'k> {
     /// Takes a step; false where there were too many.
     fn step(&self) -> bool {
         self.visits.set(self.visits.get().saturating_sub(1));
-        self.visits.get() > 0
+        self.visits.get() > 0 && budget::spend(Cost::Checks, 1)
     }
 
     /// Whether a condition holds, as far as the known discriminators tell.

@@ -1,14 +1,38 @@
 //! Our tree as the JSON that the schema validator reads: no copy is made.
+//!
+//! The validator has no limits of its own, so its looks are counted here, where it asks for values: once the budget is used
+//! up it is told of nothing more, and ends. Whoever asked it then throws away what it said.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::slice::Iter;
 
 use jsonschema::JsonType;
 use jsonschema::json::{Array, Json, JsonNumber, Node as JsonNode, NodeIdentity, Object};
 use serde_json::Value as Plain;
 
+use super::patterns::Weights;
+use crate::budget::{self, Cost};
 use crate::span::{FileId, Span};
 use crate::value::{Entry, Map, Node, Value};
+
+thread_local! {
+    /// What a byte of a text costs, in the schema that is asked on this thread.
+    static WEIGHTS: Cell<Weights> = const { Cell::new(Weights::NONE) };
+}
+
+/// Runs a validator whose patterns weigh so much.
+pub(super) fn weighed<T>(weights: Weights, run: impl FnOnce() -> T) -> T {
+    let before = WEIGHTS.replace(weights);
+    let result = run();
+    WEIGHTS.set(before);
+    result
+}
+
+/// Counts looks; false where the budget is used up.
+fn look(amount: usize) -> bool {
+    budget::spend(Cost::Checks, amount as u64)
+}
 
 /// The representation whose nodes are [`Node`]s.
 pub struct Tree;
@@ -87,15 +111,16 @@ impl<'a> JsonNode<'a, Tree> for &'a Node {
     type Number = Number;
 
     fn as_object(&self) -> Option<&'a Map> {
-        Node::as_map(self)
+        Node::as_map(self).filter(|_| look(1))
     }
 
     fn as_array(&self) -> Option<&'a [Node]> {
-        Node::as_list(self)
+        Node::as_list(self).filter(|items| look(1 + items.len()))
     }
 
     fn as_string(&self) -> Option<Cow<'a, str>> {
         match &self.value {
+            Value::String(s) if !look(WEIGHTS.get().of_text(s)) => None,
             Value::String(s) => Some(Cow::Borrowed(s)),
             // Schemas are used in a form that accepts anything in secret places; elsewhere the placement is told.
             Value::Secret(_) => Some(Cow::Borrowed("")),
@@ -134,17 +159,28 @@ impl<'a> JsonNode<'a, Tree> for &'a Node {
     }
 
     fn equals_value(&self, expected: &Plain) -> bool {
-        match (&self.value, expected) {
-            (Value::String(a), Plain::String(b)) => **a == **b,
-            (Value::Bool(a), Plain::Bool(b)) => a == b,
-            (Value::Null, Plain::Null) => true,
-            (Value::String(_) | Value::Bool(_) | Value::Null | Value::Secret(_), _) => false,
-            _ => jsonschema::json::cmp::equal(&plain(self), expected),
-        }
+        let same = |node: &Node, expected: &Plain| JsonNode::<Tree>::equals_value(&node, expected);
+        look(1)
+            && match (&self.value, expected) {
+                (Value::String(a), Plain::String(b)) => **a == **b,
+                (Value::Bool(a), Plain::Bool(b)) => a == b,
+                (Value::Null, Plain::Null) => true,
+                (Value::Int(_) | Value::Float(_), Plain::Number(_)) => {
+                    jsonschema::json::cmp::equal(&plain(self), expected)
+                }
+                (Value::List(items), Plain::Array(others)) => {
+                    items.len() == others.len() && items.iter().zip(others).all(|(item, other)| same(item, other))
+                }
+                (Value::Map(map), Plain::Object(other)) => {
+                    let found = |entry: &Entry| other.get(&*entry.key).is_some_and(|other| same(&entry.value, other));
+                    map.len() == other.len() && map.iter().all(found)
+                }
+                _ => false,
+            }
     }
 
     fn to_value(&self) -> Cow<'a, Plain> {
-        Cow::Owned(plain(self))
+        Cow::Owned(if look(self.size()) { plain(self) } else { Plain::Null })
     }
 
     fn identity(&self) -> Option<NodeIdentity> {
@@ -162,7 +198,7 @@ impl<'a> Object<'a, Tree> for &'a Map {
     }
 
     fn get(&self, key: &Box<str>) -> Option<&'a Node> {
-        Map::get(self, key)
+        Map::get(self, key).filter(|_| look(1))
     }
 
     fn members(&self) -> Members<'a> {
@@ -177,7 +213,8 @@ impl<'a> Iterator for Members<'a> {
     type Item = (&'a str, &'a Node);
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.next().map(|entry| (&*entry.key, &entry.value))
+        let entry = self.0.next()?;
+        look(WEIGHTS.get().of_key(&entry.key)).then_some((&*entry.key, &entry.value))
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::sensitive::{Places, decides};
 use super::words::{asks, compares, is_marked, list, objects, reference};
+use crate::budget::{self, Cost};
 use crate::value::push_segment;
 
 /// Places within each other that are the same are unrolled so often: a schema that contains itself.
@@ -104,7 +105,7 @@ pub(super) fn address<T>(of: &T) -> usize {
 impl<'s> Walk<'s, '_> {
     fn step(&mut self) -> Option<()> {
         self.left = self.left.checked_sub(1)?;
-        Some(())
+        budget::spend(Cost::Checks, 1).then_some(())
     }
 
     /// The place that `parts` speak of, and all below.

@@ -6,12 +6,14 @@
 
 mod builtin;
 mod text;
-pub mod json;
 mod words;
+mod check;
+mod patterns;
+pub mod json;
 pub mod sensitive;
 mod marks;
 mod form;
-mod check;
+mod branching;
 mod harmless;
 mod schema;
 pub mod field;
@@ -22,9 +24,23 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use crate::budget::{self, Over, Paid};
+use crate::parallel;
 use crate::source::Sources;
 use crate::span::{FileId, Span};
 pub use schema::{Connector, Fault};
+
+impl Slot {
+    /// What is loaded, with what it cost.
+    fn get(&self, id: &str) -> &(Result<Connector, Vec<Fault>>, Paid) {
+        self.loaded.get_or_init(|| {
+            budget::aside(|| match &self.origin {
+                Origin::Builtin(text) => Connector::load(id, text, true),
+                Origin::Workspace(_, text) => Connector::load(id, text, false),
+            })
+        })
+    }
+}
 
 /// All connectors of a workspace.
 pub struct Catalogue {
@@ -33,7 +49,7 @@ pub struct Catalogue {
 
 struct Slot {
     origin: Origin,
-    loaded: OnceLock<Result<Connector, Vec<Fault>>>,
+    loaded: OnceLock<(Result<Connector, Vec<Fault>>, Paid)>,
 }
 
 enum Origin {
@@ -96,11 +112,25 @@ impl Catalogue {
     /// The connector of this id; the faults of its schema where it has some.
     pub fn get(&self, id: &str) -> Option<Result<&Connector, &[Fault]>> {
         let slot = self.slots.get(id)?;
-        let loaded = slot.loaded.get_or_init(|| match &slot.origin {
-            Origin::Builtin(text) => Connector::load(id, text, true),
-            Origin::Workspace(_, text) => Connector::load(id, text, false),
-        });
+        let (loaded, _) = slot.get(id);
         Some(loaded.as_ref().map_err(Vec::as_slice))
+    }
+
+    /// Loads the workspace's own schemas, in the order of their ids, so that it is no connection that pays for them.
+    ///
+    /// # Errors
+    /// At which of them the budget was used up.
+    pub fn load(&self) -> Result<(), (Over, Span)> {
+        let own = |(id, slot): (&'_ Box<str>, &'_ Slot)| match slot.origin {
+            Origin::Workspace(file, _) => Some((id.clone(), Span::file(file))),
+            Origin::Builtin(_) => None,
+        };
+        let all: Vec<(Box<str>, Span)> = self.slots.iter().filter_map(own).collect();
+        let load = |_, (id, _): &(Box<str>, Span)| {
+            let paid = self.slots.get(id).map(|slot| slot.get(id).1).unwrap_or_default();
+            let _ = budget::pay(paid);
+        };
+        parallel::within(&all, load).map(|_| ()).map_err(|over| (over, all[over.most.0].1))
     }
 }
 

@@ -12,9 +12,11 @@ use super::builtin::SHARED;
 use super::check::{self, Wrong};
 use super::field::{self, Field, Member, Walk};
 use super::form::{self, plan_form};
-use super::json::Tree;
+use super::json::{Tree, weighed};
+use super::patterns::{self, BACKTRACK_LIMIT, MAX_COMPILED, Weights};
 use super::sensitive::Places;
-use super::{harmless, marks, text};
+use super::{branching, harmless, marks, text};
+use crate::budget::{self, Paid};
 use crate::digest::Digest;
 use crate::value::Node;
 
@@ -22,10 +24,8 @@ use crate::value::Node;
 const OUTSIDE: &str = "../shared.json#/$defs/";
 /// Ways in which one instance breaks its schema, of which more help nobody: each costs a walk to its place.
 const MAX_ERRORS: usize = 2_000;
-/// Steps of backtracking that a pattern with look-around may take.
-const BACKTRACK_LIMIT: usize = 10_000;
-/// Bytes of memory that one compiled pattern may take.
-const PATTERN_SIZE_LIMIT: usize = 1 << 20;
+/// Bytes of memory that a compiled pattern may take for what it remembers of the texts that it saw.
+const CACHE_LIMIT: usize = 128 << 10;
 
 /// Why a schema can't be used.
 #[derive(Debug)]
@@ -66,7 +66,9 @@ pub struct Connector {
     schema: Value,
     digest: OnceLock<Digest>,
     validator: OnceLock<Result<Validator<Tree>, Wrong>>,
-    places: Mutex<HashMap<(String, String), Arc<Places>>>,
+    /// What its patterns cost; nothing where it is ours.
+    weights: Weights,
+    places: Mutex<HashMap<(String, String), (Arc<Places>, Paid)>>,
     merge_keys: OnceLock<Vec<(String, Box<str>)>>,
     refers: OnceLock<bool>,
 }
@@ -100,8 +102,9 @@ impl Connector {
             let message = "`$defs/shared` is where the shared definitions go".to_owned();
             return Err(located(text, vec![Wrong { pointer, message, help: "give it another name".to_owned() }]));
         }
-        let connector = Self {
+        let mut connector = Self {
             id: id.into(),
+            weights: Weights::NONE,
             digest: OnceLock::new(),
             schema: if shares { bundle(schema) } else { schema },
             validator: OnceLock::new(),
@@ -116,11 +119,13 @@ impl Connector {
     }
 
     /// Holds a stranger's schema against what one may say, and compiles it.
-    fn examine(&self, text: &str) -> Result<(), Vec<Fault>> {
+    fn examine(&mut self, text: &str) -> Result<(), Vec<Fault>> {
         let wrong = check::check(&self.schema);
         if !wrong.is_empty() {
             return Err(located(text, wrong));
         }
+        let weights = branching::check(&self.schema).and_then(|()| patterns::weigh(&self.schema));
+        self.weights = weights.map_err(|wrong| located(text, vec![wrong]))?;
         let Some(found) = form::everything(&self.schema) else {
             return Err(vec![Fault::new("its references (`$ref`) branch without end, or it is too deep")]);
         };
@@ -182,14 +187,18 @@ impl Connector {
     /// secret places accept anything.
     ///
     /// # Errors
-    /// Why the schema doesn't compile; only a schema that was loaded as trusted can fail here.
+    /// Why the schema doesn't compile: only a schema that was loaded as trusted can fail so. Or the budget is used up.
     pub fn errors<'a>(&'a self, instance: &'a Node) -> Result<Vec<ValidationError<'a>>, String> {
         let compiled = self.validator.get_or_init(|| compile_trusted(&self.id, &self.schema));
         let validator = compiled.as_ref().map_err(|wrong| wrong.message.clone())?;
-        if validator.is_valid(instance) {
-            return Ok(Vec::new());
+        let errors = weighed(self.weights, || match validator.is_valid(instance) {
+            true => Vec::new(),
+            false => validator.iter_errors(instance).take(MAX_ERRORS).collect(),
+        });
+        match budget::over() {
+            Some(cost) => Err(format!("there are too many {}", cost.words())),
+            None => Ok(errors),
         }
-        Ok(validator.iter_errors(instance).take(MAX_ERRORS).collect())
     }
 
     /// Whether a secret's value has the form that its field asks for: pattern, length, format, one of a list. What a plan
@@ -239,11 +248,16 @@ impl Connector {
         // A panic elsewhere left what is in there whole.
         let mut cache = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = || {
-            let found = marks::walk(&self.schema, &known(variant, mode));
-            // Loading refused a schema that has none.
-            Arc::new(found.map_or_else(Places::all_secret, |found| found.places))
+            budget::aside(|| {
+                let found = marks::walk(&self.schema, &known(variant, mode));
+                // Loading refused a schema that has none.
+                Arc::new(found.map_or_else(Places::all_secret, |found| found.places))
+            })
         };
-        Arc::clone(cache.entry(key).or_insert_with(fresh))
+        let (places, paid) = cache.entry(key).or_insert_with(fresh);
+        // Whoever it is that finds the budget used up: the run ends.
+        let _ = budget::pay(*paid);
+        Arc::clone(places)
     }
 
     /// What the schema says of the field at a JSON Pointer, for this variant and mode; empty strings where there is none.
@@ -310,8 +324,10 @@ fn compile(id: &str, form: &Value) -> Result<Validator<Tree>, Wrong> {
     let options = || jsonschema::options_for::<Tree>().offline().with_base_uri(uri(id));
     // Linear time, whatever the pattern. A few foreign schemas need look-around: those alone may backtrack, a little.
     options().with_pattern_options(linear()).build(form).or_else(|first| {
-        let backtracking =
-            PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT).size_limit(PATTERN_SIZE_LIMIT);
+        let backtracking = PatternOptions::fancy_regex()
+            .backtrack_limit(BACKTRACK_LIMIT)
+            .size_limit(MAX_COMPILED)
+            .dfa_size_limit(CACHE_LIMIT);
         options().with_pattern_options(backtracking).build(form).map_err(|_| unbuilt(first))
     })
 }
@@ -350,7 +366,7 @@ fn uri(id: &str) -> String {
 }
 
 pub(super) fn linear() -> PatternOptions<jsonschema::Regex> {
-    PatternOptions::regex().size_limit(PATTERN_SIZE_LIMIT).dfa_size_limit(PATTERN_SIZE_LIMIT)
+    PatternOptions::regex().size_limit(MAX_COMPILED).dfa_size_limit(CACHE_LIMIT)
 }
 
 /// Puts the shared definitions into a schema, so that it stands alone.

@@ -198,7 +198,7 @@ fn add_missing(names: &mut Vec<Arc<str>>, more: Vec<Arc<str>>) {
 }
 
 /// Nobody mends more than these in one file before the next run; and to draw 100,000 in one long line takes for ever.
-const MAX_IN_A_FILE: usize = 1000;
+pub const MAX_IN_A_FILE: usize = 1000;
 
 /// Cuts off what one file has too many of, and says so. The diagnostics are sorted by file.
 fn capped(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
@@ -236,6 +236,8 @@ macro_rules! codes {
 }
 
 codes! {
+    /// The run needs more than its budget.
+    OVER_BUDGET = "over-budget";
     /// A file or folder that the workspace cannot use where it stands.
     STRAY_FILE = "stray-file";
     /// `.yml` in place of `.yaml`.

@@ -2,28 +2,76 @@
 
 use serde_json::Value as Json;
 
-use super::{engine, names};
+use super::engine::{Failure, Question, json_to_jinja};
+use super::names::{self, Token};
+use crate::budget::{self, Cost};
 use crate::diagnostic::{Diagnostic, code};
 use crate::span::Span;
 
-/// Whether `expression` holds. What is not there is undefined: false, and no error. `at` is the scalar that the expression
-/// stands in.
-///
-/// # Errors
-/// What is wrong with the expression itself.
-pub fn condition(expression: &str, at: Span, values: &Json) -> Result<bool, Box<Diagnostic>> {
-    let told = |failure: engine::Failure, help: &str| {
-        // A plain scalar is as long as its text: then the part at fault is known.
-        let plain = (at.end - at.start) as usize == expression.len();
-        let span = match failure.range.filter(|range| plain && range.end <= expression.len()) {
-            Some(range) => Span::new(at.file, at.start as usize + range.start..at.start as usize + range.end),
-            None => at,
-        };
-        Box::new(Diagnostic::error(code::INVALID_EXPRESSION, span, failure.message).help(help))
-    };
-    if let Some(names::Fault { range, message, help, .. }) = names::grows(expression) {
-        return Err(told(engine::Failure { message, range: Some(range) }, &help));
+/// An expression that is read once and asked of many records. What a record does not have is undefined: false, and no
+/// error.
+pub struct Condition<'e> {
+    expression: &'e str,
+    /// The scalar that it stands in.
+    at: Span,
+    question: Question,
+    /// How many of its operators and filters may look at a whole value.
+    operators: u64,
+}
+
+/// What conditions are asked of.
+pub struct Names {
+    values: minijinja::Value,
+    /// About as many bytes as they take.
+    bytes: u64,
+}
+
+impl Names {
+    /// Those of a map.
+    pub fn new(names: &Json) -> Self {
+        Self { values: json_to_jinja(names), bytes: names.to_string().len() as u64 }
     }
-    let help = "an expression over `connection` (as `tieline render` prints it) and `env.name`";
-    engine::holds(expression, values).map_err(|failure| told(failure, help))
+}
+
+impl<'e> Condition<'e> {
+    /// Reads the expression of the scalar at `at`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn new(expression: &'e str, at: Span) -> Result<Self, Box<Diagnostic>> {
+        if let Some(names::Fault { range, message, help, .. }) = names::grows(expression) {
+            return Err(told(expression, at, Failure { message, range: Some(range) }, &help));
+        }
+        let question = Question::new(expression).map_err(|failure| told(expression, at, failure, HELP))?;
+        let looks = |token: &Token<'_>| match token {
+            Token::Name(word) => names::TESTS.contains(word),
+            Token::Sign(sign) => *sign == "|" || *sign == "~" || names::TESTS.contains(sign),
+            _ => false,
+        };
+        let operators = names::tokens(expression).iter().filter(|(token, _)| looks(token)).count() as u64;
+        Ok(Self { expression, at, question, operators })
+    }
+
+    /// Whether it holds.
+    ///
+    /// # Errors
+    /// What is wrong with the expression itself; or the budget of the run is used up.
+    pub fn holds(&self, names: &Names) -> Result<bool, Box<Diagnostic>> {
+        if !budget::spend(Cost::Steps, self.expression.len() as u64 + self.operators * (names.bytes / 64)) {
+            return Err(Box::new(budget::told(Cost::Steps, self.at)));
+        }
+        self.question.holds(&names.values).map_err(|failure| told(self.expression, self.at, failure, HELP))
+    }
+}
+
+const HELP: &str = "an expression over `connection` (as `tieline render` prints it) and `env.name`";
+
+fn told(expression: &str, at: Span, failure: Failure, help: &str) -> Box<Diagnostic> {
+    // A plain scalar is as long as its text: then the part at fault is known.
+    let plain = (at.end - at.start) as usize == expression.len();
+    let span = match failure.range.filter(|range| plain && range.end <= expression.len()) {
+        Some(range) => Span::new(at.file, at.start as usize + range.start..at.start as usize + range.end),
+        None => at,
+    };
+    Box::new(Diagnostic::error(code::INVALID_EXPRESSION, span, failure.message).help(help))
 }

@@ -7,8 +7,9 @@ use std::sync::OnceLock;
 
 use base64::Engine as _;
 use minijinja::value::{Kwargs, Rest, StringInput, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value as Jinja};
+use minijinja::{Environment, Error, ErrorKind, Expression, State, UndefinedBehavior, Value as Jinja};
 
+use crate::budget::{self, Cost};
 use crate::span::Span;
 use crate::value::{Entry, Map, Node, Value};
 
@@ -32,6 +33,9 @@ pub(super) const FILTERS: &[&str] = &[
 const FUEL: u64 = 10_000;
 /// Bytes that one expression may give.
 pub(super) const MAX_OUTPUT: usize = 64 << 10;
+
+/// Steps that an item of a list counts for in a filter: it is copied.
+const ITEM: usize = 8;
 
 /// Why an expression has no value.
 pub(super) struct Failure {
@@ -70,8 +74,8 @@ fn build(undefined: UndefinedBehavior) -> Environment<'static> {
     engine.set_fuel(Some(FUEL));
     engine.set_recursion_limit(32);
     engine.set_debug(true);
-    engine.add_filter("lower", minijinja::filters::lower);
-    engine.add_filter("upper", minijinja::filters::upper);
+    engine.add_filter("lower", |text: StringInput<'_>| bounded(text.as_str().to_lowercase()));
+    engine.add_filter("upper", |text: StringInput<'_>| bounded(text.as_str().to_uppercase()));
     engine.add_filter("replace", replace);
     engine.add_filter("default", minijinja::filters::default);
     engine.add_filter("trim", minijinja::filters::trim);
@@ -89,7 +93,17 @@ fn build(undefined: UndefinedBehavior) -> Environment<'static> {
 
 /// What a filter gives, which the next one would multiply: no filter is given more than a few times the limit.
 fn bounded(text: String) -> Result<String, Error> {
+    through(text.len())?;
     if text.len() <= MAX_OUTPUT { Ok(text) } else { Err(too_large()) }
+}
+
+/// Counts the bytes and items that go through a filter.
+fn through(amount: usize) -> Result<(), Error> {
+    if budget::spend(Cost::Steps, amount as u64) { Ok(()) } else { Err(exhausted()) }
+}
+
+fn exhausted() -> Error {
+    Error::from(ErrorKind::OutOfFuel)
 }
 
 fn too_large() -> Error {
@@ -99,6 +113,7 @@ fn too_large() -> Error {
 /// Counted before it is made: a text of a thousand with a thousand for each letter is a million.
 fn replace(text: StringInput<'_>, from: StringInput<'_>, to: StringInput<'_>) -> Result<String, Error> {
     let (text, from, to) = (text.as_str(), from.as_str(), to.as_str());
+    through(text.len())?;
     let size = text.matches(from).count().saturating_mul(to.len()).saturating_add(text.len());
     if size > 2 * MAX_OUTPUT { Err(too_large()) } else { bounded(text.replace(from, to)) }
 }
@@ -115,6 +130,7 @@ fn join(
     let between = separator.as_ref().or(named.as_ref()).map_or(0, |text| text.as_str().len());
     let mut size = 0usize;
     for item in list.try_iter()? {
+        through(ITEM)?;
         size += between + item.as_str().map_or_else(|| item.to_string().len(), str::len);
         if size > 2 * MAX_OUTPUT {
             return Err(too_large());
@@ -136,10 +152,12 @@ fn percent_encode(text: &str) -> String {
     encoded
 }
 
-fn split(text: &str, separator: Option<&str>) -> Vec<String> {
+fn split(text: &str, separator: Option<&str>) -> Result<Vec<String>, Error> {
+    through(text.len())?;
+    let each = |part: &str| through(ITEM).map(|()| part.to_owned());
     match separator {
-        Some(separator) => text.split(separator).map(str::to_owned).collect(),
-        None => text.split_whitespace().map(str::to_owned).collect(),
+        Some(separator) => text.split(separator).map(each).collect(),
+        None => text.split_whitespace().map(each).collect(),
     }
 }
 
@@ -164,6 +182,10 @@ pub(super) fn check(expression: &str) -> Result<(), Failure> {
 
 /// The value of an expression.
 pub(super) fn evaluate(expression: &str, context: &Jinja) -> Result<Jinja, Failure> {
+    // What it takes to read it; its filters count what goes through them.
+    if !budget::spend(Cost::Steps, 100 + 4 * expression.len() as u64) {
+        return Err(failure(&exhausted(), expression));
+    }
     let compiled = engine().compile_expression(expression).map_err(|e| failure(&e, expression))?;
     let value = compiled.eval(context.clone()).map_err(|e| failure(&e, expression))?;
     let too_large = value.as_str().is_some_and(|s| s.len() > MAX_OUTPUT);
@@ -176,13 +198,32 @@ pub(super) fn evaluate(expression: &str, context: &Jinja) -> Result<Jinja, Failu
     Err(Failure { message: told.into(), range: None })
 }
 
-/// Whether an expression over JSON is true.
-pub(super) fn holds(expression: &str, names: &serde_json::Value) -> Result<bool, Failure> {
-    let compiled = lenient().compile_expression(expression).map_err(|e| failure(&e, expression))?;
-    compiled.eval(json_to_jinja(names)).map(|value| value.is_true()).map_err(|e| failure(&e, expression))
+/// An expression that is true or false, ready to be asked.
+pub(super) struct Question {
+    expression: String,
+    compiled: Expression<'static, 'static>,
 }
 
-fn json_to_jinja(value: &serde_json::Value) -> Jinja {
+impl Question {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub(super) fn new(expression: &str) -> Result<Self, Failure> {
+        let compiled =
+            lenient().compile_expression_owned(expression.to_owned()).map_err(|e| failure(&e, expression))?;
+        Ok(Self { expression: expression.to_owned(), compiled })
+    }
+
+    /// Whether it is true of these names.
+    pub(super) fn holds(&self, names: &Jinja) -> Result<bool, Failure> {
+        let value = self.compiled.eval(names.clone()).map_err(|e| failure(&e, &self.expression))?;
+        Ok(value.is_true())
+    }
+}
+
+/// JSON for the engine.
+pub(super) fn json_to_jinja(value: &serde_json::Value) -> Jinja {
     use serde_json::Value as Json;
     match value {
         Json::Null => Jinja::from(()),

@@ -18,13 +18,14 @@ use std::ops::Range;
 
 use minijinja::Value as Jinja;
 
-use crate::diagnostic::{Diagnostic, code};
+use crate::budget::{self, Cost};
+use crate::diagnostic::{Diagnostic, MAX_IN_A_FILE, code};
 use crate::secret::Secret;
 use crate::source::Sources;
 use crate::span::Span;
 use crate::value::{Node, SecretRef, Value};
 use crate::yaml::{MAX_BYTES, MAX_DEPTH, conceal};
-pub use condition::condition;
+pub use condition::{Condition, Names};
 use names::Fault;
 use place::Place;
 pub use scope::{Scope, SecretNames};
@@ -53,6 +54,10 @@ fn below(
             let (text, span) = (std::mem::take(text), node.span);
             *node = scalar(text, span, scope, sources, told);
             *taken += scope::weight(node);
+            if !budget::spend(Cost::Values, node.size() as u64 - 1) {
+                node.value = Value::Null;
+                return;
+            }
             if around + node.height() > MAX_DEPTH {
                 let message = format!("with what this expression gives, values are nested more than {MAX_DEPTH} deep");
                 told.push(Diagnostic::error(code::YAML_TOO_DEEP, span, message).help("flatten the value"));
@@ -262,6 +267,9 @@ fn scalar(text: Box<str>, span: Span, scope: &Scope<'_>, sources: &Sources, told
     for part in &parts {
         if let Part::Expression(expression, range) = part {
             check(expression, range, &place, scope, &mut secrets, told);
+        }
+        if told.len() > before + MAX_IN_A_FILE {
+            break;
         }
     }
     if !secrets.is_empty() {

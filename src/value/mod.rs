@@ -57,15 +57,6 @@ impl SecretRef {
 }
 
 impl Node {
-    /// How many values stand here, this one included.
-    pub fn count(&self) -> usize {
-        1 + match &self.value {
-            Value::List(items) => items.iter().map(Self::count).sum(),
-            Value::Map(map) => map.iter().map(|entry| entry.value.count()).sum(),
-            _ => 0,
-        }
-    }
-
     /// How many maps and lists stand in each other here: 0 for a scalar, 1 for a map of scalars.
     pub fn height(&self) -> usize {
         match &self.value {

@@ -6,6 +6,7 @@
 mod check;
 pub mod deployment;
 pub mod discover;
+mod extends;
 pub mod layers;
 pub mod names;
 pub mod policy;
@@ -14,7 +15,7 @@ pub mod secrets;
 pub mod settings;
 pub mod stores;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use crate::diagnostic::Diagnostic;
@@ -23,6 +24,7 @@ use crate::span::{FileId, Spanned};
 use crate::value::Node;
 use crate::world::World;
 use discover::Family;
+use layers::At;
 use secrets::SecretsFile;
 use settings::Settings;
 
@@ -96,6 +98,8 @@ pub struct Workspace {
     pub today: jiff::civil::Date,
     /// Connector schemas of the workspace by id.
     pub connectors: BTreeMap<Box<str>, FileId>,
+    /// The layers that have a connection of an id or key; made when the first asks.
+    named: OnceLock<HashMap<Box<str>, BTreeSet<Box<str>>>>,
 }
 
 impl Workspace {
@@ -115,6 +119,27 @@ impl Workspace {
     /// The recipients in force at the top of a stack: an environment's list replaces the inherited one.
     pub fn recipients<'a>(stack: &[&'a Layer]) -> &'a [Spanned<Box<str>>] {
         stack.iter().rev().find_map(|layer| layer.settings.recipients.as_deref()).unwrap_or(&[])
+    }
+
+    /// The environments that have a connection of this id or stable key.
+    pub fn environments_with(&self, name: &str) -> Vec<&str> {
+        let named = self.named.get_or_init(|| {
+            let mut named: HashMap<Box<str>, BTreeSet<Box<str>>> = HashMap::new();
+            for layer in self.layers() {
+                for (id, document) in &layer.connections {
+                    let key = document.root.as_ref().and_then(|root| root.get("key")?.as_str());
+                    for name in [Some(&**id), key].into_iter().flatten() {
+                        named.entry(name.into()).or_default().insert(layer.path.clone());
+                    }
+                }
+            }
+            named
+        });
+        let Some(layers) = named.get(name) else { return Vec::new() };
+        let has = |environment: &&Arc<str>| {
+            self.stack(&At::plain(environment)).iter().any(|layer| layers.contains(&layer.path))
+        };
+        self.environments.keys().filter(has).map(|name| &**name).collect()
     }
 
     /// How many connections there are, over all layers, each counted once.

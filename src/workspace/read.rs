@@ -6,6 +6,7 @@ use super::discover::{Refusal, Role, TOP, classify};
 use super::secrets::{self, SecretsFile};
 use super::settings::{self, Settings};
 use super::{Document, Layer, NoWorkspace, Workspace, check};
+use crate::budget;
 use crate::diagnostic::{Diagnostic, code, word};
 use crate::parallel;
 use crate::source::Sources;
@@ -44,9 +45,19 @@ pub(super) fn read(world: &dyn World) -> Result<(Workspace, Vec<Diagnostic>), No
         return Err(NoWorkspace);
     }
     let first = workspace.sources.len();
-    let files = parallel::map(&planned, |i, planned| {
+    let files = parallel::within(&planned, |i, planned| {
         read_file(world, planned, FileId(u32::try_from(first + i).unwrap_or(u32::MAX)))
     });
+    let files = match files {
+        Ok(files) => files,
+        Err(over) => {
+            let path = &planned[over.most.0].path;
+            let at = Span::file(workspace.sources.add(path, String::new(), true));
+            diagnostics.push(over.told(at, "this file"));
+            return Ok((workspace, diagnostics));
+        }
+    };
+    budget::read(files.iter().map(|(text, _)| text.len() as u64).sum());
     for (planned, file) in planned.into_iter().zip(files) {
         let hidden = !planned.role.as_ref().is_ok_and(|role| *role != Role::Secrets);
         let (text, read) = file;

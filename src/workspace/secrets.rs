@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::layers::is_protected;
 use super::settings::is_name;
 use super::{Layer, Workspace};
-use crate::diagnostic::{Diagnostic, code, listed};
+use crate::budget::{self, Cost};
+use crate::diagnostic::{Diagnostic, MAX_IN_A_FILE, code, listed};
 use crate::digest::Digest;
 use crate::sops::{Encrypted, ErrorKind, Leaf, SopsError, Step, Type};
 use crate::source::Sources;
@@ -77,8 +78,16 @@ pub fn read(file: FileId, text: &str, told: &mut Vec<Diagnostic>) -> SecretsFile
     match encrypted.leaves() {
         Ok(leaves) => {
             secrets.readable = true;
+            // Aliases make many names of a few bytes.
+            if !budget::spend(Cost::Values, leaves.len().saturating_sub(text.len() / 8) as u64) {
+                told.push(budget::told(Cost::Values, Span::file(file)));
+                return secrets;
+            }
             for leaf in &leaves {
                 take(leaf, &mut secrets, told);
+                if told.len() > MAX_IN_A_FILE {
+                    break;
+                }
             }
         }
         Err(error) => unreadable(&error, text, &mut secrets, told),

@@ -9,6 +9,7 @@ pub mod characters;
 pub mod conceal;
 pub mod events;
 pub mod scalar;
+mod size;
 mod syntax;
 mod tree;
 

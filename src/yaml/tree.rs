@@ -1,15 +1,16 @@
 //! Events -> nodes: what stands where, with every collection that is still open on a stack. Not recursive.
 
 use std::cell::OnceCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
 
 use unicode_normalization::UnicodeNormalization;
 
 use super::alike::Seen;
 use super::events::{Event, Events, Style, Tag};
-use super::{MAX_DEPTH, MAX_NODES, conceal, scalar};
-use crate::diagnostic::{Diagnostic, code, sounds_secret};
+use super::size::Size;
+use super::{MAX_DEPTH, conceal, scalar};
+use crate::diagnostic::{Diagnostic, MAX_IN_A_FILE, code, sounds_secret};
 use crate::span::{FileId, Span};
 use crate::value::{Entry, Map, Node, Value};
 
@@ -26,7 +27,12 @@ pub(super) struct Open {
 
 enum OpenKind {
     List(Vec<Node>),
-    Map { entries: Vec<Entry>, key: Option<Key>, seen: HashSet<Box<str>> },
+    /// `seen` is where each key stands among the entries, once there are many.
+    Map {
+        entries: Vec<Entry>,
+        key: Option<Key>,
+        seen: HashMap<Box<str>, usize>,
+    },
 }
 
 /// A key that waits for its value.
@@ -62,7 +68,7 @@ pub(super) struct Builder<'a> {
     documents: usize,
     /// The last event.
     pub(super) last: Range<usize>,
-    nodes: usize,
+    size: Size,
     /// What no message quotes, found when the first asks.
     concealed: OnceCell<Vec<Range<usize>>>,
     /// Anchored nodes with the number of nodes in them; `None` while the node is still open.
@@ -83,7 +89,7 @@ impl<'a> Builder<'a> {
             root: None,
             documents: 0,
             last: 0..0,
-            nodes: 0,
+            size: Size::new(text.len()),
             concealed: OnceCell::new(),
             anchors: HashMap::new(),
         }
@@ -112,7 +118,10 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
+        // One more, so that it is known that there are more.
+        if self.diagnostics.len() <= MAX_IN_A_FILE {
+            self.diagnostics.push(diagnostic);
+        }
     }
 
     pub(super) fn stop(&mut self, diagnostic: Diagnostic) {
@@ -181,7 +190,7 @@ impl<'a> Builder<'a> {
                 self.open(Open { span, tag, anchor, flow, column, kind: OpenKind::List(Vec::new()) });
             }
             Event::MappingStart { flow, tag, anchor } => {
-                let kind = OpenKind::Map { entries: Vec::new(), key: None, seen: HashSet::new() };
+                let kind = OpenKind::Map { entries: Vec::new(), key: None, seen: HashMap::new() };
                 let column = if flow { 0 } else { self.column(range.start) };
                 self.open(Open { span, tag, anchor, flow, column, kind });
             }
@@ -194,16 +203,8 @@ impl<'a> Builder<'a> {
     }
 
     fn count(&mut self, nodes: usize, span: Span) -> bool {
-        self.nodes += nodes;
-        if self.nodes > MAX_NODES {
-            self.stop(
-                Diagnostic::error(
-                    code::YAML_TOO_MANY_NODES,
-                    span,
-                    format!("more than {MAX_NODES} values in one file, aliases expanded"),
-                )
-                .help("split the file, or write fewer aliases of large values"),
-            );
+        if let Err(told) = self.size.add(nodes, span) {
+            self.stop(*told);
         }
         !self.broken
     }
@@ -284,6 +285,9 @@ impl<'a> Builder<'a> {
 
     /// Tells a plain scalar that readers take differently, or that does not fit.
     fn unclear(&mut self, text: &str, read: &scalar::Plain, span: Span) {
+        if self.diagnostics.len() > MAX_IN_A_FILE {
+            return;
+        }
         // Never a value that may be a secret.
         let secret = self.key_sounds_secret() || self.conceals_at(span);
         let quoted = if secret { String::new() } else { format!(": '{text}'") };
@@ -358,7 +362,7 @@ impl<'a> Builder<'a> {
         }
         let Some(Open { kind: OpenKind::Map { entries, key, seen }, .. }) = self.stack.last_mut() else { return };
         let first = duplicate(entries, seen, text);
-        let repeated = first.is_some() && entries.iter().any(|e| *e.key == *text);
+        let repeated = first.is_some_and(|(first, _)| *first == *text);
         *key = Some(Key { text: text.into(), span, repeated });
         if let Some(first) = first {
             let what = match *first.0 == *text {
@@ -398,7 +402,7 @@ impl<'a> Builder<'a> {
     fn add(&mut self, node: Node, anchor: usize) {
         if anchor != 0 {
             // The copy that aliases are expanded from counts too: nested anchors would multiply it.
-            let size = node.count();
+            let size = node.size();
             if !self.count(size, node.span) {
                 return;
             }
@@ -409,14 +413,15 @@ impl<'a> Builder<'a> {
             Some(OpenKind::List(items)) => items.push(node),
             Some(OpenKind::Map { entries, key, seen }) => {
                 if let Some(Key { text: key, span: key_span, repeated }) = key.take() {
-                    if entries.len() >= SMALL_MAP {
-                        if seen.is_empty() {
-                            seen.extend(entries.iter().map(|e| normal(&e.key)));
-                        }
-                        seen.insert(normal(&key));
+                    if repeated {
+                        return;
                     }
-                    if !repeated {
-                        entries.push(Entry { key, key_span, value: node });
+                    entries.push(Entry { key, key_span, value: node });
+                    let all = if entries.len() == SMALL_MAP { 0 } else { entries.len() - 1 };
+                    if entries.len() >= SMALL_MAP {
+                        for (at, entry) in entries.iter().enumerate().skip(all) {
+                            seen.entry(normal(&entry.key)).or_insert(at);
+                        }
                     }
                 }
             }
@@ -426,17 +431,12 @@ impl<'a> Builder<'a> {
 
 /// The entry that already has this key: the same text, or the same after Unicode normalization (NFC), which some
 /// editors and file systems apply on their own.
-fn duplicate<'e>(entries: &'e [Entry], seen: &HashSet<Box<str>>, key: &str) -> Option<(&'e str, Span)> {
-    if !seen.is_empty() && !seen.contains(&normal(key)) {
-        return None;
-    }
-    let found = if key.is_ascii() {
-        entries.iter().find(|e| &*e.key == key)
-    } else {
+fn duplicate<'e>(entries: &'e [Entry], seen: &HashMap<Box<str>, usize>, key: &str) -> Option<(&'e str, Span)> {
+    if seen.is_empty() {
         let key = normal(key);
-        entries.iter().find(|e| normal(&e.key) == key)
-    };
-    found.map(|e| (&*e.key, e.key_span))
+        return entries.iter().find(|e| normal(&e.key) == key).map(|e| (&*e.key, e.key_span));
+    }
+    entries.get(*seen.get(&normal(key))?).map(|e| (&*e.key, e.key_span))
 }
 
 fn normal(key: &str) -> Box<str> {
