@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests make workspaces and run programs")]
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and says why it was passed over")]
 
+mod bounds;
 mod canary;
 mod deploy;
 mod edit;
