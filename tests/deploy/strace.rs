@@ -94,7 +94,8 @@ fn hit(shell: &Shell, worker: usize, call: &str, fault: &str, n: usize) -> bool 
     let to = target.to_str().unwrap();
     let apply = ["apply", "prod", "--yes", "--jobs", "1", "--target", to];
     let mut command = shell.command("strace");
-    command.args(["-f", "-qq", "-o"]).arg(&log);
+    // The kernel stops the program at these calls alone, not at each.
+    command.args(["-f", "--seccomp-bpf", "-qq", "-o"]).arg(&log);
     command.args(["-e", &format!("trace={call}"), "-e", &format!("inject={call}:{fault}:when={n}")]);
     command.arg(env!("CARGO_BIN_EXE_tieline")).args(apply).stdin(Stdio::null());
     // The memory of serials would rightly call the copy an older bundle.
