@@ -79,8 +79,9 @@ fn expression(scalar: &str, scope: &Scope<'_>, sources: &mut Sources) {
 
 fn policy(condition: &str, values: &serde_json::Value, sources: &mut Sources) {
     let file = sources.add("policy.yaml", condition.to_owned(), false);
-    let names = serde_json::json!({"connection": values, "env": {"name": "prod"}});
-    let held = || template::condition(condition, Span::new(file, 0..condition.len()), &names);
+    let names = template::Names::new(&serde_json::json!({"connection": values, "env": {"name": "prod"}}));
+    let at = Span::new(file, 0..condition.len());
+    let held = || template::Condition::new(condition, at).and_then(|condition| condition.holds(&names));
     if let Err(told) = held() {
         oracles::report(&[*told], sources, 1);
     } else {
