@@ -57,6 +57,15 @@ impl SecretRef {
 }
 
 impl Node {
+    /// How many values stand here, this one included.
+    pub fn count(&self) -> usize {
+        1 + match &self.value {
+            Value::List(items) => items.iter().map(Self::count).sum(),
+            Value::Map(map) => map.iter().map(|entry| entry.value.count()).sum(),
+            _ => 0,
+        }
+    }
+
     /// How many maps and lists stand in each other here: 0 for a scalar, 1 for a map of scalars.
     pub fn height(&self) -> usize {
         match &self.value {
@@ -109,7 +118,7 @@ impl Node {
         })
     }
 
-    /// How many values it holds, itself among them; 64 bytes of a text count as one more.
+    /// What it takes in memory: its values, and one more for each 64 bytes of a text.
     pub fn size(&self) -> usize {
         1 + match &self.value {
             Value::List(items) => items.iter().map(Self::size).sum(),
