@@ -103,7 +103,7 @@ impl Builder<'_> {
             self.stop(differs(span, what).help("remove them"));
         } else if self.text.get(gap.end..).is_some_and(|text| text.starts_with('\t')) {
             self.stop(super::syntax::tab(self.span(gap.end..gap.end + 1)));
-        } else if self.stack.is_empty() && header.contains(|c: char| c.is_ascii_digit()) {
+        } else if self.stack.is_empty() {
             self.stop(differs(span, "a block scalar that is the whole file").help("write a map: `KEY: VALUE`"));
         }
     }
@@ -130,7 +130,7 @@ impl Builder<'_> {
     pub(super) fn key_form(&mut self, style: Style, range: &Range<usize>) {
         let told = |what: &str| Some((what.to_owned(), "write `KEY: VALUE`"));
         let rest = self.text.get(range.end..).unwrap_or("");
-        let blanks = rest.len() - rest.trim_start().len();
+        let blanks = rest.len() - rest.trim_start_matches(is_blank).len();
         let behind = rest[blanks..].strip_prefix(':').and_then(|rest| rest.chars().next());
         let found = if self.text.get(range.clone()).is_some_and(|key| key.contains('\n')) {
             told("a key of several lines")
@@ -138,7 +138,7 @@ impl Builder<'_> {
             None
         } else if rest[..blanks].contains('\n') {
             told("a `:` on another line than its key")
-        } else if style == Style::Plain && behind.is_some_and(|c| !c.is_whitespace()) {
+        } else if behind.is_some_and(|c| matches!(c, ',' | ']' | '}') || (style == Style::Plain && !is_blank(c))) {
             told("a `:` without a blank behind it")
         } else {
             None
@@ -188,7 +188,7 @@ impl Builder<'_> {
         let column = line.len() - content.len();
         let Some(outer) = self.stack.iter().rev().find(|open| !open.flow).map(|open| open.column) else { return };
         let closes = content.starts_with([']', '}']);
-        if !content.trim_end().is_empty() && column < outer + usize::from(!closes) && !self.broken {
+        if !content.trim_end_matches(is_blank).is_empty() && column < outer + usize::from(!closes) && !self.broken {
             let width = content.chars().next().map_or(0, char::len_utf8);
             let span = self.span(start + column..start + column + width);
             let told = differs(span, "a line of a value that is not indented deeper than its key")
@@ -215,8 +215,8 @@ impl Builder<'_> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
         let length = rest.find(|c| !plain(c)).unwrap_or(rest.len());
         let behind = rest[length..].chars().next();
-        if length == 0 || behind.is_some_and(|c| !c.is_whitespace()) {
-            let whole = rest.find(char::is_whitespace).unwrap_or(rest.len());
+        if length == 0 || behind.is_some_and(|c| !is_blank(c)) {
+            let whole = rest.find(is_blank).unwrap_or(rest.len());
             let span = self.span(at..at + 1 + whole);
             self.stop(
                 differs(
@@ -271,6 +271,11 @@ fn quoted_form(text: &str) -> Option<Found> {
     let told =
         |span| differs(span, "an empty line behind a `\\` at the end of a line").help("write line breaks as \"\\n\"");
     Some((at, told))
+}
+
+/// What YAML takes for a blank or a line break: of Unicode's others, none.
+fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r')
 }
 
 /// Not all readers take this, or take it alike.

@@ -18,7 +18,7 @@ use crate::shell::feed;
 use crate::support::{files, root};
 
 /// Mutants that are made, of which most are refused.
-const MUTANTS: usize = 2_500;
+const MUTANTS: usize = 2_000;
 
 /// A value in the form of the peers' answers; `None` of what we refuse.
 fn ours(text: &str) -> Option<Json> {
@@ -313,4 +313,41 @@ fn e2_06_the_peers_are_asked() {
     let values: Vec<String> = found[0].iter().map(|(name, value)| format!("{name} {}", value["map"][0][1])).collect();
     assert_eq!(values.len(), 5, "{values:?}");
     assert!(values.contains(&"PyYAML {\"bool\":false}".to_owned()), "{values:?}");
+}
+
+/// What `edit` and sealed files say of any character, in keys and values, all peers read as that character.
+#[test]
+fn e2_09_what_we_write_of_any_character_all_peers_read() {
+    use tieline::secret::Secret;
+    use tieline::sops::{Map, Rule, Settings, Value, encrypt};
+    // All that acts, ends a line or is not a character; of the rest every 61st.
+    let acts = |c: &char| c.is_control() || c.escape_debug().len() > 2 || u32::from(*c) & 0xfffe == 0xfffe;
+    let all = ('\0'..=char::MAX)
+        .filter(|c| u32::from(*c) % 61 == 0 || (u32::from(*c) < 0x3000) || (u32::from(*c) > 0xfd00 && acts(c)));
+    let all: Vec<char> =
+        all.take(20_000).chain(['\u{fdd0}', '\u{1fffe}', '\u{1ffff}', '\u{e0001}', '\u{10ffff}']).collect();
+    let recipients = [crate::sops::key().1];
+    let settings = Settings {
+        rule: &Rule::EncryptedRegex("^nothing$".into()),
+        mac_only_encrypted: false,
+        recipients: &recipients,
+        lastmodified: crate::sops::TIME,
+    };
+    let mut documents = Vec::new();
+    for (number, run) in all.chunks(80).enumerate() {
+        let text: String = run.iter().collect();
+        let written = format!("{}: [{}]\n", tieline::edit::key(&text), tieline::edit::scalar(&text));
+        assert_eq!(ours(&written), Some(json!({"map": [[{"str": text}, {"list": [{"str": text}]}]]})), "{written}");
+        documents.push(written);
+        if number % 4 == 0 {
+            let mut data = Map::new();
+            data.push(text.clone(), Value::Str(Secret::new(text.clone())));
+            let sealed = encrypt(&data, &settings, &mut crate::sops::random).unwrap();
+            let (clear, _) = sealed.split_once("sops:").unwrap();
+            assert_eq!(ours(clear), Some(json!({"map": [[{"str": text}, {"str": text}]]})), "{clear}");
+            documents.push(clear.to_owned());
+        }
+    }
+    let Some(found) = otherwise(&documents) else { return };
+    assert!(found.is_empty(), "{} documents:\n{}", found.len(), found.join("\n"));
 }
