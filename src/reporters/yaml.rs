@@ -10,6 +10,7 @@ use serde_json::ser::Formatter;
 use serde_saphyr::DoubleQuoted;
 
 use super::text::is_unsafe;
+use crate::yaml::scalar;
 
 /// What CI systems look for anywhere in a line.
 const COMMANDS: &[(&str, &str)] =
@@ -87,7 +88,14 @@ fn is_odd(text: &str) -> bool {
 
 /// Whether a key must. With the colon that stands behind it, it may become a command.
 fn has_odd_key(value: &Value) -> bool {
-    has_key(value, &|key| is_odd(&format!("{key}:")))
+    has_key(value, &|key| is_odd(&format!("{key}:")) || lacks_quotes(key))
+}
+
+/// Whether a text that is no string without quotes would be written without them: the writer knows fewer forms of dates than
+/// we do.
+fn lacks_quotes(text: &str) -> bool {
+    let is_plain = || serde_saphyr::to_string(&text).is_ok_and(|written| written.trim_end() == text);
+    !matches!(scalar::plain(text), scalar::Plain::Str) && is_plain()
 }
 
 fn has_key(value: &Value, is_one: &dyn Fn(&str) -> bool) -> bool {
@@ -121,7 +129,11 @@ struct Text<'a>(&'a str);
 
 impl Serialize for Text<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if is_odd(self.0) { DoubleQuoted(self.0).serialize(serializer) } else { self.0.serialize(serializer) }
+        if is_odd(self.0) || lacks_quotes(self.0) {
+            DoubleQuoted(self.0).serialize(serializer)
+        } else {
+            self.0.serialize(serializer)
+        }
     }
 }
 
@@ -135,7 +147,7 @@ mod tests {
     #[test]
     fn a46_a48_yaml_is_harmless_and_says_the_same() {
         let bad = "a\u{1b}]8;;x\u{7}\r\u{8}\u{9b}2J\u{7f}\t\u{85}\u{202e}\u{200b}\u{feff}\u{2028}\u{2066}\u{e0041}ö𝄞\n::error::x\n##[y]";
-        let long = format!("{}\u{200b}", "k".repeat(1100));
+        let long = "\u{200b}k".repeat(400);
         for text in [
             bad,
             &long,
@@ -147,6 +159,7 @@ mod tests {
             "section_start:1:x",
             "section_end",
             "\n>",
+            "2026-11-20T23:44:5G0Z",
             " \n\n a\n",
             ":",
             "- a\u{2060}: b #",
