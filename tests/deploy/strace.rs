@@ -94,8 +94,11 @@ fn hit(shell: &Shell, worker: usize, call: &str, fault: &str, n: usize) -> bool 
     let to = target.to_str().unwrap();
     let apply = ["apply", "prod", "--yes", "--jobs", "1", "--target", to];
     let mut command = shell.command("strace");
-    // The kernel stops the program at these calls alone, not at each.
-    command.args(["-f", "--seccomp-bpf", "-qq", "-o"]).arg(&log);
+    command.args(["-f", "-qq", "-o"]).arg(&log);
+    if fault.starts_with("error") {
+        // The kernel stops the program at these calls alone, not at each. A signal would not be injected so.
+        command.arg("--seccomp-bpf");
+    }
     command.args(["-e", &format!("trace={call}"), "-e", &format!("inject={call}:{fault}:when={n}")]);
     command.arg(env!("CARGO_BIN_EXE_tieline")).args(apply).stdin(Stdio::null());
     // The memory of serials would rightly call the copy an older bundle.
