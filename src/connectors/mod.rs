@@ -121,16 +121,15 @@ impl Catalogue {
     /// # Errors
     /// At which of them the budget was used up.
     pub fn load(&self) -> Result<(), (Over, Span)> {
-        let own = |(id, slot): (&'_ Box<str>, &'_ Slot)| match slot.origin {
-            Origin::Workspace(file, _) => Some((id.clone(), Span::file(file))),
+        let own = self.slots.iter().filter_map(|(id, slot)| match slot.origin {
+            Origin::Workspace(file, _) => Some((&**id, slot, Span::file(file))),
             Origin::Builtin(_) => None,
+        });
+        let all: Vec<(&str, &Slot, Span)> = own.collect();
+        let load = |_, (id, slot, _): &(&str, &Slot, Span)| {
+            let _ = budget::pay(slot.get(id).1);
         };
-        let all: Vec<(Box<str>, Span)> = self.slots.iter().filter_map(own).collect();
-        let load = |_, (id, _): &(Box<str>, Span)| {
-            let paid = self.slots.get(id).map(|slot| slot.get(id).1).unwrap_or_default();
-            let _ = budget::pay(paid);
-        };
-        parallel::within(&all, load).map(|_| ()).map_err(|over| (over, all[over.most.0].1))
+        parallel::within(&all, load).map(|_| ()).map_err(|over| (over, all[over.most.0].2))
     }
 }
 

@@ -59,6 +59,9 @@ fn located(text: &str, wrong: Vec<Wrong>) -> Vec<Fault> {
     wrong.into_iter().map(fault).collect()
 }
 
+/// A variant and a mode.
+type Choice = (String, String);
+
 /// A connector that can validate.
 pub struct Connector {
     id: Box<str>,
@@ -68,7 +71,7 @@ pub struct Connector {
     validator: OnceLock<Result<Validator<Tree>, Wrong>>,
     /// What its patterns cost; nothing where it is ours.
     weights: Weights,
-    places: Mutex<HashMap<(String, String), (Arc<Places>, Paid)>>,
+    places: Mutex<HashMap<Choice, (Arc<Places>, Paid)>>,
     merge_keys: OnceLock<Vec<(String, Box<str>)>>,
     refers: OnceLock<bool>,
 }
