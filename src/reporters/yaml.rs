@@ -142,6 +142,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::span::FileId;
+    use crate::yaml::events::{Event, Events};
     use serde_json::json;
 
     #[test]
@@ -169,6 +170,13 @@ mod tests {
             assert!(!yaml.contains(acts) && !yaml.contains("##"), "{yaml}");
             assert!(!yaml.lines().any(|line| line.trim_start().starts_with("::")), "{yaml}");
             assert!(!yaml.contains("section_end:"), "{yaml}");
+            if text.len() > LONG_KEY {
+                // No file of a workspace has a `?`: what others read is looked at by itself.
+                let texts = Events::new(&yaml, 64, false)
+                    .filter(|event| matches!(event, Ok((Event::Scalar { text: read, .. }, _)) if **read == *text));
+                assert_eq!(texts.count(), 4, "{yaml}");
+                continue;
+            }
             let (root, told) = crate::yaml::parse(FileId(0), &yaml);
             assert!(told.is_empty(), "{yaml}\n{told:?}");
             let root = root.unwrap();
