@@ -35,6 +35,15 @@ pub struct Instances {
     pub idle: Vec<Idle>,
 }
 
+/// What is kept of instances: there may be a hundred thousand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// The connections themselves.
+    Connections,
+    /// What was found, and what rules compare.
+    Findings,
+}
+
 /// Compiles the instances of every customer of an environment.
 ///
 /// # Errors
@@ -44,15 +53,21 @@ pub fn compile(
     ground: (&Catalogue, &Levels),
     at: &At,
     states: &States,
+    keep: Keep,
 ) -> Result<Vec<Instances>, Box<Diagnostic>> {
     let customers: Vec<(&Arc<str>, &Layer)> = workspace.customers_in(&at.environment).collect();
-    parallel::within(&customers, |_, (name, layer)| instances(workspace, ground, at, states, (name, layer))).map_err(
-        |over| {
-            let (name, layer) = customers[over.most.0];
-            let file = layer.settings_file.unwrap_or(FileId(0));
-            Box::new(over.told(Span::file(file), format_args!("the customer `{name}`")))
-        },
-    )
+    let one = |_, (name, layer): &(&Arc<str>, &Layer)| {
+        let mut instances = instances(workspace, ground, at, states, (name, layer));
+        if keep == Keep::Findings {
+            instances.connections = Vec::new();
+        }
+        instances
+    };
+    parallel::within(&customers, one).map_err(|over| {
+        let (name, layer) = customers[over.most.0];
+        let file = layer.settings_file.unwrap_or(FileId(0));
+        Box::new(over.told(Span::file(file), format_args!("the customer `{name}`")))
+    })
 }
 
 fn instances(

@@ -36,6 +36,7 @@ use crate::workspace::layers::At;
 use crate::workspace::{Layer, Workspace};
 use connection::{Outcome, State};
 use context::{Context, Inputs};
+use customers::Keep;
 use names::Names;
 use states::States;
 
@@ -97,7 +98,7 @@ fn assemble(workspace: &Workspace, catalogue: &Catalogue, at: &At) -> (Compiled,
     references::check(&context, &states, &mut notes.diagnostics);
     let consumers = consumers::compile(&context, &states, &mut notes);
     let mut diagnostics = Vec::new();
-    let instances = match customers::compile(workspace, (catalogue, &levels), at, &states) {
+    let instances = match customers::compile(workspace, (catalogue, &levels), at, &states, Keep::Connections) {
         Ok(instances) => instances,
         Err(over) => return nothing(at, *over),
     };
@@ -169,7 +170,7 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue, mut told: Vec<Diagnos
         references::check(context, states, &mut notes.diagnostics);
         running.push(consumers::compile(context, states, notes));
         count(&mut idle, notes.idle.drain(..));
-        let all = match customers::compile(workspace, (catalogue, &levels), &context.at, states) {
+        let all = match customers::compile(workspace, (catalogue, &levels), &context.at, states, Keep::Findings) {
             Ok(all) => all,
             Err(over) => {
                 told.push(*over);
