@@ -245,14 +245,19 @@ fn e2_04_an_archive_of_a_megabyte_unpacks_to_no_gigabyte() {
 
 #[test]
 fn a01_a02_a03_e2_01_what_one_file_may_be_is_bounded_before_it_is_read() {
-    let nested = |open: &str, close: &str, n: usize| format!("connector: own\nconfig: {}1{}\n", open.repeat(n), close.repeat(n));
-    let block = each(3000, |i| format!("{}a:\n", " ".repeat(i)));
+    let nested =
+        |open: &str, close: &str, n: usize| format!("connector: own\nconfig: {}1{}\n", open.repeat(n), close.repeat(n));
+    let block = each(1500, |i| format!("{}a:\n", " ".repeat(i)));
     let doubling = each(40, |i| format!("  a{}: &a{} [*a{i}, *a{i}]\n", i + 1, i + 1));
     for (what, text, words) in [
         ("brackets", nested("[", "]", 100_000), "nested more than 64 deep"),
         ("braces", nested("{a: ", "}", 100_000), "nested more than 64 deep"),
         ("blocks", block, "nested more than 64 deep"),
-        ("aliases that double", format!("connector: own\nconfig:\n  a0: &a0 [x]\n{doubling}"), "more than 100000 values"),
+        (
+            "aliases that double",
+            format!("connector: own\nconfig:\n  a0: &a0 [x]\n{doubling}"),
+            "more than 100000 values",
+        ),
         ("five megabytes", format!("# {}\n{HTTP}", "x".repeat(5 << 20)), "more than 4096 KiB"),
         ("a long key", format!("{}: 1\n", "k".repeat(3 << 20)), "error["),
     ] {

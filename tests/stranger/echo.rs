@@ -409,10 +409,10 @@ fn a107_what_is_known_to_be_clear_is_still_shown() {
 #[test]
 fn e11_what_is_typed_where_a_secret_belongs_is_in_no_report() {
     for (login, words) in [
-        ("mode: api_key\n  value: !Hunter2", "the tag has no meaning here"),
+        ("mode: api_key\n  value: !Hunter2", "a tag without a value behind it"),
         ("mode: api_key\n  value: |Hunter2", "not YAML"),
         ("mode: api_key\n  value: [Hunter2", "not YAML"),
-        ("mode: basic\n  username: u\n  password: !Hunter2", "the tag has no meaning here"),
+        ("mode: basic\n  username: u\n  password: !Hunter2 x", "the tag has no meaning here"),
         ("mode: basic\n  username: u\n  password: |Hunter2", "not YAML"),
     ] {
         let text = format!("connector: http\nconfig: {{base_url: 'https://x.example'}}\nauth:\n  {login}\n");
