@@ -10,11 +10,16 @@ pub fn word(text: &str) -> Cow<'_, str> {
 /// Names that are looked at for one that was meant: nobody means one of thousands, and a stranger may have written both
 /// lists.
 const MAX_CANDIDATES: usize = 2000;
+/// Bytes of a name that somebody may have meant to write.
+const MAX_NAME: usize = 1000;
 /// Names that are compared letter by letter: those with the most letters in common.
 const MAX_COMPARED: usize = 32;
 
 /// The candidate nearest to `name`, if one is near enough to be meant: at most a third of its letters off, or begun by it.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > MAX_NAME {
+        return None;
+    }
     let wanted = plain(name);
     let limit = (wanted.chars().count() / 3).max(1);
     let counts = Counts::of(&wanted);

@@ -32,6 +32,7 @@ fn own(members: &str) -> String {
 fn told(folder: &Folder, what: &str, words: &str) -> String {
     let cost = run(folder, SECONDS, &["validate"]);
     let shown: String = cost.stdout.chars().take(2000).collect();
+    assert!(cost.printed() < 1 << 20, "{what}: {} bytes printed", cost.printed());
     assert!(cost.code == 1 && cost.stdout.contains(words), "{what}: `{words}` is not in\n{shown}{}", cost.stderr);
     eprintln!("{what}: {:.2?}", cost.user);
     cost.stdout
