@@ -8,6 +8,7 @@ mod alike;
 pub mod characters;
 pub mod conceal;
 pub mod events;
+mod keys;
 pub mod scalar;
 mod size;
 mod syntax;
