@@ -15,6 +15,7 @@ mod marks;
 mod form;
 mod branching;
 mod harmless;
+mod shared;
 mod schema;
 pub mod field;
 pub mod reference;

@@ -8,20 +8,18 @@ use crate::secret::Secret;
 use jsonschema::{Draft, PatternOptions, Registry, ValidationError, Validator};
 use serde_json::{Map, Value, json};
 
-use super::builtin::SHARED;
 use super::check::{self, Wrong};
 use super::field::{self, Field, Member, Walk};
 use super::form::{self, plan_form};
 use super::json::{Tree, weighed};
 use super::patterns::{self, BACKTRACK_LIMIT, MAX_COMPILED, Weights};
 use super::sensitive::Places;
+use super::shared::{self, OUTSIDE};
 use super::{branching, harmless, marks, text};
 use crate::budget::{self, Paid};
 use crate::digest::Digest;
 use crate::value::Node;
 
-/// How a schema refers to the shared definitions.
-const OUTSIDE: &str = "../shared.json#/$defs/";
 /// Ways in which one instance breaks its schema, of which more help nobody: each costs a walk to its place.
 const MAX_ERRORS: usize = 2_000;
 /// Bytes of memory that a compiled pattern may take for what it remembers of the texts that it saw.
@@ -109,7 +107,7 @@ impl Connector {
             id: id.into(),
             weights: Weights::NONE,
             digest: OnceLock::new(),
-            schema: if shares { bundle(schema) } else { schema },
+            schema: if shares { shared::bundle(schema) } else { schema },
             validator: OnceLock::new(),
             places: Mutex::default(),
             merge_keys: OnceLock::new(),
@@ -370,40 +368,6 @@ fn uri(id: &str) -> String {
 
 pub(super) fn linear() -> PatternOptions<jsonschema::Regex> {
     PatternOptions::regex().size_limit(MAX_COMPILED).dfa_size_limit(CACHE_LIMIT)
-}
-
-/// Puts the shared definitions into a schema, so that it stands alone.
-fn bundle(mut schema: Value) -> Value {
-    rewrite(&mut schema, OUTSIDE);
-    let mut shared: Value = serde_json::from_str(SHARED).unwrap_or_default();
-    let mut definitions = shared.get_mut("$defs").map(Value::take).unwrap_or_default();
-    rewrite(&mut definitions, "#/$defs/");
-    if let Some(map) = schema.as_object_mut() {
-        let local = map.entry("$defs").or_insert_with(|| Value::Object(Map::new()));
-        if let Some(local) = local.as_object_mut() {
-            local.insert("shared".into(), definitions);
-        }
-    }
-    schema
-}
-
-fn rewrite(schema: &mut Value, prefix: &str) {
-    match schema {
-        Value::Object(map) => {
-            for (key, value) in map.iter_mut() {
-                match value {
-                    Value::String(target) if key == "$ref" => {
-                        if let Some(name) = target.strip_prefix(prefix) {
-                            *target = format!("#/$defs/shared/{name}");
-                        }
-                    }
-                    value => rewrite(value, prefix),
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| rewrite(item, prefix)),
-        _ => {}
-    }
 }
 
 /// A JSON error without its position, which is told separately.
