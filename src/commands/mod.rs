@@ -40,6 +40,7 @@ mod session;
 mod show;
 mod signing;
 mod sops;
+mod sops_rules;
 mod status;
 mod swap;
 mod validate;

@@ -11,14 +11,13 @@ use crate::compile::{self, Compiled};
 use crate::connectors::{Catalogue, Connector};
 use crate::diagnostic::{self, Diagnostic, has_errors, listed, nearest};
 use crate::providers::identities::{self, Found};
-use crate::secrets::sopsrc;
 use crate::sops::{Ask, Recipient};
 use crate::ui::Ui;
 use crate::value::Node;
 use crate::workspace::Workspace;
 use crate::workspace::discover::is_segment;
 use crate::workspace::layers::At;
-use crate::world::beneath::{Access, Typed};
+use crate::world::beneath::Typed;
 use crate::world::disk;
 use crate::world::{System, World};
 
@@ -296,34 +295,6 @@ impl Session {
     /// The time as sops writes it: whole seconds, `Z`.
     pub fn timestamp(&self) -> String {
         self.world.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-    }
-
-    /// Puts `.sops.yaml` in step with the recipients of every layer, if it is ours.
-    ///
-    /// # Errors
-    /// It can't be written.
-    pub fn keep_sopsrc(&self, ui: &Ui) -> Result<(), Failure> {
-        let there = self.world.read(sopsrc::FILE, 1 << 20).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let Some(wanted) = sopsrc::text(&self.workspace) else { return Ok(()) };
-        match there {
-            Some(there) if !sopsrc::is_ours(&there) || there == wanted => return Ok(()),
-            Some(there) if sopsrc::has_more(&there) => {
-                ui.say(&format!("{} has lines that tieline did not write: left as it is", sopsrc::FILE));
-                ui.say(
-                    "  help: move them to a .sops.yaml further below, or delete its first two lines to keep it by hand",
-                );
-                return Ok(());
-            }
-            Some(_) => {}
-            None if self.world.files().exists(sopsrc::FILE) => return Ok(()),
-            None => {}
-        }
-        let files = self.world.files();
-        files
-            .replace(sopsrc::FILE, wanted.as_bytes(), Access::Shared)
-            .map_err(|error| Failure::new(format!("can't write {}: {error}", sopsrc::FILE)))?;
-        ui.say(&format!("{} says the same to stock sops", sopsrc::FILE));
-        Ok(())
     }
 
     /// A variable of the process' environment.
