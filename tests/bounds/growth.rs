@@ -31,6 +31,13 @@ fn open(config: &str) -> String {
     format!("connector: open\nconfig:\n{config}auth: {{mode: a}}\n")
 }
 
+/// A hundred connections, each to a host of its own.
+fn a_hundred(folder: Folder) -> Folder {
+    (0..100).fold(folder, |folder, i| {
+        folder.with(&format!("connections/c{i}.yaml"), WHOLE.replace("x.example", &format!("x{i}.example")))
+    })
+}
+
 const SETTINGS: &str = "tieline: 1\nid: 7b0c1f6e-4a53-4a57-9d0b-1d6a3f1c2e90\n";
 const VALIDATE: &[&str] = &["validate"];
 
@@ -231,12 +238,7 @@ const CASES: &[Case] = &[
                 )
             });
             let folder = folder.with("tieline.yaml", format!("{SETTINGS}policy:\n{policies}"));
-            (0..100).fold(folder, |folder, i| {
-                let text = format!(
-                    "connector: http\nconfig: {{base_url: 'https://x{i}.example.com'}}\nauth: {{mode: none}}\n"
-                );
-                folder.with(&format!("connections/c{i}.yaml"), text)
-            })
+            a_hundred(folder)
         },
         arguments: VALIDATE,
         says: "no problems",
@@ -266,12 +268,7 @@ const CASES: &[Case] = &[
         name: "`graph` of consumers with 100 uses each",
         n: 60,
         make: |folder, n| {
-            let folder = (0..100).fold(folder, |folder, i| {
-                let text = format!(
-                    "connector: http\nconfig: {{base_url: 'https://x{i}.example.com'}}\nauth: {{mode: none}}\n"
-                );
-                folder.with(&format!("connections/c{i}.yaml"), text)
-            });
+            let folder = a_hundred(folder);
             let uses = each(100, |i| format!("  - c{i}\n"));
             (0..n).fold(folder, |f, i| f.with(&format!("consumers/k{i}.yaml"), format!("kind: flow\nuses:\n{uses}")))
         },
