@@ -20,7 +20,7 @@ pub enum Cost {
     Values,
     /// Steps of expressions and policies, and the bytes that go through their filters.
     Steps,
-    /// Looks of connector schemas: at a value, at a byte that a pattern is held against, at a subschema.
+    /// Each time that a connector schema looks at a value, at a byte that it matches with a pattern, or at a subschema.
     Checks,
 }
 
@@ -37,8 +37,8 @@ impl Cost {
     pub fn words(self) -> &'static str {
         match self {
             Self::Values => "values",
-            Self::Steps => "steps of expressions",
-            Self::Checks => "looks of schemas",
+            Self::Steps => "expression steps",
+            Self::Checks => "schema checks",
         }
     }
 }
@@ -68,7 +68,7 @@ impl Over {
 /// What to tell of a budget that ended here.
 pub fn told(cost: Cost, span: Span) -> Diagnostic {
     Diagnostic::error(code::OVER_BUDGET, span, message(cost, limit(cost)))
-        .help("make this one smaller, or split the workspace; `tieline rule show over-budget` says what is counted")
+        .help("make this file smaller, or split the workspace; `tieline rule show over-budget` says what is counted")
 }
 
 /// What is said of a budget that ended.

@@ -21,7 +21,7 @@ use crate::world::beneath::Access;
 /// Needs no key: secrets are compared by what is seen of them without opening. With `--against`, no target and no network
 /// either: that is the form for a stranger's pull request.
 ///
-/// What a run may take is bounded: 1,000,000 values, 20,000,000 steps of expressions, 20,000,000 looks of schemas, and
+/// What a run may take is bounded: 1,000,000 values, 20,000,000 expression steps, 20,000,000 schema checks, and
 /// more for each byte that it reads. `tieline rule show over-budget` says what is counted.
 #[derive(Debug, clap::Args)]
 pub struct Args {

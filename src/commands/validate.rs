@@ -15,7 +15,7 @@ use crate::world::disk;
 ///
 /// Needs no key and no network. Exit code 1 if there is an error.
 ///
-/// What a run may take is bounded: 1,000,000 values, 20,000,000 steps of expressions, 20,000,000 looks of schemas, and
+/// What a run may take is bounded: 1,000,000 values, 20,000,000 expression steps, 20,000,000 schema checks, and
 /// more for each byte that it reads. `tieline rule show over-budget` says what is counted.
 #[derive(Debug, clap::Args)]
 pub struct Args {

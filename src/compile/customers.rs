@@ -47,7 +47,7 @@ pub enum Keep {
 /// Compiles the instances of every customer of an environment.
 ///
 /// # Errors
-/// What is told where the budget of the run is used up.
+/// The budget of the run is used up; the error names the customer that used most of it.
 pub fn compile(
     workspace: &Workspace,
     ground: (&Catalogue, &Levels),

@@ -215,7 +215,7 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue, mut told: Vec<Diagnos
 /// `run` of every item, within the budget of the run; what the workspace's schemas cost is counted first.
 ///
 /// # Errors
-/// What is told where the budget is used up: the item that used most of it stands at `place`.
+/// The budget is used up; the error points at the `place` of the item that used most of it.
 fn within<T: Sync, R: Send>(
     catalogue: &Catalogue,
     items: &[T],

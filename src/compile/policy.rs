@@ -12,7 +12,7 @@ use crate::connectors::Catalogue;
 use crate::diagnostic::{Diagnostic, Severity, code};
 use crate::model::record::is_secret;
 use crate::span::Spanned;
-use crate::template::{Condition, Names};
+use crate::template::{Condition, ConditionInput};
 use crate::workspace::Workspace;
 use crate::workspace::policy::{Level, Policy};
 
@@ -39,7 +39,7 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue, compiled: &Compiled) 
     }
     let records = desired(workspace, catalogue, compiled).records;
     for (id, record) in records {
-        let names = Names::new(&json!({"connection": opaque(record), "env": {"name": environment}}));
+        let names = ConditionInput::new(&json!({"connection": opaque(record), "env": {"name": environment}}));
         // An expression that is at fault is at fault whatever it is about: told once.
         rules.retain(|rule| match rule.holds(&names) {
             Ok(holds) => {
@@ -69,7 +69,7 @@ impl<'p> Rule<'p> {
     }
 
     /// Whether a connection is as the policy wants it, or of no concern to it.
-    fn holds(&self, names: &Names) -> Result<bool, Box<Diagnostic>> {
+    fn holds(&self, names: &ConditionInput) -> Result<bool, Box<Diagnostic>> {
         match &self.when {
             Some(when) if !when.holds(names)? => Ok(true),
             _ => self.require.holds(names),

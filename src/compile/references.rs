@@ -78,8 +78,8 @@ struct Step<'s> {
     next: usize,
 }
 
-/// Follows the fields from `id` on; a circle is told once, at its member that comes first by name. Each connection is
-/// followed once, however many name it and however long the way is.
+/// Follows references from `id` and reports each circle once, at its first member by name. Visits each connection once,
+/// however many connections refer to it.
 fn circle<'s>(states: &'s States, id: &'s Arc<str>, done: &mut BTreeSet<&'s str>, told: &mut Vec<Diagnostic>) {
     let mut path: Vec<Step<'s>> = Vec::new();
     let mut places: HashMap<&'s str, usize> = HashMap::new();

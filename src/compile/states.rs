@@ -25,7 +25,8 @@ impl States {
         Self::default()
     }
 
-    /// The id and state behind a name: an id or a stable key. Of connections that share a key, which is told, the first.
+    /// The id and state of a connection, found by its id or stable key. If several share a key (an error that is reported
+    /// elsewhere), the first by id.
     pub fn find(&self, name: &str) -> Option<(&Arc<str>, &State)> {
         let by_id = self.by_id.get_key_value(name).filter(|(_, state)| **state != State::Absent);
         by_id.or_else(|| {

@@ -12,7 +12,7 @@ use super::words::{list, objects, reference};
 
 /// Looks that a schema may take at one value.
 const MAX_LOOKS: u64 = 10_000;
-/// Keywords and references may lead so far without going into a field.
+/// Keywords and references may lead so far without entering a field.
 const MAX_DEPTH: usize = 100;
 
 /// What is wrong with the references of a schema.
@@ -47,7 +47,7 @@ impl<'s> Branching<'s> {
         match self.looks.get(&address(map)) {
             Some(Some(known)) => return Ok(*known),
             Some(None) => {
-                return Err(self.wrong(map, "the references of this schema lead back to it without going into a field"));
+                return Err(self.wrong(map, "the references of this schema lead back to it without entering a field"));
             }
             None if depth > MAX_DEPTH => {
                 let message = format!("more than {MAX_DEPTH} references and keywords lead from one to the next here");
@@ -62,7 +62,7 @@ impl<'s> Branching<'s> {
         }
         if looks > MAX_LOOKS {
             let message =
-                format!("the references of this schema branch: it looks at one value more than {MAX_LOOKS} times");
+                format!("the references of this schema branch: it checks one value more than {MAX_LOOKS} times");
             return Err(self.wrong(map, &message));
         }
         self.looks.insert(address(map), Some(looks));
@@ -133,7 +133,7 @@ mod tests {
             json!({"allOf": [{"$ref": "#"}]}),
         ] {
             let wrong = check(&circle).unwrap_err();
-            assert!(wrong.message.contains("without going into a field"), "{circle}: {}", wrong.message);
+            assert!(wrong.message.contains("without entering a field"), "{circle}: {}", wrong.message);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Our tree as the JSON that the schema validator reads: no copy is made.
 //!
-//! The validator has no limits of its own, so its looks are counted here, where it asks for values: once the budget is used
-//! up it is told of nothing more, and ends. Whoever asked it then throws away what it said.
+//! The validator has no limits of its own, so its work is counted here, where it asks for values. Once the budget is used
+//! up, it gets no more values and ends; its caller then ignores the result.
 
 use std::borrow::Cow;
 use std::cell::Cell;

@@ -146,7 +146,7 @@ impl Scale {
         if self.patterns > MAX_PATTERNS {
             return Err(told(format!("the schema has more than {MAX_PATTERNS} patterns"), "write fewer"));
         }
-        // Whoever compiles it says what is wrong with one that is none.
+        // An invalid pattern is reported when it is compiled.
         let Ok(translated) = to_rust_regex(pattern) else { return Ok(Weight::LOOKS_AROUND) };
         let fits = |size: usize| RegexBuilder::new(&translated).size_limit(size).build();
         let Some(size) = SIZES.into_iter().find(|size| fits(*size).is_ok()) else {

@@ -256,7 +256,7 @@ impl Connector {
             })
         };
         let (places, paid) = cache.entry(key).or_insert_with(fresh);
-        // Whoever it is that finds the budget used up: the run ends.
+        // If this uses up the budget, the stage that runs reports it.
         let _ = budget::pay(*paid);
         Arc::clone(places)
     }

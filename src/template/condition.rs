@@ -20,13 +20,13 @@ pub struct Condition<'e> {
 }
 
 /// What conditions are asked of.
-pub struct Names {
+pub struct ConditionInput {
     values: minijinja::Value,
     /// About as many bytes as they take.
     bytes: u64,
 }
 
-impl Names {
+impl ConditionInput {
     /// Those of a map.
     pub fn new(names: &Json) -> Self {
         Self { values: json_to_jinja(names), bytes: names.to_string().len() as u64 }
@@ -56,7 +56,7 @@ impl<'e> Condition<'e> {
     ///
     /// # Errors
     /// What is wrong with the expression itself; or the budget of the run is used up.
-    pub fn holds(&self, names: &Names) -> Result<bool, Box<Diagnostic>> {
+    pub fn holds(&self, names: &ConditionInput) -> Result<bool, Box<Diagnostic>> {
         if !budget::spend(Cost::Steps, self.expression.len() as u64 + self.operators * (names.bytes / 64)) {
             return Err(Box::new(budget::told(Cost::Steps, self.at)));
         }

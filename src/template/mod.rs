@@ -25,7 +25,7 @@ use crate::source::Sources;
 use crate::span::Span;
 use crate::value::{Node, SecretRef, Value};
 use crate::yaml::{MAX_BYTES, MAX_DEPTH, conceal};
-pub use condition::{Condition, Names};
+pub use condition::{Condition, ConditionInput};
 use names::Fault;
 use place::Place;
 pub use scope::{Scope, SecretNames};

@@ -86,7 +86,7 @@ fn a99_e2_01_a_schema_that_looks_at_many_values_many_times_is_cut_off_by_the_bud
     );
     let text = format!("connector: own\nconfig: {{l: [{}]}}\nauth: {{mode: a}}\n", "x, ".repeat(80_000));
     let folder = bare().with("connectors/own.json", schema).with("connections/c.yaml", text);
-    let shown = told(&folder, "looks", "looks of schemas");
+    let shown = told(&folder, "looks", "schema checks");
     assert!(shown.contains("error[over-budget]") && shown.contains("connections/c.yaml"), "{shown}");
 }
 
@@ -128,11 +128,7 @@ fn a99_e2_03_patterns_are_bounded_by_size_and_by_the_text_that_is_held_against_t
         r#"{{"type": "object", "properties": {{"config": {{"patternProperties": {{{patterns}"z": {{}}}}}}, "auth": {{"properties": {{"mode": {{}}}}}}}}}}"#
     );
     let text = format!("connector: own\nconfig:\n{keys}auth: {{mode: a}}\n");
-    told(
-        &bare().with("connectors/own.json", schema).with("connections/c.yaml", text),
-        "fewer keys",
-        "looks of schemas",
-    );
+    told(&bare().with("connectors/own.json", schema).with("connections/c.yaml", text), "fewer keys", "schema checks");
 }
 
 #[test]
@@ -176,7 +172,7 @@ fn a22_e2_02_expressions_of_many_files_share_one_budget() {
         .with("tieline.yaml", format!("{SETTINGS}vars: {{b: {}}}\n", "x".repeat(20_000)));
     let text = format!("connector: own\nconfig:\n  p: ${{{{ {filters} }}}}\nauth: {{mode: a}}\n");
     let folder = (0..300).fold(folder, |folder, i| folder.with(&format!("connections/c{i}.yaml"), &text));
-    let shown = told(&folder, "filters of 300 files", "steps of expressions");
+    let shown = told(&folder, "filters of 300 files", "expression steps");
     assert_eq!(shown, run(&folder, SECONDS, &["validate"]).stdout, "the same in every run");
 }
 

@@ -447,7 +447,7 @@ fn a61_validate_is_the_same_without_a_network() {
 
 #[test]
 fn a29_a_schema_in_circles_ends() {
-    // One that comes back to itself without going into a field says nothing of any value.
+    // One that comes back to itself without entering a field says nothing of any value.
     for text in [
         r##"{"$ref": "#"}"##,
         r##"{"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}"##,

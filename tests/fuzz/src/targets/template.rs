@@ -79,7 +79,7 @@ fn expression(scalar: &str, scope: &Scope<'_>, sources: &mut Sources) {
 
 fn policy(condition: &str, values: &serde_json::Value, sources: &mut Sources) {
     let file = sources.add("policy.yaml", condition.to_owned(), false);
-    let names = template::Names::new(&serde_json::json!({"connection": values, "env": {"name": "prod"}}));
+    let names = template::ConditionInput::new(&serde_json::json!({"connection": values, "env": {"name": "prod"}}));
     let at = Span::new(file, 0..condition.len());
     let held = || template::Condition::new(condition, at).and_then(|condition| condition.holds(&names));
     if let Err(told) = held() {
