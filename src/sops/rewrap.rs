@@ -3,7 +3,7 @@
 //! Values, `mac` and `lastmodified` stay as they are, byte for byte; so does the data key, which who was removed may have
 //! kept. To mean it, [`Encrypted::rotate`].
 
-use super::document::{Kind, Map, Node};
+use super::document::Kind;
 use super::emit;
 use super::error::{ErrorKind, SopsError};
 use super::identities::Identities;
@@ -51,10 +51,9 @@ impl Encrypted<'_> {
             let file = Encrypted::parse_as(&text, self.format).ok()?;
             let now = file.metadata.recipients.iter().map(|entry| entry.recipient.as_str());
             let same = now.eq(recipients.iter().map(Recipient::as_str)) && file.metadata.mac == self.metadata.mac;
-            // What was opened above is what was written: the same texts at the same places, under the same seal. In a file that
-            // was written anew, values in clear may be spelled another way: there the MAC tells.
+            // What was opened above is what was written, under the same seal: the MAC tells.
             let seal = file.metadata.canonical == self.metadata.canonical && file.metadata.rule == self.metadata.rule;
-            (same && seal && (same_leaves(&file, self) || file.open_with(&key).is_ok())).then_some(text)
+            (same && seal && file.open_with(&key).is_ok()).then_some(text)
         };
         if let Some(text) = splice::recipients(self, &entries).and_then(kept) {
             return Ok(Some(text));
@@ -68,25 +67,5 @@ impl Encrypted<'_> {
             }
         }
         kept(emit::documents(&documents, self.format)?).map(Some).ok_or_else(|| ErrorKind::EditFailed.into())
-    }
-}
-
-/// Whether two files have the same texts at the same paths.
-fn same_leaves(a: &Encrypted<'_>, b: &Encrypted<'_>) -> bool {
-    a.documents.len() == b.documents.len()
-        && a.documents.iter().zip(&b.documents).all(|(a, b)| same_map(&a.root, &b.root))
-}
-
-fn same_map(a: &Map<'_>, b: &Map<'_>) -> bool {
-    let entries = || a.entries.iter().zip(&b.entries);
-    a.entries.len() == b.entries.len() && entries().all(|(a, b)| a.key == b.key && same(&a.value, &b.value))
-}
-
-fn same(a: &Node<'_>, b: &Node<'_>) -> bool {
-    match (&a.kind, &b.kind) {
-        (Kind::Map(a), Kind::Map(b)) => same_map(a, b),
-        (Kind::List(a), Kind::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(&a.value, &b.value)),
-        (Kind::Scalar(a), Kind::Scalar(b)) => a.text == b.text && a.resolve() == b.resolve(),
-        _ => false,
     }
 }
