@@ -126,14 +126,6 @@ impl fmt::Debug for Recipient {
     }
 }
 
-impl PartialEq for Recipient {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-
-impl Eq for Recipient {}
-
 /// Finds the data key: tries every identity on every age entry, likely ones first; those under a passphrase last.
 ///
 /// # Errors

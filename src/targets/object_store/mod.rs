@@ -130,8 +130,8 @@ impl ObjectStore {
     }
 
     fn path(&self, below: &str) -> Path {
-        let prefix = self.prefix.as_str();
-        Path::from(if prefix.is_empty() { below.to_owned() } else { format!("{prefix}/{below}") })
+        // Without a prefix it begins with a `/`, which is no part of a path.
+        Path::from(format!("{}/{below}", self.prefix))
     }
 
     fn failed(&self, what: &str, path: &str, error: &Error) -> TargetError {
