@@ -44,8 +44,8 @@ pub struct Signer {
     pub fingerprint: String,
 }
 
-/// An RSA key of fewer bits signs nothing, as for OpenSSH.
-const MIN_RSA_BITS: usize = 1024;
+/// An RSA key of fewer bits signs nothing. OpenSSH still takes 1024, which can be factored; our library doesn't.
+const MIN_RSA_BITS: usize = 2048;
 
 impl AllowedSigners {
     /// Checks an armored signature of `message` that was made at `time`: as `ssh-keygen -Y verify` does, for some principal

@@ -149,6 +149,9 @@ const OPTIONS: &[&str] = &[
     "valid-before=\"20990101\",valid-before=\"20980101\"",
     "valid-after=\"20250101\",valid-after=\"20250101\"",
     "valid-after=\"20260101\",valid-before=\"20260101\"",
+    "valid-after=\"20261121100000Z\"",
+    "valid-before=\"20261121100000Z\"",
+    "valid-after=\"20261121100000Z\",valid-before=\"20261121100000Z\"",
     "valid-after=\"20270101\",valid-before=\"20260101\"",
     "valid-after=\"20250101\",valid-before=\"20260101\"",
 ];
@@ -419,6 +422,32 @@ fn a104_names_of_other_kinds_of_keys() {
         let accepted = names.iter().filter(|name| keys.agree(format!("a {name} {blob}").as_bytes(), &["a"])).count();
         assert!(accepted > 0, "{kind:?}");
     }
+}
+
+/// OpenSSH takes keys from 1024 bits on, which can be factored: ours are twice as long, and a shorter one is called short.
+#[test]
+fn e2_11_an_rsa_key_of_fewer_than_2048_bits_signs_nothing() {
+    use ssh_key::public::{KeyData, RsaPublicKey};
+    use ssh_key::{Algorithm, HashAlg, LineEnding, Mpint, PublicKey, Signature, SshSig};
+    let verdict = |bytes: usize| {
+        let n = Mpint::from_positive_bytes(&vec![0xff; bytes]).unwrap();
+        let key = KeyData::Rsa(RsaPublicKey { e: Mpint::from_positive_bytes(&[1, 0, 1]).unwrap(), n });
+        let signature = Signature::new(Algorithm::Rsa { hash: Some(HashAlg::Sha512) }, vec![1; bytes]).unwrap();
+        let signature = SshSig::new(key.clone(), "tieline-bundle", HashAlg::Sha512, signature).unwrap();
+        let file = format!("a {}\n", PublicKey::from(key).to_openssh().unwrap());
+        let signature = signature.to_pem(LineEnding::LF).unwrap();
+        AllowedSigners::parse(file.as_bytes()).verify(signature.as_bytes(), MESSAGE, TIME.parse().unwrap()).unwrap_err()
+    };
+    for bytes in [64, 128, 255] {
+        assert!(verdict(bytes).ends_with("is too short"), "{}", verdict(bytes));
+    }
+    assert_eq!(verdict(256), "the signature is of another manifest");
+    // One that somebody has.
+    let Some(keys) = Keys::new(&["rsa", "-b", "1024"]) else { return };
+    let signature = fs::read(keys.at("message.sig")).unwrap();
+    let file = format!("a {}\n", keys.mine);
+    let error = AllowedSigners::parse(file.as_bytes()).verify(&signature, MESSAGE, TIME.parse().unwrap()).unwrap_err();
+    assert!(error.ends_with("is too short"), "{error}");
 }
 
 /// The only lines that we read more strictly: certificates aren't read, so who stands for an authority can't sign.
