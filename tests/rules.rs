@@ -215,3 +215,16 @@ fn e2_11_connections_are_the_same_only_with_one_login() {
     assert!(!two("first", "second") && two("first", "first"));
     assert!(!told(&inline("a"), &inline("b")) && told(&inline("a"), &inline("a")));
 }
+
+/// A mistake in a policy is underlined where it stands, in a scalar that is written as it is read.
+#[test]
+fn e2_11_a_policy_is_underlined_at_the_word_at_fault() {
+    let underlined = |require: &str| {
+        let policy = format!("policy:\n  - name: p\n    require: {require}\n");
+        let folder = workspace(&http("").replace(TOKEN, "x"), &policy);
+        assert_eq!(folder.codes(), ["invalid-expression"], "{require}");
+        folder.underlined()
+    };
+    assert_eq!(underlined("connection.id | nowhere"), ["nowhere"]);
+    assert_eq!(underlined("\"connection.id | nowhere\""), ["\"connection.id | nowhere\""]);
+}

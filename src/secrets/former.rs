@@ -127,6 +127,18 @@ mod tests {
     }
 
     #[test]
+    fn e2_11_an_ssh_key_is_the_same_with_another_comment() {
+        let sealed = |age: &str| {
+            let text = format!(
+                "sops: {{version: 3.9.0, lastmodified: '{TIME}', mac: x, age: [{{recipient: {age}, enc: x}}]}}\n"
+            );
+            sealed_to(Encrypted::parse(&text).unwrap().metadata())
+        };
+        assert_eq!(sealed("ssh-ed25519 AAAA ana"), sealed("ssh-ed25519 AAAA ben at work"));
+        assert_ne!(sealed("ssh-ed25519 AAAA ana"), sealed("ssh-ed25519 BBBB ana"));
+    }
+
+    #[test]
     fn versions_are_followed_as_long_as_they_share_a_data_key() {
         let [(own, ana), (_, eve), (_, bob)] = [keygen(), keygen(), keygen()];
         let identities = Identities::parse(own.expose()).unwrap();

@@ -75,3 +75,35 @@ fn told(expression: &str, at: Span, failure: Failure, help: &str) -> Box<Diagnos
     };
     Box::new(Diagnostic::error(code::INVALID_EXPRESSION, span, failure.message).help(help))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::source::Sources;
+
+    /// What asking costs is what a run may have left, and not a step less.
+    #[test]
+    fn e2_11_a_condition_costs_its_length_and_for_each_operator_what_it_looks_at() {
+        let mut sources = Sources::default();
+        let at = Span::file(sources.add("tieline.yaml", String::new(), false));
+        let input = ConditionInput::new(&serde_json::json!({"connection": {"id": "x".repeat(640)}}));
+        assert_eq!(input.bytes / 64, 10);
+        for (expression, operators) in [
+            ("connection.id", 0),
+            ("connection.id == 'x'", 1),
+            ("connection.id ~ 'x'", 1),
+            ("connection.id | default('x')", 1),
+            ("connection.id is defined and 'x' in connection.id", 3),
+            ("not connection.id | default('y') != 'x' or connection.id < 'x'", 5),
+        ] {
+            let condition = Condition::new(expression, at).unwrap();
+            let cost = expression.len() as u64 + operators * 10;
+            for (left, held) in [(cost, true), (cost - 1, false)] {
+                budget::begin();
+                assert!(budget::spend(Cost::Steps, budget::limit(Cost::Steps) - left));
+                assert_eq!(condition.holds(&input).is_ok(), held, "{expression}, {left} steps left");
+            }
+        }
+    }
+}

@@ -302,3 +302,57 @@ pub(super) fn from_jinja(value: &Jinja, span: Span) -> Option<Node> {
     };
     Some(Node::new(span, read))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Whether an expression has a value with so many steps left of the run.
+    fn within(expression: &str, context: &Jinja, left: u64) -> bool {
+        budget::begin();
+        assert!(budget::spend(Cost::Steps, budget::limit(Cost::Steps) - left));
+        evaluate(expression, context).is_ok()
+    }
+
+    #[test]
+    fn e2_11_an_expression_costs_its_length_and_a_filter_what_goes_through_it() {
+        let vars = context([
+            ("text", Jinja::from("x".repeat(1000))),
+            ("list", Jinja::from_iter((0..50).map(|_| Jinja::from("xy")))),
+        ]);
+        let context = context([("vars", vars)]);
+        for (expression, filters) in [
+            ("vars.text", 0),
+            ("vars.text | lower", 1000),
+            ("vars.text | replace('y', 'zz')", 2000),
+            ("vars.list | join", 50 * ITEM as u64),
+            ("vars.list | join('-')", 50 * ITEM as u64),
+        ] {
+            let cost = 100 + 4 * expression.len() as u64 + filters;
+            assert!(within(expression, &context, cost), "{expression}");
+            assert!(!within(expression, &context, cost - 1), "{expression}");
+        }
+    }
+
+    /// What a list is joined to is counted with what stands between, before it is made.
+    #[test]
+    fn e2_11_a_list_is_joined_up_to_twice_what_an_expression_may_give() {
+        let list = |items: usize, length: usize| {
+            let items = Jinja::from_iter((0..items).map(|_| Jinja::from("x".repeat(length))));
+            context([("list", items)])
+        };
+        let why =
+            |expression: &str, context: &Jinja| evaluate(expression, context).err().map(|failure| failure.message);
+        let over = |expression: &str, context: &Jinja| {
+            why(expression, context).is_some_and(|why| why.contains("a filter gives more than 64 KiB"))
+        };
+        // 64 items of 2 KiB are 128 KiB: that is looked at, and found too long by itself.
+        assert!(!over("list | join", &list(64, 2048)) && why("list | join", &list(64, 2048)).is_some());
+        assert!(over("list | join", &list(64, 2049)));
+        assert!(over("list | join('-')", &list(64, 2048)));
+        assert!(!over("list | join('-')", &list(64, 2047)));
+        assert!(!over("list | join(d='-')", &list(64, 2047)));
+        assert!(over("list | join(d='-')", &list(64, 2048)));
+    }
+}

@@ -67,6 +67,7 @@ fn the_frozen_filters() {
         ("'' | default('x', true)", json!("x")),
         ("' a ' | trim", json!("a")),
         ("vars.list | join('-')", json!("a-b")),
+        ("vars.list | join(d='-')", json!("a-b")),
         ("'a,b' | split(',')", json!(["a", "b"])),
         ("'a' | b64encode", json!("YQ==")),
         ("'a b/ü' | urlencode", json!("a%20b%2F%C3%BC")),
@@ -119,6 +120,7 @@ fn an_error_underlines_the_very_part_of_the_scalar() {
         ("  a: hots ${{ vars.hots }}\n", "hots"),
         ("  a: ${{ vars.host }} hots ${{ vars.hots }}\n", "hots"),
         ("  a: ${{ vrs.host }}\n", "vrs"),
+        ("  a: vrs ${{vars.host}} vrs ${{vrs.host}}\n", "vrs"),
         ("  a: ${{ vars.host | lowr }}\n", "lowr"),
         ("  a: ${{ vars.map.x.z }}\n", "z"),
         ("  a: ${{ env.nam }}\n", "nam"),
@@ -133,7 +135,7 @@ fn an_error_underlines_the_very_part_of_the_scalar() {
         let line = report["diagnostics"][0]["range"]["start"]["line"].as_u64().unwrap() as usize;
         let written = config.lines().nth(line - 3).unwrap().chars().collect::<Vec<_>>();
         let before: String = written[..column - 1].iter().collect();
-        assert!(before.ends_with(['.', ' ']), "{config}: column {column}, behind {before:?}");
+        assert!(before.ends_with(['.', ' ', '{']), "{config}: column {column}, behind {before:?}");
         assert!(
             before.matches("${{").count() == config.lines().nth(line - 3).unwrap().matches("${{").count(),
             "{config}"
@@ -265,5 +267,25 @@ fn settings_that_cannot_hold_an_expression_say_so() {
     ] {
         let folder = Folder::base().with("environments/prod/environment.yaml", format!("{base}{line}"));
         assert_eq!(folder.codes().len(), 1, "{line}: {:?}", folder.codes());
+    }
+}
+
+/// What an expression gives may be nested as deep as a value that is written there.
+#[test]
+fn e2_11_what_an_expression_gives_may_be_as_deep_as_what_is_written() {
+    let too_deep = |folder: &Folder| folder.codes().contains(&"yaml-too-deep".to_owned());
+    let nested = |depth: usize| format!("{}x{}", "[".repeat(depth), "]".repeat(depth));
+    let given = |depth: usize, around: usize| {
+        let config = format!("  a: {}'${{{{ vars.deep }}}}'{}\n", "[".repeat(around), "]".repeat(around));
+        let folder = workspace(&config);
+        folder.put("environments/dev/environment.yaml", format!("vars:\n  deep: {}\n", nested(depth)));
+        too_deep(&folder)
+    };
+    let written = |depth: usize| too_deep(&workspace(&format!("  a: {}\n", nested(depth))));
+    let deepest = (1..80).take_while(|depth| !written(*depth)).last().unwrap();
+    assert!(deepest > 40, "{deepest}");
+    for around in [0, 20] {
+        assert!(!given(deepest - around, around), "{deepest} {around}");
+        assert!(given(deepest - around + 1, around), "{deepest} {around}");
     }
 }

@@ -171,15 +171,50 @@ fn e2_11_a_text_beside_a_secret_is_a_part_of_it_from_its_sixth_letter_on() {
         ("abcde${{ secrets.P }}", "abcdef${{ secrets.P }}"),
         ("${{ secrets.P }}abcde", "${{ secrets.P }}abcdef"),
         ("abcdef-${{ secrets.P }}", "abcdef${{ secrets.P | trim }}"),
+        // What is joined to a variable is no part of a secret that stands further off.
+        ("${{ secrets.P ~ vars.u ~ 'abcdef' }}", "${{ vars.u ~ secrets.P ~ 'abcdef' }}"),
+        ("${{ 'abcdef' ~ vars.u ~ secrets.P }}", "${{ 'abcdef' ~ secrets.P ~ vars.u }}"),
         ("${{ secrets.P | replace('abcdef1', '') }}", "${{ secrets.P | replace('abcdefg1', '') }}"),
         ("${{ secrets.P | replace('abcdefgh', '12345678') }}", "${{ secrets.P | replace('', '1234567h') }}"),
     ] {
         for (text, expected) in [(short, &[][..]), (long, &["secret-use"])] {
             let folder = layers(&format!("connector: anything\nauth:\n  password: \"{text}\"\n"), &[]);
-            folder.put("environments/dev/environment.yaml", "secrets: {P: 'env:P'}\n");
+            folder.put("environments/dev/environment.yaml", "vars: {u: ana}\nsecrets: {P: 'env:P'}\n");
             let (_, _, told) = compiled(&folder, "dev");
             let codes: Vec<&str> = told.iter().map(|d| d.code).collect();
             assert_eq!(codes, expected, "{text}: {told:#?}");
         }
     }
+}
+
+/// Texts and variables around a secret make its value too: its record has their digest, and nothing of the secret itself.
+#[test]
+fn e2_11_what_stands_around_a_secret_is_a_part_of_its_record() {
+    use serde_json::{Value, json};
+    use tieline::digest::Digest;
+    let record = |template: &str, user: &str| -> Value {
+        let folder = layers(&format!("connector: anything\nauth:\n  password: \"{template}\"\n"), &[]);
+        folder.put("environments/dev/environment.yaml", format!("vars: {{u: {user}}}\nsecrets: {{P: 'env:P'}}\n"));
+        let run = folder.run(&["render", "dev", "c", "--format", "json"]);
+        let printed: Value =
+            serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{}{}", run.stdout, run.stderr));
+        fn find(value: &Value) -> Option<Value> {
+            match value {
+                Value::Object(map) => map.get("$secret").cloned().or_else(|| map.values().find_map(find)),
+                Value::Array(items) => items.iter().find_map(find),
+                _ => None,
+            }
+        }
+        find(&printed).unwrap()["template"].clone()
+    };
+    let around = |template: &str, inputs: Value| {
+        let around = json!({"template": template, "inputs": inputs});
+        json!(Digest::of(around.to_string().as_bytes()))
+    };
+    assert_eq!(record("${{ secrets.P }}", "ana"), Value::Null);
+    let template = "${{ vars.u ~ ':' ~ secrets.P }}";
+    assert_eq!(record(template, "ana"), around(template, json!({"vars.u": "ana"})));
+    assert_eq!(record(template, "ben"), around(template, json!({"vars.u": "ben"})));
+    let template = "u-${{ secrets.P }}";
+    assert_eq!(record(template, "ana"), around(template, json!({})));
 }
