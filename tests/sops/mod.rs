@@ -1,5 +1,6 @@
 //! The sops document format, seen from outside.
 pub(crate) mod data;
+mod edges;
 mod editing;
 mod peer_sops;
 pub(crate) mod properties;
