@@ -83,3 +83,73 @@ fn a46_a_name_in_csv_is_no_formula_and_no_escape() {
     }
     assert!(shell.read(PROD).contains("HUBSPOT_TOKEN"));
 }
+
+/// Each row stands in its own section, and its place is the line to look at.
+#[test]
+fn e2_11_a_row_of_an_audit_has_its_kind_and_its_line() {
+    let shell = quickstart();
+    set(&shell, "IDLE", "prod", "x");
+    edit(&shell, "credentials/warehouse-db.yaml", "auth:\n", "rotate_every: 30d\nrotated: '2024-01-31'\nauth:\n");
+    let line = |path: &str, start: &str| {
+        let text = shell.read(path);
+        let line = text.lines().position(|line| line.starts_with(start)).unwrap() + 1;
+        format!("{path}:{line}")
+    };
+    let csv = shell.run(&["audit", "--format", "csv"]).stdout;
+    let rows = |kind: &str| -> Vec<Vec<String>> {
+        let rows = csv.lines().map(|row| row.split(',').take(3).map(str::to_owned).collect::<Vec<_>>());
+        rows.filter(|row| row[0] == kind).collect()
+    };
+    assert_eq!(rows("unused"), [["unused", &line(PROD, "IDLE"), "IDLE"]], "{csv}");
+    let overdue = line("credentials/warehouse-db.yaml", "rotated");
+    assert_eq!(rows("overdue").iter().map(|row| &row[1]).collect::<Vec<_>>(), [&overdue], "{csv}");
+    assert_eq!(rows("missing").len(), 0, "{csv}");
+}
+
+/// A value that stood in clear is found in every folder that holds documents, and nowhere else.
+#[test]
+fn e2_11_plaintext_of_history_is_found_in_every_folder_of_documents() {
+    let shell = crate::shell::Shell::example("tenants").with_demo_identity();
+    commit(&shell, "clean");
+    let layers = [
+        "",
+        "environments/prod/",
+        "environments/prod/profiles/test/",
+        "customers/globex/",
+        "customers/globex/environments/prod/",
+        "customers/globex/profiles/test/",
+        // Layers that are gone count too.
+        "environments/old/",
+        "customers/old/",
+    ];
+    let mut wanted = Vec::new();
+    for layer in layers {
+        wanted.push(format!("{layer}connections/zz.yaml"));
+        wanted.push(format!("{layer}credentials/zz.yaml"));
+    }
+    let elsewhere = [
+        "docs/connections/zz.yaml",
+        "environments/connections/zz.yaml",
+        "environments/prod/environments/prod/connections/zz.yaml",
+        "customers/globex/environments/connections/zz.yaml",
+        "connections/below/deeper/secrets/zz.txt",
+    ];
+    let all = || wanted.iter().map(String::as_str).chain(elsewhere);
+    // The same text is told once: each is another.
+    for (n, path) in all().enumerate() {
+        std::fs::create_dir_all(shell.folder.join(path).parent().unwrap()).unwrap();
+        let connector = if path.contains("credentials") { "" } else { "connector: openai\n" };
+        shell.put(path, &format!("{connector}auth: {{mode: api_key, api_key: otter-hunter-{n}}}\n"));
+    }
+    commit(&shell, "in clear");
+    all().for_each(|path| std::fs::remove_file(shell.folder.join(path)).unwrap());
+    commit(&shell, "removed");
+    let csv = shell.run(&["audit", "--history", "--format", "csv"]).stdout;
+    let rows = csv.lines().filter_map(|row| row.strip_prefix("committed,")?.split_once(':'));
+    let mut found: Vec<&str> = rows.map(|(path, _)| path).collect();
+    let mut wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+    found.sort_unstable();
+    wanted.sort_unstable();
+    assert_eq!(found, wanted, "{csv}");
+    assert!(!csv.contains("otter"), "{csv}");
+}

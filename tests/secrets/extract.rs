@@ -152,6 +152,8 @@ fn a_file_from_elsewhere_is_taken_in_and_left_where_it_was() {
         ("{\"db\": {\"pw\": \"x\"}}", "`db` is nested"),
         ("{\"a-b\": \"x\"}", "`a-b` can't be a name"),
         ("{\"A\": 5}", "`A` is no string"),
+        ("{\"A\": \"\"}", "`A` is empty"),
+        ("{\"A\": null}", "`A` is null"),
         ("{\"API_KEY\": \"another\"}", "it has other values for API_KEY"),
     ] {
         shell.put("odd.json", text);
@@ -272,6 +274,16 @@ fn a106_a_value_for_customers_goes_to_the_customers_or_stays_with_what_to_do() {
         let ended = shell.ok(&["secret", "get", "SHOP_API_KEY", "--customer", customer]);
         assert_eq!(ended.stdout, "otter-hunter-2");
     }
+    // In a profile: into those of the customers that the environment has.
+    let shell = tenants();
+    let profile = "environments/prod/profiles/test/connections/shop.yaml";
+    write(&shell, profile, "auth: {api_key: otter-hunter-2}\n");
+    shell.ok(&["secret", "extract"]);
+    for customer in ["globex", "initech"] {
+        let file = shell.read(&format!("customers/{customer}/profiles/test/secrets.sops.yaml"));
+        assert!(file.contains("SHOP_API_KEY: ENC["), "{file}");
+    }
+    assert!(!shell.read(profile).contains("otter"));
     // Global in every instance: the organization's.
     let shell = tenants();
     edit(&shell, "connections/crm.yaml", "${{ secrets.HUBSPOT_APP_SECRET }}", "otter-hunter-2");

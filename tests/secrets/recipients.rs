@@ -241,6 +241,11 @@ fn x18_codeowners_names_who_reviews_what() {
     ] {
         assert_eq!(text.lines().filter(|line| *line == rule).count(), 1, "{rule}\n{text}");
     }
+    // A layer that has nothing to own has no rules.
+    let tenants = Shell::example("tenants").with_demo_identity();
+    let printed = tenants.ok(&["codeowners", "--as", "me=@ana", "--as", "team-integrations="]).stdout;
+    assert!(printed.contains("/customers/globex/secrets.sops.yaml @ana\n"), "{printed}");
+    assert!(!printed.contains("/customers/globex/environments/prod-us/secrets.sops.yaml"), "{printed}");
     let printed = shell.ok(&["codeowners", "--as", "me="]).stdout;
     assert!(!printed.contains("secrets.sops.yaml"), "a machine owns nothing: {printed}");
     let below = Shell::new();

@@ -265,3 +265,22 @@ fn e2_11_a_merge_is_sealed_to_somebody_and_leaves_nothing_in_clear() {
         }
     }
 }
+
+/// Who is left out for another reason has not left.
+#[test]
+fn e2_11_who_left_is_told_beside_who_is_left_out() {
+    let people = people();
+    let (_, eve, _) = key();
+    let values = [("A", "1"), ("tieline_scope", PROD)];
+    let sealed = |to: &[&Recipient]| {
+        let to: Vec<Recipient> = to.iter().map(|&one| one.clone()).collect();
+        People::sealed(&values, &to, ".*")
+    };
+    let base = sealed(&[&people.mine, &people.ben]);
+    let ours = sealed(&[&people.mine, &people.ben, &eve]);
+    let theirs = sealed(&[&people.mine]);
+    let merged = people.merged_as(&base, &ours, &theirs, true, [false, true]).unwrap();
+    assert_eq!(merged.leavers, [people.ben.as_str()]);
+    assert_eq!(merged.left_out, [(eve.as_str().to_owned(), Stands::Ours)]);
+    assert_eq!(sealed_to(&merged.text), BTreeSet::from([people.mine.as_str().to_owned()]));
+}

@@ -214,3 +214,15 @@ fn the_examples_have_the_rules_that_tieline_writes() {
         assert_eq!(shell.read(".sops.yaml"), rules, "{example}");
     }
 }
+
+/// Without a variable, the identity lies where sops has it on this system.
+#[test]
+fn e2_11_an_identity_is_found_where_sops_has_it() {
+    let shell = crate::shell::Shell::example("quickstart");
+    assert_ne!(shell.run(&["secret", "get", "HUBSPOT_TOKEN", "-e", "prod"]).code, 0);
+    let folder = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".config" };
+    let folder = shell.home().join(folder).join("sops/age");
+    fs::create_dir_all(&folder).unwrap();
+    fs::copy(shell.folder.join("demo-identity.txt"), folder.join("keys.txt")).unwrap();
+    assert_eq!(get(&shell, "HUBSPOT_TOKEN", "prod"), "replace-me");
+}

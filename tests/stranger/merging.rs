@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::data_key::{ME, WORKSPACE, ended_well, entry};
-use crate::secrets::{DEV, as_other, commit, get, git, identity, quickstart, set};
+use crate::secrets::{DEV, as_other, commit, get, git, identity, quickstart, set, set_with_yes};
 use crate::shell::{Ended, Shell, feed, sops};
 
 /// A clone in which Git calls the driver; on `main`, with one commit.
@@ -203,4 +203,31 @@ fn e02_an_aborted_merge_forgets_no_data_key() {
     at(&shell, &[&["checkout", "-q", "--", "."]]);
     ended_well(&merge(&shell, "main", "side"));
     assert!(!set(&shell, "HUBSPOT_TOKEN", "dev", "sea").stderr.contains("data key"), "merged");
+}
+
+/// An aborted merge that has removed somebody: who left may know the data key of what is back.
+#[test]
+fn e2_11_an_aborted_merge_that_removed_somebody_vouches_for_no_data_key() {
+    for removes in [false, true] {
+        let shell = clone();
+        let ben = identity(&shell, "../ben.txt");
+        shell.ok(&["recipients", "add", "ben", &ben, "-e", "dev", "--yes"]);
+        set_with_yes(&shell, "HUBSPOT_TOKEN", "dev", "first");
+        set_with_yes(&shell, "WAREHOUSE_PASSWORD", "dev", "first");
+        commit(&shell, "both");
+        at(&shell, &[&["checkout", "-q", "-b", "side"]]);
+        if removes {
+            shell.ok(&["recipients", "remove", "ben", "-e", "dev", "--yes"]);
+        }
+        set_with_yes(&shell, "WAREHOUSE_PASSWORD", "dev", "kelp");
+        commit(&shell, "theirs");
+        at(&shell, &[&["checkout", "-q", "main"]]);
+        set_with_yes(&shell, "HUBSPOT_TOKEN", "dev", "sand");
+        commit(&shell, "ours");
+        shell.ok(&["recipients", "accept", "-e", "dev", "--yes"]);
+        ended_well(&git(&shell, &["merge", "-q", "--no-commit", "--no-ff", "side"]));
+        at(&shell, &[&["merge", "--abort"]]);
+        let told = set_with_yes(&shell, "HUBSPOT_TOKEN", "dev", "salt").stderr;
+        assert_eq!(told.contains("data key"), removes, "{told}");
+    }
 }

@@ -139,6 +139,59 @@ fn e01_plugins_inherit_no_secret_and_those_of_recipients_nothing() {
     is_the_operators(&only.with("SOPS_AGE_KEY", &key), "age-plugin-tide");
 }
 
+/// What a plugin says out of turn is refused, and what it asks is answered as the person did.
+#[test]
+fn e2_11_a_plugin_is_told_no_where_it_says_what_nobody_asked_for() {
+    let shell = loaded();
+    let python = root().join("tests/peers/age_plugin_tide.py");
+    let (answers, odd) = (shell.everything().join("answers"), shell.everything().join("odd.py"));
+    let right = "            send([\"file-key\", head[1]], hide(body))\n            answer()\n";
+    let said = [
+        "[\"file-key\", \"1\"], bytes(16)",
+        "[\"file-key\", \"0\", \"x\"], bytes(16)",
+        "[\"file-key\", \"0\"], bytes(15)",
+        "[\"nothing\"]",
+        "[\"confirm\", \"eWVz\", \"bm8\"], b\"sure?\"",
+        "[\"file-key\", \"0\"], hide(body)",
+        "[\"file-key\", \"0\"], bytes(16)",
+    ];
+    let say = |one: &&str| {
+        format!("            send({one})\n            told.write(sys.stdin.readline() + sys.stdin.readline())\n")
+    };
+    let lines: String = said.iter().map(say).collect();
+    let text = fs::read_to_string(&python).unwrap();
+    assert!(text.contains(right));
+    let open = format!("            told = open({:?}, \"w\")\n", answers.display().to_string());
+    fs::write(&odd, text.replace(right, &format!("{open}{lines}            told.close()\n"))).unwrap();
+    let plugin = spy(&shell, "age-plugin-tide", &format!("exec python3 '{}' \"$@\"", odd.display()));
+    let shell = shell.with_path(plugin.parent().unwrap());
+    let made = feed(Command::new("python3").arg(&python), "");
+    let (recipient, identity) = made.stdout.trim().split_once('\n').unwrap();
+    shell.ok(&["recipients", "add", "tide", recipient, "-e", "prod"]);
+    set(&shell, "HUBSPOT_TOKEN", "prod", "sealed to a plugin");
+    shell.put("tide.txt", &format!("{identity}\n"));
+    let only = shell.with("SOPS_AGE_KEY_FILE", "/dev/null").with("SOPS_AGE_KEY", "");
+    let words = ["secret", "get", "HUBSPOT_TOKEN", "-e", "prod", "--identity", "tide.txt"];
+    let told = |confirmed: &str| {
+        let told = fs::read_to_string(&answers).unwrap();
+        let told: Vec<&str> = told.lines().filter(|line| !line.is_empty()).collect();
+        let fail = "-> fail";
+        assert_eq!(told, [fail, fail, fail, "-> unsupported", confirmed, "-> ok", fail]);
+    };
+    assert_eq!(only.ok(&words).stdout, "sealed to a plugin");
+    told("-> fail");
+    if !there("script", Command::new("script").arg("--version")) {
+        return;
+    }
+    for (typed, confirmed) in [("no\n", "-> ok no"), ("yes\n", "-> ok yes")] {
+        let mut command = only.command("script");
+        command.args(["-qec", &format!("{} {}", env!("CARGO_BIN_EXE_tieline"), words.join(" ")), "/dev/null"]);
+        let ended = feed(&mut command, typed);
+        assert!(ended.stdout.contains("sealed to a plugin"), "{ended:#?}");
+        told(confirmed);
+    }
+}
+
 /// The recipient of a pull request: nothing is started for it before somebody agreed.
 #[test]
 fn e17_no_plugin_of_a_recipient_is_started_before_somebody_agreed() {
