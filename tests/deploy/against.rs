@@ -265,3 +265,16 @@ fn a59_a60_what_a_pull_request_changes_in_trust_stands_in_a_section_of_its_own()
     let text = shell.ok(&["plan", "prod", "--against", "HEAD"]).stdout;
     assert!(text.contains("credential re-targeted"), "{text}");
 }
+
+/// What is removed is shown where it was.
+#[test]
+fn e2_11_a_setting_that_is_gone_has_the_line_that_it_had() {
+    let shell = repository();
+    let text = shell.read("connections/warehouse.yaml");
+    let line = text.lines().position(|line| line.trim_start().starts_with("port:")).unwrap() + 1;
+    let port = text.lines().nth(line - 1).unwrap().to_owned();
+    edit(&shell, "connections/warehouse.yaml", &format!("{port}\n"), "");
+    let plan = shell.ok(&["plan", "prod", "--against", "HEAD"]).stdout;
+    let told = plan.lines().find(|line| line.contains("config.port: - ")).unwrap_or_else(|| panic!("{plan}"));
+    assert!(told.ends_with(&format!("  connections/warehouse.yaml:{line}")), "{told}");
+}

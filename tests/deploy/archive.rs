@@ -318,3 +318,37 @@ fn bounded(shell: &Shell, path: &Path) -> Ended {
     command.args(["--as=1073741824", env!("CARGO_BIN_EXE_tieline"), "bundle", "inspect"]).arg(path);
     feed(&mut command, "")
 }
+
+/// Who else has a runtime, a key or a connector is no customer's business, whatever serial it is.
+#[test]
+fn e2_11_the_bundle_of_a_customer_holds_what_its_connections_use_and_no_more() {
+    use serde_json::json;
+    use tieline::bundle::Manifest;
+    use tieline::bundle::export::for_customer;
+    let bench = super::Bench::new();
+    let mut desired = bench.desired(&["db@globex", "db@initech", "shared"]);
+    let other = tieline::sops::keygen().1;
+    let record = desired.records.get_mut("db@initech").unwrap();
+    record["recipients"] = json!([other.as_str()]);
+    record["connector"] = "hubspot".into();
+    desired.trust = json!({
+        "recipients": {"demo": bench.recipient, "initech-ops": other.as_str()},
+        "runtimes": {"globex": bench.recipient, "initech": other.as_str()},
+        "connectors": {"postgresql": {"secrets": ["/auth/password"]}, "hubspot": {"secrets": ["/auth/password"]}},
+        "excuses": [{"file": "customers/initech/x.yaml"}],
+    });
+    bench.apply(&bench.desired(&["db@globex"])).unwrap();
+    bench.apply(&desired).unwrap();
+    let whole = bench.deployed().unwrap().manifest;
+    assert_eq!(whole.serial, 2);
+    let cut = for_customer(&whole, "globex").unwrap();
+    assert_eq!(cut.connections.keys().collect::<Vec<_>>(), ["db@globex", "shared"]);
+    let trust = json!({
+        "recipients": {"demo": bench.recipient},
+        "runtimes": {"globex": bench.recipient},
+        "connectors": {"postgresql": {"secrets": ["/auth/password"]}},
+        "excuses": [],
+    });
+    assert_eq!(cut.trust, trust);
+    assert_eq!(Manifest::parse(&cut.bytes().unwrap()).unwrap(), cut);
+}

@@ -215,6 +215,21 @@ fn what_was_put_in_force_is_read_back() {
     }
 }
 
+/// The answer to a swap may be lost: whether it was done is for the target to say.
+#[test]
+fn e2_11_who_hears_nothing_of_a_swap_is_told_what_is_in_force() {
+    for ground in Ground::all() {
+        let (bench, what) = (&ground.bench, ground.what);
+        ground.apply(&bench.desired(&["a"])).unwrap();
+        let base = ground.deployed();
+        let target = Dies { inner: (ground.open)(), left: 100.into(), lie: Lie::Fails };
+        let desired = bench.desired(&["a", "b"]);
+        let error = apply(&target, &desired, base.as_ref(), &Canaries, &stamp(), &Options::default()).unwrap_err();
+        assert!(error.to_string().contains("everything is stored; the new serial 2 is in force"), "{what}: {error}");
+        assert_eq!(ground.deployed().unwrap().manifest.serial, 2, "{what}");
+    }
+}
+
 #[test]
 fn n08_history_is_a_chain_and_a_rollback_brings_back_the_old_objects_under_a_new_serial() {
     for ground in Ground::all() {
@@ -256,7 +271,7 @@ fn gc_takes_what_nothing_needs_and_is_old_and_leaves_what_is_not_ours() {
         let target = (ground.open)();
         let orphan = b"an object that nothing refers to";
         target.put_objects(&[(&Digest::of(orphan), orphan)], &|| ()).unwrap();
-        let foreign = ["objects/README", "manifests/notes.json", "other/file", "objects/ABCDEF"];
+        let foreign = ["objects/README", "manifests/notes.json", "other/file", "objects/ABCDEF", "environments/README"];
         foreign.iter().for_each(|path| (ground.foreign)(path));
         let now = jiff::Timestamp::now().as_second();
         let week = 7 * 24 * 3600;
@@ -303,4 +318,26 @@ fn what_stands_under_the_name_of_another_digest_is_damage() {
         let absent = Digest::of(b"absent");
         assert!(matches!(target.read_object(&absent), Err(TargetError::Missing(_))), "{what}");
     }
+}
+
+/// A listing of a store has an end.
+#[test]
+fn e2_11_more_environments_than_a_target_may_have_are_not_listed() {
+    let shared = std::sync::Arc::new(InMemory::new());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let put = |from: usize, to: usize| {
+        for n in from..to {
+            let key = Key::from(format!("some/prefix/environments/e{n}/note"));
+            runtime.block_on(shared.put(&key, "x".into())).unwrap();
+        }
+    };
+    let found = || {
+        let store = Box::new(std::sync::Arc::clone(&shared));
+        let target = ObjectStore::on(store, "s3://memory/some/prefix", &scope(), None).unwrap();
+        garbage(&target, None, i64::MAX / 2)
+    };
+    put(0, 10_000);
+    assert_eq!(found().unwrap(), []);
+    put(10_000, 10_001);
+    assert!(matches!(found(), Err(TargetError::Failed(_))), "{:?}", found());
 }

@@ -23,6 +23,8 @@ pub(super) enum Lie {
     Answers(Vec<u8>),
     /// It says that a head was swapped, and forgets it.
     Forgets,
+    /// It swaps a head, and says that it did not get through.
+    Fails,
 }
 
 impl Dies {
@@ -74,6 +76,10 @@ impl Target for Dies {
     fn swap_head(&self, expected: Option<&Head>, new: &Head) -> Result<Swap, TargetError> {
         match self.lie {
             Lie::Forgets => Ok(Swap::Done),
+            Lie::Fails => {
+                let _ = self.inner.swap_head(expected, new)?;
+                Err(TargetError::Failed("no answer".into()))
+            }
             _ => self.step(|| self.inner.swap_head(expected, new)),
         }
     }

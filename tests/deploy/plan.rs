@@ -219,3 +219,82 @@ fn a46_colours_are_the_only_escapes() {
     let coloured = plan_human(&plan, Against::Target("t"), Look { color: true, ..LOOK });
     assert!(coloured.contains("\u{1b}[32m+ create\u{1b}[0m"), "{coloured}");
 }
+
+/// One that goes is the former self of at most one that comes.
+#[test]
+fn e2_11_a_move_is_suggested_once() {
+    let bench = Bench::new();
+    bench.apply(&bench.desired(&["old/one", "old/two"])).unwrap();
+    let plan = plan(&bench, &bench.desired(&["new/one", "new/three", "new/two"]));
+    let moves: Vec<_> = plan.moves.iter().map(|one| (one.from.as_str(), one.to.as_str())).collect();
+    assert_eq!(moves, [("old/one", "new/one"), ("old/two", "new/three")]);
+}
+
+/// What comes and what goes together with a new data key is told of by itself.
+#[test]
+fn e2_11_only_a_secret_of_both_sides_was_encrypted_again() {
+    let bench = Bench::new();
+    let with = |records: &[(&str, &str, &str)]| {
+        let mut desired = bench.desired(&records.iter().map(|(id, ..)| *id).collect::<Vec<_>>());
+        for (id, name, version) in records {
+            desired.records.get_mut(*id).unwrap()["auth"]["password"] = secret(name, version);
+        }
+        desired
+    };
+    bench
+        .apply(&with(&[("a", "A", "1"), ("b", "B", "1"), ("c", "C", "1"), ("d", "D", "1"), ("gone", "GONE", "1")]))
+        .unwrap();
+    let plan =
+        plan(&bench, &with(&[("a", "A", "2"), ("b", "B", "2"), ("c", "C", "2"), ("d", "D", "2"), ("new", "NEW", "2")]));
+    let files: Vec<_> = plan.reencrypted.iter().map(|file| file.secrets.iter().collect::<Vec<_>>()).collect();
+    assert_eq!(files, [["A", "B", "C", "D"]]);
+    assert_eq!(plan.reencrypted[0].leaves.len(), 4);
+}
+
+/// A secret place that holds something in clear beside a secret is held to the same as any setting.
+#[test]
+fn e2_11_what_stands_in_clear_in_a_secret_place_is_compared() {
+    let bench = Bench::new();
+    let with = |clear: &str, ids: &[&str]| {
+        let mut desired = bench.desired(ids);
+        let record = desired.records.get_mut("a").unwrap();
+        record["auth"]["password"] = json!({"own": secret("DB_PASSWORD", "1"), "where": clear});
+        desired
+    };
+    bench.apply(&with("here", &["a", "b"])).unwrap();
+    let told = |desired: &Desired| {
+        let plan = plan(&bench, desired);
+        let told = plan.trust.iter().filter(|change| matches!(change, TrustChange::Destination { .. }));
+        (plan.unchanged, told.map(|change| format!("{change:?}")).collect::<Vec<_>>())
+    };
+    let (unchanged, there) = told(&with("there", &["a", "b"]));
+    assert_eq!((unchanged, there.len()), (1, 1), "{there:#?}");
+    assert_eq!(told(&with("here", &["a", "b", "c"])), (2, Vec::new()));
+}
+
+/// A former target that can't be read says nothing of a workspace, and what two of them have in common is told once.
+#[test]
+fn e2_11_what_is_known_of_former_targets_is_told_once_and_no_more() {
+    use tieline::plan::relocation::Former;
+    let bench = Bench::new();
+    let desired = bench.desired(&["a"]);
+    let mut plan = plan(&bench, &desired);
+    let mut leave = |workspace: &str| {
+        let former = Former {
+            workspace: workspace.to_owned(),
+            target: "elsewhere".into(),
+            deployed: None,
+            unread: Some("no answer".into()),
+            known: Some((4, 2)),
+            history: None,
+            protection: json!({"protected": true}),
+        };
+        plan.leave(&former, "dist", &desired, &|_, _| None);
+        let id = |change: &&TrustChange| matches!(change, TrustChange::Block(leaf) if leaf.path == "/id");
+        (plan.trust.iter().filter(id).count(), plan.trust.len(), plan.refused.len(), plan.moved.len())
+    };
+    let (id, trust, refused, moved) = leave("");
+    assert!(id == 0 && trust > 0 && refused > 0 && moved == 1, "{trust} {refused}");
+    assert_eq!(leave(""), (0, trust, refused, 2));
+    assert_eq!(leave("8a1f6e2c-0000-4000-8000-000000000000"), (1, trust + 1, refused, 3));
+}

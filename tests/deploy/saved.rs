@@ -93,6 +93,7 @@ fn a74_a_plan_of_another_version_environment_or_target_is_refused() {
     tampered("\"target\": \"dist\"", "\"target\": \"elsewhere\"", 3, "target: elsewhere in the plan, dist now");
     tampered("\"workspace\": \"7a1f", "\"workspace\": \"8a1f", 3, "workspace: 8a1f");
     tampered("\"tieline_plan\": 0", "\"tieline_plan\": 7", 1, "newer than this tieline knows");
+    tampered("\"tieline_plan\": 0", "\"tieline_plan\": 1", 1, "newer than this tieline knows");
     tampered("\"tieline_plan\": 0,", "\"tieline_plan\": 0, \"more\": 1,", 1, "it is damaged");
     // A base of the same serial and lineage, and other bytes: in the first digits of its digest, or in the last.
     shell.ok(&["plan", "prod", "--out", "x.plan"]);
@@ -136,4 +137,23 @@ fn a44_a_saved_plan_holds_no_secret_and_is_for_its_owner_alone() {
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let saved: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(saved["plan"]["summary"]["create"], 2);
+}
+
+/// Of what is told of other targets and trust, the line may have moved, and nothing else.
+#[test]
+fn e2_11_a_trust_change_that_was_not_reviewed_is_told_wherever_it_stands() {
+    use serde_json::json;
+    use tieline::plan::saved::Saved;
+    let saved = |line: u64, new: &str| -> Saved {
+        let change = json!({"path": "/recipients/ops", "new": new, "file": "tieline.yaml", "line": line});
+        serde_json::from_value(json!({
+            "tieline_plan": 0, "tool": "0.1.0", "workspace": "w", "environment": "prod", "profile": null,
+            "expose": null, "target": "dist", "base": null, "desired": tieline::bundle::Digest::of(b""),
+            "commit": null, "time": "2026-11-21T08:00:00Z", "plan": {"trust_changes": [change]},
+        }))
+        .unwrap()
+    };
+    assert_eq!(saved(1, "age1a").differences(&saved(9, "age1a")), [""; 0]);
+    let told = saved(1, "age1a").differences(&saved(1, "age1b"));
+    assert_eq!(told, ["1 trust change now that the plan did not show"]);
 }

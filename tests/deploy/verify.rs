@@ -280,6 +280,18 @@ fn e2_11_a_manifest_says_what_it_follows() {
         let read = Manifest::parse(&manifest.bytes().unwrap());
         assert_eq!(read.is_ok(), whole, "{serial} {:?}: {read:?}", manifest.previous);
     }
+    // And when, in one spelling alone.
+    for (time, whole) in [
+        ("2026-11-21T08:00:00Z", true),
+        ("2026-11-21T08:00:00.000Z", false),
+        ("2026-11-21T08:00:00+00:00", false),
+        ("2026-11-21 08:00:00Z", false),
+        ("2026-11-21t08:00:00z", false),
+        ("yesterday", false),
+    ] {
+        let manifest = Manifest { time: time.into(), ..first.manifest.clone() };
+        assert_eq!(Manifest::parse(&manifest.bytes().unwrap()).is_ok(), whole, "{time}");
+    }
 }
 
 /// A time before that of what it follows says that a clock went back, but where that one was still to come.
@@ -298,4 +310,36 @@ fn e2_11_a_manifest_is_backdated_only_before_a_time_that_has_been() {
     ] {
         assert_eq!(is_backdated(time, then, now), backdated, "{time} after {then}");
     }
+}
+
+/// What an apply has not come to yet may show the manifest before. Anything else in a view is wrong, beside that too.
+#[test]
+fn e2_11_a_view_is_late_only_where_all_of_it_is_as_it_was() {
+    let bench = Bench::new();
+    bench.apply(&bench.desired(&["a", "b", "gone"])).unwrap();
+    let old = ["a", "b", "gone"].map(|id| fs::read(bench.view(id)).unwrap());
+    let mut desired = bench.desired(&["a", "b"]);
+    for id in ["a", "b"] {
+        desired.records.get_mut(id).unwrap()["config"]["host"] = "db2.example".into();
+    }
+    bench.apply(&desired).unwrap();
+    let now = ["a", "b"].map(|id| fs::read(bench.view(id)).unwrap());
+    let faults = |files: &[(&str, &[u8])]| {
+        files.iter().for_each(|(id, bytes)| fs::write(bench.view(id), bytes).unwrap());
+        let start = std::time::Instant::now();
+        let faults = bench.target().view_faults(&bench.deployed().unwrap());
+        for id in ["gone", "stray"] {
+            let _ = fs::remove_file(bench.view(id));
+        }
+        (faults.len(), start.elapsed() > std::time::Duration::from_millis(150))
+    };
+    assert_eq!(faults(&[("a", &now[0]), ("b", &now[1])]), (0, false));
+    // An apply may be at it: that is waited for.
+    assert_eq!(faults(&[("a", &old[0]), ("b", &old[1]), ("gone", &old[2])]), (3, true));
+    assert_eq!(faults(&[("a", &old[0]), ("b", &now[1])]), (1, true));
+    // No apply writes this.
+    assert_eq!(faults(&[("a", &old[0]), ("b", b"forged")]), (2, false));
+    assert_eq!(faults(&[("a", b"forged"), ("b", &old[1])]), (2, false));
+    assert_eq!(faults(&[("a", &old[0]), ("b", &now[1]), ("stray", b"forged")]), (2, false));
+    assert_eq!(faults(&[("a", &now[0]), ("gone", &old[2]), ("stray", b"forged")]), (2, false));
 }

@@ -576,6 +576,47 @@ fn e06_what_a_secret_goes_through_is_held_to_the_same() {
     assert_eq!(retargeted(&shell), [("back".to_owned(), "/config/base_url".to_owned())]);
 }
 
+/// What has a secret of its own, and is what another one's goes through, is told once.
+#[test]
+fn e2_11_a_setting_that_matters_to_two_secrets_is_told_once() {
+    let shell = with_own("{registry: back}", TOKEN);
+    shell.put("connections/back.yaml", &own("{server: a}", "{token: '${{ secrets.OTHER }}'}"));
+    commit(&shell, "two");
+    shell.put("connections/back.yaml", &own("{server: evil}", "{token: '${{ secrets.OTHER }}'}"));
+    assert_eq!(retargeted(&shell), [("back".to_owned(), "/config/server".to_owned())]);
+}
+
+/// Two names of one connection are the same where a connection is named, and two texts anywhere else.
+#[test]
+fn e2_11_only_what_names_a_connection_may_have_another_name() {
+    let shell = with_own("{registry: registry, server: registry}", TOKEN);
+    shell.put(
+        "connections/registry.yaml",
+        "connector: http\nconfig: {base_url: 'https://r.example'}\nauth: {mode: none}\n",
+    );
+    commit(&shell, "two");
+    shell.ok(&["mv", "registry", "schemas/registry"]);
+    shell.put("connections/own.yaml", &own("{registry: schemas/registry, server: registry}", TOKEN));
+    assert!(paths(&shell).is_empty(), "{:?}", retargeted(&shell));
+    shell.put("connections/own.yaml", &own("{registry: registry, server: schemas/registry}", TOKEN));
+    assert_eq!(paths(&shell), ["/config/server"]);
+}
+
+/// Another address of a store is a rotation, as long as nothing else makes the value.
+#[test]
+fn e2_11_another_address_and_another_text_around_it_is_no_rotation() {
+    let shell = with_own("{server: a, proxy_password: '${{ secrets.OTHER }}'}", TOKEN);
+    edit(
+        &shell,
+        "environments/prod/environment.yaml",
+        "vault://kv/prod/OTHER#value",
+        "vault://kv/prod/OTHER?version=3#value",
+    );
+    let before = retargeted(&shell);
+    shell.put("connections/own.yaml", &own("{server: a, proxy_password: 'x${{ secrets.OTHER }}'}", TOKEN));
+    assert!(retargeted(&shell).len() > before.len(), "{before:?} {:?}", retargeted(&shell));
+}
+
 /// Two customers have the organization's secret, each with a proxy of its own.
 #[test]
 fn e06_what_a_new_customer_sends_a_secret_in_use_through_is_held_to_the_same() {
