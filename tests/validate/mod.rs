@@ -5,3 +5,4 @@ mod abuse;
 mod at_once;
 mod connectors;
 mod invalid;
+mod words;

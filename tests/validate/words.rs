@@ -1,0 +1,101 @@
+//! What a message quotes of a value, and what it must not.
+
+use crate::support::Folder;
+
+const SECRETS: &str = "secrets: {A: 'env:A', B: 'env:B', C: 'env:C', D: 'env:D', E: 'env:E'}\n";
+
+/// A workspace of one connection, whose environment has these variables and some secrets.
+fn workspace(connection: &str, vars: &str) -> Folder {
+    let folder = Folder::bare().with("connections/c.yaml", connection);
+    folder.with("environments/dev/environment.yaml", format!("{vars}{SECRETS}"))
+}
+
+/// Code and message of everything told.
+fn told(folder: &Folder) -> Vec<(String, String)> {
+    let report = folder.json();
+    let text = |d: &serde_json::Value, key: &str| d[key].as_str().unwrap().to_owned();
+    report["diagnostics"].as_array().unwrap().iter().map(|d| (text(d, "code"), text(d, "message"))).collect()
+}
+
+fn database(config: &str, auth: &str) -> String {
+    format!("connector: postgresql\nconfig: {{host: db.example.com, database: d{config}}}\nauth: {{{auth}}}\n")
+}
+
+const PASSWORD: &str = "mode: password, username: u, password: '${{ secrets.A }}'";
+
+#[test]
+fn e2_11_a_value_of_up_to_40_letters_is_quoted() {
+    for (length, quoted) in [(40, true), (41, false)] {
+        let mode = "ä".repeat(length);
+        let told = told(&workspace(&database(&format!(", tls: {{mode: {mode}}}"), PASSWORD), ""));
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(told[0].1.contains(&mode), quoted, "{told:?}");
+    }
+}
+
+#[test]
+fn e2_11_four_secrets_are_named_and_the_others_counted() {
+    let named = |names: &[&str]| names.iter().map(|name| format!("${{{{ secrets.{name} }}}}")).collect::<String>();
+    for (names, words) in [
+        (&["A", "B", "C", "D"][..], "the secret `A`, `B`, `C`, `D` in `"),
+        (&["A", "B", "C", "D", "E"], "the secret `A`, `B`, `C`, `D` and 1 more in `"),
+    ] {
+        let connection = database("", PASSWORD).replace("database: d", &format!("database: '{}'", named(names)));
+        let told = told(&workspace(&connection, ""));
+        let one = told.iter().find(|(code, _)| code == "secret-in-clear").unwrap_or_else(|| panic!("{told:?}"));
+        assert!(one.1.starts_with(words), "{told:?}");
+    }
+}
+
+/// An empty choice is not called by its name.
+#[test]
+fn e2_11_an_empty_mode_is_not_a_mode_without_a_name() {
+    let told = told(&workspace(&database("", "mode: ''"), ""));
+    assert!(told.iter().all(|(_, message)| !message.contains("`auth.mode: `")), "{told:?}");
+    assert!(told.iter().any(|(_, message)| message.contains("auth.mode")), "{told:?}");
+}
+
+/// Nobody knows which fields of a login are secret where its mode is not known, or is missing; and nothing that stands beside
+/// what is told of is printed.
+#[test]
+fn e2_11_beside_an_unknown_mode_nothing_of_a_login_is_shown() {
+    for auth in [
+        "mode: pasword, username: otter-hunter-2",
+        "mode: pasword, username: otter-hunter-2, password: '${{ secrets.A }}'",
+        "mode: zzzzzzzzz, token_url: 'https://otter-hunter-2.example'",
+        "username: otter-hunter-2",
+        "mode: '', username: otter-hunter-2",
+    ] {
+        let folder = workspace(&database("", auth), "");
+        let run = folder.validate();
+        assert_eq!(run.code, 1, "{}", run.stdout);
+        assert!(!run.stdout.contains("otter"), "{auth}\n{}", run.stdout);
+        assert!(!folder.json().to_string().contains("otter"), "{auth}");
+    }
+}
+
+/// What belongs into a login and stands at the top of the file is as secret as it would be there.
+#[test]
+fn e2_11_a_field_of_a_login_at_the_top_of_a_file_is_not_shown() {
+    let login = "auth: {mode: password, username: u}\nconfig: {host: db.example.com";
+    for (line, rest, block, shown) in [
+        ("password: otter-hunter-2", "database: d}", "auth", false),
+        ("database: otterbase", "port: 5432}", "config", true),
+    ] {
+        let folder = workspace(&format!("connector: postgresql\n{line}\n{login}, {rest}\n"), "");
+        let run = folder.validate();
+        assert!(run.code == 1 && run.stdout.contains(&format!("it belongs under `{block}`")), "{}", run.stdout);
+        assert_eq!(run.stdout.contains("otter"), shown, "{}", run.stdout);
+    }
+}
+
+/// `auth` below a name that says secret says how to log in; what stands beside it does not.
+#[test]
+fn e2_11_auth_in_a_variable_says_how_to_log_in() {
+    let told = |vars: &str| {
+        let folder = workspace(&database("", PASSWORD), &format!("vars:\n  portal_login:\n    {vars}\n"));
+        folder.codes().contains(&"secret-named-value".to_owned())
+    };
+    assert!(!told("auth: basic"));
+    assert!(told("password: otter-hunter-2"));
+}
