@@ -184,7 +184,12 @@ fn newline(text: &str) -> &'static str {
 
 fn end_of(text: &str, entry: &Entry<'_>) -> usize {
     let colon = behind_colon(text, entry).unwrap_or(entry.key_range.end);
-    entry.value.range.end.max(colon)
+    let end = entry.value.range.end;
+    match &entry.value.kind {
+        Kind::Scalar(_) => end.max(colon),
+        // A map or list ends where the next thing begins, indentation and all.
+        Kind::Map(_) | Kind::List(_) => text.get(..end).map_or(end, |text| text.trim_end().len()).max(colon),
+    }
 }
 
 /// The first byte of a line; a byte order mark is no part of it.

@@ -5,7 +5,8 @@
 use tieline::secret::Secret;
 use tieline::sops::config::creation;
 use tieline::sops::{
-    Clear, Enc, Encrypted, ErrorKind, Format, Identities, Map, Rule, Settings, Step, encrypt, encrypt_text,
+    Clear, Enc, Encrypted, ErrorKind, Format, Identities, MAX_VALUES, Map, Rule, Settings, Step, Value, encrypt,
+    encrypt_text,
 };
 
 use super::{TIME, key, random};
@@ -152,6 +153,12 @@ fn e2_11_a_merge_key_is_not_set_and_a_place_in_a_list_is_named() {
     let path = [Step::Key("l"), Step::Index(0), Step::Key("x"), Step::Index(2)];
     let error = opened.set(&path, "1").unwrap_err();
     assert_eq!((error.kind, error.path.as_deref()), (ErrorKind::NoSuchMap, Some("l[0].x[2]")));
+    // Behind the last item of a list stands the next one, and nothing of it.
+    let behind = [Step::Key("l"), Step::Index(1)];
+    assert_eq!(opened.set(&[&behind[..], &[Step::Key("x")]].concat(), "1").unwrap_err().kind, ErrorKind::NoSuchMap);
+    opened.set(&behind, "1").unwrap();
+    assert_eq!(opened.set(&[Step::Key("sops")], "1").unwrap_err().kind, ErrorKind::ReservedKey);
+    opened.set(&[Step::Key("m"), Step::Key("sops")], "1").unwrap();
 }
 
 /// The comments at the end of a map belong to it, if they are indented as it is.
@@ -164,6 +171,23 @@ fn e2_11_a_comment_is_sealed_where_its_map_is_and_nowhere_else() {
         assert!(text.contains(comment), "{comment}{text}");
     }
     assert_eq!(clear(&text, Format::Yaml, &identities), plain);
+}
+
+#[test]
+fn e2_11_a_comment_behind_the_last_line_is_kept() {
+    let plain = [
+        "a: x\n# last\n",
+        "a:\n    b: x\n# last\n",
+        "a:\n    b: x\n    # inner\n",
+        "a:\n    # first\n    b: x\n",
+        "a: {}\nb: []\n# last\n",
+        "l:\n    - a: x\n      b: u\n    - - u\n      - v\n    - w\n",
+        "l:\n    - a: x\n      # inner\n      b: u\n",
+    ];
+    for plain in plain {
+        let (identities, text) = sealed(plain, Format::Yaml, &Rule::default());
+        assert_eq!(clear(&text, Format::Yaml, &identities), plain);
+    }
 }
 
 #[test]
@@ -187,7 +211,8 @@ fn e2_11_a_key_that_comes_or_goes_leaves_every_other_line() {
     let new = edited(&text, Format::Yaml, &identities, "s1: u\n", "").unwrap();
     assert_eq!(gone(&text, &new), ["s1", "lastmodified", "mac"], "{new}");
     // A block scalar ends with its own line break: what comes behind it starts there.
-    let (identities, text) = sealed("s1: u\nplain: |\n  one\n  two\n", Format::Yaml, &rule);
+    let (identities, text) = sealed("by: hand\ns1: u\nplain: |\n  one\n  two\n", Format::Yaml, &rule);
+    let text = text.replacen("by: hand\n", "by:   hand\n", 1);
     assert!(text.contains("plain: |\n  one\n  two\n"), "{text}");
     let file = Encrypted::parse(&text).unwrap();
     let mut edit = file.edit(&identities).unwrap();
@@ -199,6 +224,16 @@ fn e2_11_a_key_that_comes_or_goes_leaves_every_other_line() {
     edit.unset(&["plain"]).unwrap();
     let new = edit.finish("2026-11-22T08:00:00Z", &mut random).unwrap().unwrap();
     assert_eq!(gone(&text, &new), ["plain", "one", "two", "lastmodified", "mac"], "{new}");
+    // Behind a map that others stand behind, further out.
+    let nested = "a:\n    b:\n        c:\n            s1: u\n    e: v\nby: hand\n";
+    let (identities, text) = sealed(nested, Format::Yaml, &rule);
+    let text = text.replacen("by: hand\n", "by:   hand\n", 1);
+    let file = Encrypted::parse(&text).unwrap();
+    let mut edit = file.edit(&identities).unwrap();
+    edit.set(&["a", "b", "s2"], Secret::new("w".to_owned())).unwrap();
+    let new = edit.finish("2026-11-22T08:00:00Z", &mut random).unwrap().unwrap();
+    assert_eq!(gone(&text, &new), ["lastmodified", "mac"], "{new}");
+    assert!(new.contains("\n        s2: ENC["), "{new}");
     // JSON, laid out by hand too.
     let (identities, text) = sealed("{\"s1\": \"x\", \"s2\": \"y\", \"s3\": \"z\"}", Format::Json, &rule);
     let text = text.replace("\"s2\": ", "\"s2\":     ").replace("\"s3\": ", "\"s3\":     ");
@@ -262,6 +297,23 @@ fn e2_11_a_key_below_the_top_may_be_called_as_the_block() {
     assert_eq!(inner.get("sops").and_then(|value| value.as_str()).map(Secret::expose), Some(&"x".to_owned()));
 }
 
+/// Values are counted one by one, up to the last that may be there.
+#[test]
+fn e2_11_a_file_has_as_many_values_as_can_be_read_again() {
+    let (_, recipient, _) = key();
+    let rule = Rule::EncryptedRegex("^s".into());
+    let recipients = [recipient];
+    let settings = Settings { rule: &rule, mac_only_encrypted: false, recipients: &recipients, lastmodified: TIME };
+    let written = |values: usize| {
+        let mut data = Map::new();
+        // The list is one of them.
+        data.push("a", Value::List((1..values).map(|_| Value::from(1)).collect()));
+        encrypt(&data, &settings, &mut random).map_err(|error| error.kind)
+    };
+    assert!(Encrypted::parse(&written(MAX_VALUES).unwrap()).is_ok());
+    assert_eq!(written(MAX_VALUES + 1).err(), Some(ErrorKind::TooLarge));
+}
+
 /// What says that it is no comment is not opened as one.
 #[test]
 fn e2_11_a_comment_of_another_type_stays_as_it_stands() {
@@ -271,4 +323,75 @@ fn e2_11_a_comment_of_another_type_stays_as_it_stands() {
     assert_eq!(clear(&text, Format::Yaml, &identities), "# one\na: x\n");
     let left = clear(&other, Format::Yaml, &identities);
     assert!(left.contains("ENC[") && !left.contains("one"), "{left}");
+}
+
+/// An integer that a JSON reader would round is not written.
+#[test]
+fn e2_11_an_integer_of_json_is_one_that_a_float_holds() {
+    let (_, recipient, _) = key();
+    let recipients = [recipient];
+    for rule in [Rule::default(), Rule::EncryptedRegex("^s".into())] {
+        let settings = Settings { rule: &rule, mac_only_encrypted: false, recipients: &recipients, lastmodified: TIME };
+        for (number, fits) in [
+            ("9007199254740992", true),
+            ("-9007199254740992", true),
+            ("9007199254740993", false),
+            ("-9007199254740993", false),
+        ] {
+            let text = format!("{{\"a\": {number}}}");
+            let written = encrypt_text(&text, Format::Json, &settings, &mut random);
+            assert_eq!(written.is_ok(), fits, "{text} {:?}", written.err());
+        }
+    }
+}
+
+#[test]
+fn e2_11_json_is_as_deep_as_yaml() {
+    let deepest = |format: Format, text: &dyn Fn(usize) -> String| {
+        let fits = |depth: &usize| !matches!(Encrypted::parse_as(&text(*depth), format), Err(error) if error.kind == ErrorKind::TooDeep);
+        (1..100).take_while(fits).last().unwrap()
+    };
+    let maps = |depth: usize| format!("{{\"a\": {}1{}}}", "{\"a\": ".repeat(depth), "}".repeat(depth));
+    let lists = |depth: usize| format!("{{\"a\": {}1{}}}", "[".repeat(depth), "]".repeat(depth));
+    for text in [&maps as &dyn Fn(usize) -> String, &lists] {
+        let (json, yaml) = (deepest(Format::Json, text), deepest(Format::Yaml, text));
+        assert!(json.abs_diff(yaml) <= 1 && json > 50, "{json} {yaml}");
+    }
+}
+
+/// What only looks the same is a change.
+#[test]
+fn e2_11_a_value_of_another_type_is_another_value() {
+    for (plain, from, to) in [
+        ("a: 5\n", "a: 5", "a: '5'"),
+        ("a: 'true'\n", "a: \"true\"", "a: true"),
+        ("a: u\n", "a: u", "a: !!binary dQ=="),
+    ] {
+        let (identities, text) = sealed(plain, Format::Yaml, &Rule::default());
+        let new = edited(&text, Format::Yaml, &identities, from, to);
+        assert!(new.is_some() || to.contains("binary"), "{plain}");
+        if let Some(new) = new {
+            let kind =
+                |text: &str| Encrypted::parse(text).unwrap().open(&identities).unwrap()[0].get("a").unwrap().kind();
+            assert!(kind(&new) != kind(&text) || to.contains("binary"), "{new}");
+        }
+    }
+}
+
+/// Who can open a file stands in its block: all other lines stay, by whomever they were laid out.
+#[test]
+fn e2_11_a_file_that_is_sealed_to_others_keeps_its_layout() {
+    let (identities, recipient, _) = key();
+    let (_, other, _) = key();
+    let rule = Rule::EncryptedRegex("^s".into());
+    let recipients = [recipient.clone()];
+    let settings = Settings { rule: &rule, mac_only_encrypted: false, recipients: &recipients, lastmodified: TIME };
+    let (text, _) = encrypt_text("by: hand\ns: u\n", Format::Yaml, &settings, &mut random).unwrap();
+    let text = text.replacen("by: hand\n", "by:   hand   # of ana\n", 1);
+    let new = Encrypted::parse(&text).unwrap().rewrap(&identities, &[recipient, other.clone()]).unwrap();
+    let (_, block) = text.split_once("sops:\n").unwrap();
+    let kept = |line: &&str| !new.lines().any(|new| new == *line);
+    let gone: Vec<&str> = text.lines().filter(kept).collect();
+    assert!(gone.iter().all(|line| block.contains(*line) && line.starts_with("            ")), "{gone:#?}");
+    assert!(new.contains("by:   hand   # of ana\n") && new.contains(other.as_str()), "{new}");
 }
