@@ -73,7 +73,6 @@ pub fn change(
     }
     let mut edit = encrypted.edit(identities).map_err(|e| failed(&e))?;
     belongs(edit.data(), sealing)?;
-    let scoped = edit.data().iter().any(|d| d.get(SCOPE).is_some());
     let mut outcomes = Vec::with_capacity(actions.len());
     for (name, value) in actions {
         let change = match value {
@@ -87,9 +86,8 @@ pub fn change(
             Change::Removed => Outcome::Removed,
         });
     }
-    if !scoped {
-        edit.set(&[SCOPE], Secret::new(sealing.scope.to_owned())).map_err(|e| failed(&e))?;
-    }
+    // The same as it has, if it has one.
+    edit.set(&[SCOPE], Secret::new(sealing.scope.to_owned())).map_err(|e| failed(&e))?;
     let text = edit.finish(sealing.time, &mut random).map_err(|e| failed(&e))?;
     Ok((text, outcomes))
 }

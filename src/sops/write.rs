@@ -254,12 +254,6 @@ impl Sealing<'_> {
             Value::Float(float) if self.format == Format::Json && !place.demanded && !float.expose().is_finite() => {
                 Err(ErrorKind::NotInJson)
             }
-            Value::Int(int) if self.format == Format::Json && self.strict && !place.demanded => {
-                if int.expose().unsigned_abs() > JSON_INTEGERS.unsigned_abs() {
-                    return Err(ErrorKind::Unwritable(Type::Int));
-                }
-                Ok(())
-            }
             _ => Ok(()),
         }
     }
