@@ -335,6 +335,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn e2_11_what_a_filter_gives_has_at_most_64_kib() {
+        for (length, gives) in [(MAX_OUTPUT, true), (MAX_OUTPUT + 1, false)] {
+            let context = context([("text", Jinja::from("x".repeat(length)))]);
+            assert_eq!(evaluate("text | lower", &context).is_ok(), gives, "{length}");
+        }
+        // What is replaced is counted before it is made, up to twice as much.
+        let context = context([("text", Jinja::from("x".repeat(MAX_OUTPUT / 2)))]);
+        let why = |expression: &str| evaluate(expression, &context).err().map(|failure| failure.message);
+        assert_eq!(why("text | replace('x', 'xx')"), None);
+        assert!(why("text | replace('x', 'xxx')").is_some_and(|why| why.contains("64 KiB")));
+    }
+
+    /// A number that YAML can't hold is no value.
+    #[test]
+    fn e2_11_a_number_that_has_no_place_in_yaml_is_no_value() {
+        use crate::source::Sources;
+        let mut sources = Sources::default();
+        let at = Span::file(sources.add("x.yaml", String::new(), false));
+        let node = |value: Jinja| from_jinja(&value, at).map(|node| node.value);
+        assert_eq!(node(Jinja::from(7)), Some(Value::Int(7)));
+        assert_eq!(node(Jinja::from(7.0)), Some(Value::Float(7.0)));
+        assert_eq!(node(Jinja::from(i64::MAX)), Some(Value::Int(i64::MAX)));
+        assert_eq!(node(Jinja::from(u64::MAX)), None);
+        assert_eq!(node(Jinja::from(f64::INFINITY)), None);
+        assert_eq!(node(Jinja::from(f64::NAN)), None);
+    }
+
     /// What a list is joined to is counted with what stands between, before it is made.
     #[test]
     fn e2_11_a_list_is_joined_up_to_twice_what_an_expression_may_give() {

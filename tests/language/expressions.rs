@@ -121,6 +121,7 @@ fn an_error_underlines_the_very_part_of_the_scalar() {
         ("  a: ${{ vars.host }} hots ${{ vars.hots }}\n", "hots"),
         ("  a: ${{ vrs.host }}\n", "vrs"),
         ("  a: vrs ${{vars.host}} vrs ${{vrs.host}}\n", "vrs"),
+        ("  a: \"vrs ${{vars.host}} \\u00e4 ${{vrs.host}}\"\n", "vrs"),
         ("  a: ${{ vars.host | lowr }}\n", "lowr"),
         ("  a: ${{ vars.map.x.z }}\n", "z"),
         ("  a: ${{ env.nam }}\n", "nam"),
@@ -288,4 +289,43 @@ fn e2_11_what_an_expression_gives_may_be_as_deep_as_what_is_written() {
         assert!(!given(deepest - around, around), "{deepest} {around}");
         assert!(given(deepest - around + 1, around), "{deepest} {around}");
     }
+}
+
+/// A variable is given in a text up to what any expression may give.
+#[test]
+fn e2_11_a_variable_in_a_text_has_at_most_64_kib() {
+    for (length, told) in [(64 << 10, false), ((64 << 10) + 1, true)] {
+        let folder = workspace("  a: x${{ vars.big }}\n");
+        folder.put("environments/dev/environment.yaml", format!("vars: {{big: {}}}\n", "b".repeat(length)));
+        assert_eq!(folder.codes().contains(&"invalid-expression".to_owned()), told, "{length}");
+    }
+}
+
+#[test]
+fn e2_11_an_expression_has_at_most_4_kib() {
+    for (length, told) in [(4096, false), (4097, true)] {
+        let expression = format!("'{}'", "x".repeat(length - 4));
+        let folder = workspace(&format!("  a: ${{{{ {expression} }}}}\n"));
+        let is = folder.codes().contains(&"invalid-expression".to_owned());
+        assert_eq!(is, told, "{length}");
+    }
+}
+
+/// A name with an underscore is a name, and a word of the language is none.
+#[test]
+fn e2_11_names_begin_with_a_letter_or_an_underscore() {
+    let folder = workspace("  a: ${{ vars._x }}\n  b: ${{ vars.x_1 }}\n");
+    folder.put("environments/dev/environment.yaml", "vars: {_x: one, x_1: two}\n");
+    assert_eq!(instance(&folder, "dev")["config"], json!({"a": "one", "b": "two"}));
+    for text in ["vars.is", "vars.in", "vars.1x"] {
+        let folder = workspace(&format!("  a: ${{{{ {text} }}}}\n"));
+        assert!(!folder.codes().is_empty(), "{text}");
+    }
+}
+
+/// Where the words of an expression are escaped, nobody can underline a part of them.
+#[test]
+fn e2_11_an_escaped_expression_is_underlined_whole() {
+    let folder = workspace("  a: \"${{ vars.\\u0068ots }}\"\n");
+    assert_eq!(folder.underlined(), ["\"${{ vars.\\u0068ots }}\""]);
 }

@@ -94,6 +94,7 @@ fn recipients_of_other_kinds_are_named_as_such() {
     let ecdsa = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBA== ana";
     assert_eq!(kind(ecdsa), Some(ErrorKind::UnsupportedRecipient));
     assert_eq!(kind("age1pq1xyz"), Some(ErrorKind::PostQuantum));
+    assert_eq!(kind("age1tagpq1xyz"), Some(ErrorKind::PostQuantum));
     assert_eq!(kind("age1yubikey1qqq"), Some(ErrorKind::BadRecipient));
     assert_eq!(kind("age1hunter"), Some(ErrorKind::BadRecipient));
     let (_, recipient, _) = key();
