@@ -133,6 +133,15 @@ fn e2_11_plaintext_of_history_is_found_in_every_folder_of_documents() {
         "environments/prod/environments/prod/connections/zz.yaml",
         "customers/globex/environments/connections/zz.yaml",
         "connections/below/deeper/secrets/zz.txt",
+        // Names that no layer can have.
+        "environments/a name/connections/zz.yaml",
+        "customers/a name/connections/zz.yaml",
+        "customers/a name/environments/prod/connections/zz.yaml",
+        "environments/a name/profiles/test/connections/zz.yaml",
+        "environments/prod/profiles/a name/connections/zz.yaml",
+        "customers/globex/environments/a name/connections/zz.yaml",
+        // The folder of all customers is not one of documents, though it holds the same as another that is.
+        "customers/connections/twin.yaml",
     ];
     let all = || wanted.iter().map(String::as_str).chain(elsewhere);
     // The same text is told once: each is another.
@@ -141,6 +150,14 @@ fn e2_11_plaintext_of_history_is_found_in_every_folder_of_documents() {
         let connector = if path.contains("credentials") { "" } else { "connector: openai\n" };
         shell.put(path, &format!("{connector}auth: {{mode: api_key, api_key: otter-hunter-{n}}}\n"));
     }
+    // What is empty, or an expression that can give no secret, has told nobody anything.
+    shell.put("connections/empty.yaml", "connector: openai\nauth: {mode: api_key, api_key: ''}\n");
+    shell.put("connections/named.yaml", "connector: openai\nauth: {mode: api_key, api_key: '${{ vars.region }}'}\n");
+    wanted.push("environments/twin/connections/twin.yaml".to_owned());
+    let twin = shell.read("customers/connections/twin.yaml");
+    std::fs::create_dir_all(shell.folder.join("environments/twin/connections")).unwrap();
+    shell.put(wanted.last().unwrap(), &twin);
+    let all = || wanted.iter().map(String::as_str).chain(elsewhere);
     commit(&shell, "in clear");
     all().for_each(|path| std::fs::remove_file(shell.folder.join(path)).unwrap());
     commit(&shell, "removed");

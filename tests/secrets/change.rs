@@ -103,6 +103,9 @@ fn e2_11_texts_in_clear_are_merged_where_one_side_alone_changed() {
     assert_eq!(merge(base, one, one), (one.to_owned(), true));
     let (text, whole) = merge(base, one, other);
     assert!(!whole && text.starts_with("a\n<<<<<<<") && text.contains("\nB\nc\n=======\nb\nC\n>>>>>>>"), "{text}");
+    // Markers stand on lines of their own, whatever a text ends with.
+    let (text, whole) = merge("a", "b", "c");
+    assert!(!whole && text.contains("\nb\n=======\nc\n>>>>>>>"), "{text}");
     // What is the same at the end of both is there once.
     let (text, whole) = merge("a\nb\nc\n", "a\nB\nc\n", "a\nX\nc\n");
     assert!(!whole && text.contains("\nB\n=======\nX\n>>>>>>>") && text.ends_with("\nc\n"), "{text}");
@@ -119,6 +122,10 @@ fn e2_11_every_letter_is_as_likely() {
     let first = made.expose().chars().filter(|letter| letters.iter().take(64).any(|one| one == letter)).count();
     assert!((2525..2935).contains(&first), "{first} of 2731");
     assert!(letters.iter().all(|letter| made.expose().contains(*letter)));
+    let letters = |count: u32| (0..count).map(|n| char::from_u32(0x4e00 + n).unwrap()).collect::<String>();
+    assert!(Recipe::parse(&format!("32,{}", letters(128))).is_ok());
+    assert!(Recipe::parse(&format!("32,{}", letters(129))).is_err());
+    assert!(Recipe::parse("64,abcdefgh\u{7}").is_err());
     for (recipe, right) in
         [("11,alphanumeric", true), ("10,alphanumeric", false), ("4096,hex", true), ("4097,hex", false)]
     {

@@ -274,6 +274,38 @@ fn a106_a_value_for_customers_goes_to_the_customers_or_stays_with_what_to_do() {
         let ended = shell.ok(&["secret", "get", "SHOP_API_KEY", "--customer", customer]);
         assert_eq!(ended.stdout, "otter-hunter-2");
     }
+    // In a credential: into the files of the customers of who links it, whatever else there is.
+    let shell = tenants();
+    let shop = shell.read("connections/shop.yaml");
+    let (rest, _) = shop.split_once("auth:\n").unwrap();
+    shell.put("connections/shop.yaml", &format!("{rest}credential: shop-login\n"));
+    write(&shell, "credentials/shop-login.yaml", "auth:\n  mode: api_key\n  api_key: otter-hunter-2\n");
+    shell.ok(&["secret", "extract"]);
+    for customer in ["globex", "initech"] {
+        let file = shell.read(&format!("customers/{customer}/secrets.sops.yaml"));
+        assert!(file.contains("SHOP_LOGIN_API_KEY: ENC["), "{file}");
+    }
+    // With an environment: into the customers' files of that one.
+    let shell = tenants();
+    edit(&shell, "connections/shop.yaml", "${{ secrets.UPSALES_KEY }}", "otter-hunter-2");
+    shell.ok(&["secret", "extract", "-e", "prod"]);
+    for customer in ["globex", "initech"] {
+        let file = shell.read(&format!("customers/{customer}/environments/prod/secrets.sops.yaml"));
+        assert!(file.contains("SHOP_API_KEY: ENC["), "{file}");
+    }
+    // In an environment, or with one, that not all of them have: into theirs alone.
+    let shell = tenants();
+    let overlay = "environments/prod-us/connections/shop.yaml";
+    write(&shell, overlay, "auth: {api_key: otter-hunter-2}\n");
+    shell.ok(&["secret", "extract"]);
+    let there = |shell: &Shell, customer: &str| {
+        shell.folder.join(format!("customers/{customer}/environments/prod-us/secrets.sops.yaml")).exists()
+    };
+    assert!(there(&shell, "globex") && !there(&shell, "initech") && !shell.read(overlay).contains("otter"));
+    let shell = tenants();
+    edit(&shell, "connections/shop.yaml", "${{ secrets.UPSALES_KEY }}", "otter-hunter-2");
+    shell.run(&["secret", "extract", "-e", "prod-us"]);
+    assert!(there(&shell, "globex") && !there(&shell, "initech"));
     // In a profile: into those of the customers that the environment has.
     let shell = tenants();
     let profile = "environments/prod/profiles/test/connections/shop.yaml";
@@ -370,4 +402,21 @@ fn e2_11_one_value_gets_one_name_and_what_is_stuck_stays() {
         assert!(shell.read(file).contains(reference), "{}", shell.read(file));
     }
     assert_eq!(get(&shell, "HUBSPOT_ACCESS_TOKEN", "prod"), "pat-na1-typed-in-clear");
+}
+
+/// A value of the root goes into the files of all environments, or of those that are named.
+#[test]
+fn e2_11_a_value_of_the_root_goes_where_it_is_told() {
+    for (only, files) in
+        [(&[][..], [true, true]), (&["-e", "dev"], [true, false]), (&["-e", "prod", "-e", "dev"], [true; 2])]
+    {
+        let shell = quickstart();
+        edit(&shell, "connections/hubspot.yaml", "${{ secrets.HUBSPOT_TOKEN }}", "pat-na1-typed-in-clear");
+        shell.run(&[&["secret", "extract", "--yes"], only].concat());
+        let has = ["dev", "prod"].map(|environment| {
+            let path = format!("environments/{environment}/secrets.sops.yaml");
+            shell.folder.join(&path).exists() && shell.read(&path).contains("HUBSPOT_ACCESS_TOKEN: ENC[")
+        });
+        assert_eq!(has, files, "{only:?}");
+    }
 }

@@ -270,6 +270,8 @@ fn e2_08_rules_that_somebody_added_to_sops_yaml_are_never_lost() {
         ours.replacen(first, &format!("    # a note\n{first}"), 1),
         format!("{ours}stores:\n  yaml:\n    indent: 2\n"),
         ours.replacen("      encrypted_regex: \".*\"\n", "      encrypted_regex: \".*\" # all\n", 1),
+        ours.replacen("deq95t35s\n", "deq95t35s # of ana\n", 1),
+        ours.replacen("secrets\\\\.sops\\\\.yaml$\"", "secrets\\\\.sops\\\\.yml$\"", 1),
     ]
     .iter()
     .enumerate()
