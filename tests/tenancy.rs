@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::shell::{Shell, tree};
+use crate::support::Folder;
 
 fn tenants() -> Shell {
     Shell::example("tenants").with_demo_identity()
@@ -286,4 +287,32 @@ fn x38_what_an_instance_names_must_be_there_too() {
     put(&shell, "customers/globex/connections/lake.yaml", "config: {staging: warehose}\n");
     let expected = "`config.staging` of `lake` names the connection `warehose`, which does not exist";
     assert_eq!(told(&shell), [("unknown-connection".into(), expected.into())]);
+}
+
+/// A login without a person needs nobody's consent, whoever supplies it.
+#[test]
+fn e2_11_only_a_login_that_asks_a_person_needs_consent() {
+    for (auth, told) in [
+        ("mode: private_app, access_token: '${{ secrets.TOKEN }}'", false),
+        (
+            "mode: oauth2, client_id: a, client_secret: '${{ secrets.TOKEN }}', refresh_token: '${{ secrets.TOKEN }}'",
+            true,
+        ),
+    ] {
+        let folder = Folder::bare()
+            .with("connections/crm.yaml", format!("connector: hubspot\nscope: organization\nauth: {{{auth}}}\n"))
+            .with("customers/globex/customer.yaml", "connections: [crm]\nsecrets: {TOKEN: 'env:TOKEN'}\n")
+            .with("environments/dev/environment.yaml", "description: dev\n");
+        assert_eq!(folder.codes().contains(&"needs-consent".to_owned()), told, "{auth}: {:?}", folder.codes());
+    }
+    for (grant, told) in [("client_credentials", false), ("authorization_code", true), ("pkce", true)] {
+        let auth = format!(
+            "mode: oauth2, grant: {grant}, client_id: a, token_url: 'https://t.example', authorize_url: 'https://a.example', client_secret: '${{{{ secrets.TOKEN }}}}'"
+        );
+        let folder = Folder::bare()
+            .with("connections/api.yaml", format!("connector: http\nscope: organization\nconfig: {{base_url: 'https://x.example'}}\nauth: {{{auth}}}\n"))
+            .with("customers/globex/customer.yaml", "connections: [api]\nsecrets: {TOKEN: 'env:TOKEN'}\n")
+            .with("environments/dev/environment.yaml", "description: dev\n");
+        assert_eq!(folder.codes().contains(&"needs-consent".to_owned()), told, "{grant}: {:?}", folder.json());
+    }
 }

@@ -352,3 +352,18 @@ fn e2_11_the_bundle_of_a_customer_holds_what_its_connections_use_and_no_more() {
     assert_eq!(cut.trust, trust);
     assert_eq!(Manifest::parse(&cut.bytes().unwrap()).unwrap(), cut);
 }
+
+/// What an archive may unpack to grows with it, and a signature has its own limit.
+#[test]
+fn e2_11_a_large_archive_may_unpack_to_what_it_has() {
+    use tieline::bundle::archive::Parts;
+    let mut bytes = vec![0; 2 << 20];
+    getrandom::fill(&mut bytes).unwrap();
+    let large = archive(&[Entry::File("connections/a.yaml", &bytes), Entry::File("manifest.json", b"{}")]);
+    assert!(Parts::read(&large[..]).is_ok(), "{:?}", Parts::read(&large[..]).err());
+    for (length, whole) in [(64 << 10, true), ((64 << 10) + 1, false)] {
+        let signature = vec![b'x'; length];
+        let signed = archive(&[Entry::File("manifest.json.sig", &signature), Entry::File("manifest.json", b"{}")]);
+        assert_eq!(Parts::read(&signed[..]).is_ok(), whole, "{length}");
+    }
+}

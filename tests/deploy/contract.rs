@@ -227,6 +227,11 @@ fn e2_11_who_hears_nothing_of_a_swap_is_told_what_is_in_force() {
         let error = apply(&target, &desired, base.as_ref(), &Canaries, &stamp(), &Options::default()).unwrap_err();
         assert!(error.to_string().contains("everything is stored; the new serial 2 is in force"), "{what}: {error}");
         assert_eq!(ground.deployed().unwrap().manifest.serial, 2, "{what}");
+        let base = ground.deployed();
+        let target = Dies { inner: (ground.open)(), left: 100.into(), lie: Lie::Overtakes };
+        let desired = bench.desired(&["a", "c"]);
+        let error = apply(&target, &desired, base.as_ref(), &Canaries, &stamp(), &Options::default()).unwrap_err();
+        assert!(error.to_string().contains("another apply came in between"), "{what}: {error}");
     }
 }
 
@@ -340,4 +345,31 @@ fn e2_11_more_environments_than_a_target_may_have_are_not_listed() {
     assert_eq!(found().unwrap(), []);
     put(10_000, 10_001);
     assert!(matches!(found(), Err(TargetError::Failed(_))), "{:?}", found());
+}
+
+/// A signature is stored beside its manifest, and nothing of another size or with other bytes is in its place.
+#[test]
+fn e2_11_a_manifest_is_stored_with_its_signature_and_read_up_to_its_limit() {
+    for ground in Ground::all() {
+        let (target, what) = ((ground.open)(), ground.what);
+        let (bytes, digest) = (b"{}", Digest::of(b"{}"));
+        assert_eq!(target.read_signature(&digest).unwrap(), None, "{what}");
+        target.put_manifest(&digest, bytes, Some(b"signed")).unwrap();
+        target.put_manifest(&digest, bytes, Some(b"signed")).unwrap();
+        assert_eq!(target.read_signature(&digest).unwrap().as_deref(), Some(&b"signed"[..]), "{what}");
+        assert_eq!(target.read_manifest(&digest).unwrap(), bytes, "{what}");
+        let error = target.put_manifest(&digest, bytes, Some(b"forged")).unwrap_err();
+        assert!(matches!(error, TargetError::Integrity(_)), "{what}: {error}");
+        // Without one, none is there.
+        let other = Digest::of(b"[]");
+        target.put_manifest(&other, b"[]", None).unwrap();
+        assert_eq!(target.read_signature(&other).unwrap(), None, "{what}");
+        // As long as the longest is read, and not a byte more.
+        for (length, read) in [(64 << 10, true), ((64 << 10) + 1, false)] {
+            let digest = Digest::of(&vec![b'x'; length]);
+            let long = vec![b'-'; length];
+            let stored = target.put_manifest(&digest, b"x", Some(&long)).is_ok();
+            assert_eq!(stored && target.read_signature(&digest).is_ok(), read, "{what} {length}");
+        }
+    }
 }

@@ -25,6 +25,8 @@ pub(super) enum Lie {
     Forgets,
     /// It swaps a head, and says that it did not get through.
     Fails,
+    /// The same, and what it has is a head that somebody else swapped.
+    Overtakes,
 }
 
 impl Dies {
@@ -76,8 +78,9 @@ impl Target for Dies {
     fn swap_head(&self, expected: Option<&Head>, new: &Head) -> Result<Swap, TargetError> {
         match self.lie {
             Lie::Forgets => Ok(Swap::Done),
-            Lie::Fails => {
-                let _ = self.inner.swap_head(expected, new)?;
+            Lie::Fails | Lie::Overtakes => {
+                let others = Head { manifest: Digest::of(b"of somebody else"), ..new.clone() };
+                let _ = self.inner.swap_head(expected, if self.lie == Lie::Fails { new } else { &others })?;
                 Err(TargetError::Failed("no answer".into()))
             }
             _ => self.step(|| self.inner.swap_head(expected, new)),

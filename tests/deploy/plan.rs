@@ -293,6 +293,16 @@ fn e2_11_what_is_known_of_former_targets_is_told_once_and_no_more() {
         let id = |change: &&TrustChange| matches!(change, TrustChange::Block(leaf) if leaf.path == "/id");
         (plan.trust.iter().filter(id).count(), plan.trust.len(), plan.refused.len(), plan.moved.len())
     };
+    let unknown = Former {
+        workspace: String::new(),
+        target: "elsewhere".into(),
+        deployed: None,
+        unread: None,
+        known: None,
+        history: None,
+        protection: Value::Null,
+    };
+    assert_eq!((unknown.describe().as_str(), unknown.is_deployed()), ("elsewhere", false));
     let (id, trust, refused, moved) = leave("");
     assert!(id == 0 && trust > 0 && refused > 0 && moved == 1, "{trust} {refused}");
     assert_eq!(leave(""), (0, trust, refused, 2));

@@ -280,6 +280,20 @@ fn e2_11_a_manifest_says_what_it_follows() {
         let read = Manifest::parse(&manifest.bytes().unwrap());
         assert_eq!(read.is_ok(), whole, "{serial} {:?}: {read:?}", manifest.previous);
     }
+    let lineage = first.manifest.lineage.replace(|c: char| c.is_ascii_digit(), "a").to_uppercase();
+    let manifest = Manifest { lineage, ..first.manifest.clone() };
+    assert!(Manifest::parse(&manifest.bytes().unwrap()).is_err(), "a lineage in capitals");
+    // A head has the serials that a manifest may have.
+    for (serial, whole) in
+        [(0, false), (1, true), (tieline::bundle::SERIALS.end - 1, true), (tieline::bundle::SERIALS.end, false)]
+    {
+        let head = tieline::bundle::Head { serial, manifest: first.digest.clone() };
+        assert_eq!(tieline::bundle::Head::parse(&head.bytes().unwrap()).is_ok(), whole, "{serial}");
+    }
+    // An id has segments of up to 63 letters.
+    for (id, whole) in [("a".repeat(63), true), ("a".repeat(64), false), (format!("a/{}", "b".repeat(64)), false)] {
+        assert_eq!(tieline::bundle::is_instance(&id), whole, "{id}");
+    }
     // And when, in one spelling alone.
     for (time, whole) in [
         ("2026-11-21T08:00:00Z", true),
@@ -342,4 +356,20 @@ fn e2_11_a_view_is_late_only_where_all_of_it_is_as_it_was() {
     assert_eq!(faults(&[("a", b"forged"), ("b", &old[1])]), (2, false));
     assert_eq!(faults(&[("a", &old[0]), ("b", &now[1]), ("stray", b"forged")]), (2, false));
     assert_eq!(faults(&[("a", &now[0]), ("gone", &old[2]), ("stray", b"forged")]), (2, false));
+}
+
+/// A file in the place of a folder of the view, or the other way round, is put right by the next apply.
+#[test]
+fn e2_11_a_file_in_the_place_of_a_folder_of_the_view_makes_way() {
+    let bench = Bench::new();
+    let desired = bench.desired(&["a", "b/c"]);
+    bench.apply(&desired).unwrap();
+    let folder = bench.view("b/c").parent().unwrap().to_owned();
+    fs::remove_dir_all(&folder).unwrap();
+    fs::write(&folder, "in the way").unwrap();
+    assert!(!bench.target().view_faults(&bench.deployed().unwrap()).is_empty());
+    bench.apply(&desired).unwrap();
+    assert!(bench.view("b/c").is_file());
+    assert!(bench.target().view_faults(&bench.deployed().unwrap()).is_empty());
+    assert_eq!(problems(&bench, true), [""; 0]);
 }

@@ -298,6 +298,14 @@ fn e01_op_and_az_inherit_no_secret() {
         assert!(ended.code == 1 && ended.stderr.contains("`az` failed"), "{name} {ended:#?}");
         is_the_operators(&shell, "az");
     }
+    // Nobody asks for its login by another word.
+    for (name, value) in [("AZURE_USE_AZURE_CLI", "false"), ("AZURE_CREDENTIAL_TYPE", "access_key")] {
+        let _ = fs::remove_file(shell.everything().join("seen"));
+        let mut command = shell.command(env!("CARGO_BIN_EXE_tieline"));
+        command.env("AZURE_STORAGE_ACCOUNT_KEY", "a2V5").env("AZURE_STORAGE_ENDPOINT", "http://127.0.0.1:1");
+        feed(command.env("AZURE_ALLOW_HTTP", "true").env(name, value).args(["plan", "prod"]), "");
+        assert!(seen(&shell, "az").is_empty(), "{name}");
+    }
 }
 
 /// A38: every program that is started, by any command, is watched from outside: arguments and environment.

@@ -55,6 +55,36 @@ fn e2_11_an_empty_mode_is_not_a_mode_without_a_name() {
     assert!(told.iter().any(|(_, message)| message.contains("auth.mode")), "{told:?}");
 }
 
+/// A choice that is not a text is told of as any other value.
+#[test]
+fn e2_11_a_variant_that_is_not_a_text_has_no_name() {
+    let told = told(&workspace("connector: elasticsearch\nconfig: {variant: 5}\nauth: {mode: none}\n", ""));
+    assert!(told.iter().any(|(_, message)| message.contains("config.variant")), "{told:?}");
+    assert!(told.iter().all(|(_, message)| !message.contains("`config.variant: `")), "{told:?}");
+}
+
+/// What stands in a secret field is not quoted, whatever the field is called and wherever it is.
+#[test]
+fn e2_11_a_number_in_a_secret_field_is_not_quoted() {
+    const OWN: &str = r#"{"type": "object", "properties": {
+      "config": {"properties": {"plain_word": {"type": "string", "writeOnly": true}, "door_password": {"type": "string"}}},
+      "auth": {"properties": {"plain_word": {"type": "string", "writeOnly": true}, "other": {"type": "string"}}}
+    }}"#;
+    for (connection, field) in [
+        ("config: {plain_word: 471147}\nauth: {}\n", "config.plain_word"),
+        ("config: {}\nauth: {plain_word: 471147}\n", "auth.plain_word"),
+    ] {
+        let folder = workspace(&format!("connector: own\n{connection}"), "").with("connectors/own.json", OWN);
+        let run = folder.validate();
+        assert!(run.code == 1 && run.stdout.contains(field), "{}", run.stdout);
+        assert!(
+            !run.stdout.contains("471147") && !folder.json().to_string().contains("471147"),
+            "{field}\n{}",
+            run.stdout
+        );
+    }
+}
+
 /// Nobody knows which fields of a login are secret where its mode is not known, or is missing; and nothing that stands beside
 /// what is told of is printed.
 #[test]
@@ -80,8 +110,10 @@ fn e2_11_a_field_of_a_login_at_the_top_of_a_file_is_not_shown() {
     let login = "auth: {mode: password, username: u}\nconfig: {host: db.example.com";
     for (line, rest, block, shown) in [
         ("password: otter-hunter-2", "database: d}", "auth", false),
+        ("username: otter-hunter-2", "database: d}", "auth", false),
         ("database: otterbase", "port: 5432}", "config", true),
     ] {
+        let login = if line.starts_with("username") { login.replace(", username: u", "") } else { login.to_owned() };
         let folder = workspace(&format!("connector: postgresql\n{line}\n{login}, {rest}\n"), "");
         let run = folder.validate();
         assert!(run.code == 1 && run.stdout.contains(&format!("it belongs under `{block}`")), "{}", run.stdout);
@@ -93,9 +125,49 @@ fn e2_11_a_field_of_a_login_at_the_top_of_a_file_is_not_shown() {
 #[test]
 fn e2_11_auth_in_a_variable_says_how_to_log_in() {
     let told = |vars: &str| {
-        let folder = workspace(&database("", PASSWORD), &format!("vars:\n  portal_login:\n    {vars}\n"));
+        let folder = workspace(&database("", PASSWORD), &format!("vars:\n  portal_password:\n    {vars}\n"));
         folder.codes().contains(&"secret-named-value".to_owned())
     };
     assert!(!told("auth: basic"));
-    assert!(told("password: otter-hunter-2"));
+    assert!(told("first: otter-hunter-2"));
+}
+
+/// What is as long as a secret is not taken for the name of a choice.
+#[test]
+fn e2_11_a_choice_of_up_to_23_letters_is_named() {
+    for (length, named) in [(23, true), (24, false)] {
+        let variant = "v".repeat(length);
+        let connection = format!("connector: elasticsearch\nconfig: {{variant: {variant}}}\nauth: {{mode: none}}\n");
+        let told = told(&workspace(&connection, ""));
+        assert!(told.iter().any(|(_, message)| message.contains("config.variant")), "{told:?}");
+        let is = told.iter().any(|(_, message)| message.contains(&format!("`config.variant: {variant}`")));
+        assert_eq!(is, named, "{told:?}");
+    }
+}
+
+/// Where a value was brought in from elsewhere, the secret goes into the field and not to that line.
+#[test]
+fn e2_11_a_secret_goes_where_the_field_is() {
+    let help = |connection: &str, vars: &str| {
+        let report = workspace(connection, vars).json();
+        let told = report["diagnostics"].as_array().unwrap().iter().find(|d| d["code"] == "plaintext-secret").cloned();
+        told.unwrap_or_else(|| panic!("{report:#}"))["help"].as_str().unwrap().to_owned()
+    };
+    let here = database("", "mode: password, username: u, password: otter-hunter-2");
+    assert!(help(&here, "").ends_with(" here"), "{}", help(&here, ""));
+    let there = database("", "mode: password, username: u, password: '${{ vars.word }}'");
+    for before in ["", &"# far behind the field\n".repeat(40)] {
+        let told = help(&there, &format!("{before}vars: {{word: otter-hunter-2}}\n"));
+        assert!(!told.ends_with(" here") || told.contains("no variable can hold a secret"), "{told}");
+    }
+}
+
+#[test]
+fn e2_11_a_path_is_written_so_that_its_parts_can_be_told_apart() {
+    use tieline::validate::dotted;
+    for (pointer, path) in
+        [("/config/a", "config.a"), ("/config/a.b", "config.\"a.b\""), ("/config/", "config.\"\""), ("/a b", "\"a b\"")]
+    {
+        assert_eq!(dotted(pointer), path);
+    }
 }
