@@ -2,6 +2,7 @@
 //! path.
 
 use std::fmt;
+use std::io::{self, BufWriter, Write};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -17,10 +18,23 @@ const PREFIX: &str = "sha256:";
 impl Digest {
     /// The digest of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
+        Self::spelled(Sha256::digest(bytes).into())
+    }
+
+    /// The digest of a value's JSON, which is never in memory whole.
+    pub fn of_json(value: &impl Serialize) -> Self {
+        let mut state = BufWriter::new(State(Sha256::new()));
+        // Nothing fails here: neither the state of a digest, nor what is given to it.
+        let _ = serde_json::to_writer(&mut state, value).map(|()| state.flush());
+        let digest = state.into_inner().map(|State(state)| state.finalize().into());
+        Self::spelled(digest.unwrap_or_default())
+    }
+
+    fn spelled(digest: [u8; 32]) -> Self {
         let mut text = String::with_capacity(PREFIX.len() + 64);
         text.push_str(PREFIX);
         let digit = |four: u8| char::from(b"0123456789abcdef"[usize::from(four)]);
-        for byte in Sha256::digest(bytes) {
+        for byte in digest {
             text.push(digit(byte >> 4));
             text.push(digit(byte & 15));
         }
@@ -35,6 +49,20 @@ impl Digest {
     /// The 64 hex digits.
     pub fn hex(&self) -> &str {
         &self.0[PREFIX.len()..]
+    }
+}
+
+/// The state of a digest, to be written to.
+struct State(Sha256);
+
+impl Write for State {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -1,5 +1,8 @@
 //! The same work on every item of a list, on all cores where that is worth starting threads.
 
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
 use rayon::prelude::*;
 
 use crate::budget::{self, Most, Over};
@@ -48,6 +51,23 @@ pub fn within<T: Sync, R: Send>(items: &[T], run: impl Fn(usize, &T) -> R + Sync
         }
     }
     Ok(results)
+}
+
+/// The first of each kind that threads come by: the others may use what of it is equal to theirs. Which one it is, is chance, and
+/// must show in nothing.
+pub struct First<'k, T>(HashMap<&'k str, OnceLock<T>>);
+
+impl<'k, T: Clone> First<'k, T> {
+    /// None yet of these kinds.
+    pub fn new(kinds: impl Iterator<Item = &'k str>) -> Self {
+        Self(kinds.map(|kind| (kind, OnceLock::new())).collect())
+    }
+
+    /// The first of a kind, if it is not this one.
+    pub fn get(&self, kind: &str, one: &T) -> Option<&T> {
+        let first = self.0.get(kind)?;
+        first.get().or_else(|| first.set(one.clone()).err().and_then(|_| first.get()))
+    }
 }
 
 /// `run` of each item, until one fails. With one thread, it is that of the caller, in order.

@@ -18,7 +18,7 @@ use crate::bundle::check::check as check_object;
 use crate::bundle::object::{Reveal, carries_over, is_volatile, seal};
 use crate::bundle::signature::{AllowedSigners, Sign};
 use crate::bundle::{Commit, Deployed, Digest, FORMAT, Head, Manifest, SERIALS, Scope, Sealed, is_record_of, spelled};
-use crate::model::record::Desired;
+use crate::model::record::{Desired, Record};
 use crate::plan::guards::{keep, refusals};
 use crate::targets::{Target, TargetError};
 pub use error::ApplyError;
@@ -355,7 +355,7 @@ fn objects<'d>(
     time: &str,
 ) -> Result<Objects<'d>, ApplyError> {
     let scope = Scope::of(desired);
-    let one = |(id, record): (&'d String, &'d serde_json::Value)| {
+    let one = |(id, record): (&'d String, &'d Record)| {
         if let Some(sealed) = base.and_then(|base| base.manifest.connections.get(id))
             && carries_over(&sealed.record, record)
             // A lost object is made anew rather than carried on.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::object::{MAX_OBJECT, header, recipients, sealed_keys, selection};
 use super::{Digest, Scope, Sealed};
-use crate::model::record::is_secret;
+use crate::model::record::{Record, is_secret};
 use crate::sops::{Enc, Encrypted, ErrorKind, Identities};
 use crate::span::FileId;
 use crate::value::{Node, Value as Written, push_segment};
@@ -56,7 +56,7 @@ pub fn check(
 }
 
 /// The MAC covers neither the rule nor the recipients.
-fn block(encrypted: &Encrypted<'_>, record: &Value) -> Vec<String> {
+fn block(encrypted: &Encrypted<'_>, record: &Record) -> Vec<String> {
     let mut problems = Vec::new();
     let metadata = encrypted.metadata();
     let sealed_to: BTreeSet<&str> = metadata.recipients.iter().map(|key| &*key.recipient).collect();
@@ -73,7 +73,7 @@ fn block(encrypted: &Encrypted<'_>, record: &Value) -> Vec<String> {
 }
 
 /// Compares header and clear values, and sees to it that what must be encrypted is.
-fn clear(scope: &Scope, record: &Value, text: &str) -> Vec<String> {
+fn clear(scope: &Scope, record: &Record, text: &str) -> Vec<String> {
     let (node, diagnostics) = yaml::parse(FileId(0), text);
     let mut root = match node {
         Some(Node { value: Written::Map(map), .. }) if diagnostics.is_empty() => map,

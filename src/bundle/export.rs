@@ -14,11 +14,10 @@ use crate::model::record::texts;
 /// Nothing is deployed for this customer.
 pub fn for_customer(manifest: &Manifest, customer: &str) -> Result<Manifest, Integrity> {
     let mut cut = manifest.clone();
-    let of = |record: &Value| record.get("customer").and_then(Value::as_str).map(str::to_owned);
-    if !cut.connections.values().any(|sealed| of(&sealed.record).as_deref() == Some(customer)) {
+    if !cut.connections.values().any(|sealed| sealed.record.customer() == Some(customer)) {
         return Err(Integrity(format!("nothing is deployed for the customer `{customer}`")));
     }
-    cut.connections.retain(|_, sealed| of(&sealed.record).is_none_or(|of| of == customer));
+    cut.connections.retain(|_, sealed| sealed.record.customer().is_none_or(|of| of == customer));
     cut.customer = Some(customer.to_owned());
     // The history is that of all customers.
     cut.previous = None;

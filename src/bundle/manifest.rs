@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::spelling::{Compare, Parts, read, written};
 use super::{Digest, FORMAT, Integrity, Scope, is_record_of};
-use crate::model::record::Desired;
+use crate::model::record::{Desired, Record};
 
 /// A manifest may have this many bytes (256 MiB).
 pub const MAX_MANIFEST: usize = 256 << 20;
@@ -76,7 +76,7 @@ pub struct Commit {
 #[serde(deny_unknown_fields)]
 pub struct Sealed {
     /// Its full record.
-    pub record: Value,
+    pub record: Record,
     /// Its object.
     pub object: Digest,
 }
@@ -234,7 +234,8 @@ mod tests {
     use serde_json::json;
 
     fn manifest() -> Manifest {
-        let record = json!({"id": "a/b", "customer": null, "config": {"x": 0.1, "y": 123456.789e-7, "z": i64::MIN}});
+        let config = json!({"x": 0.1, "y": 123456.789e-7, "z": i64::MIN});
+        let record = Record::new([("id", json!("a/b")), ("customer", json!(null)), ("config", config)]);
         Manifest {
             format: 0,
             workspace: "2fc57e25-dce2-4a90-ae69-ae44cb0c8e84".into(),

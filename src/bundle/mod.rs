@@ -19,7 +19,7 @@ use serde_json::Value;
 pub use manifest::{Commit, Deployed, Head, Manifest, SERIALS, Sealed, spelled};
 
 pub use crate::digest::Digest;
-use crate::model::record::Desired;
+use crate::model::record::{Desired, Record};
 
 /// The version of the format of manifests and objects. 0 promises no compatibility yet.
 pub const FORMAT: u64 = 0;
@@ -80,7 +80,7 @@ pub fn is_instance(id: &str) -> bool {
 }
 
 /// Whether a record is that of the instance `id`, which is safe as a path.
-pub fn is_record_of(id: &str, record: &Value) -> bool {
+pub fn is_record_of(id: &str, record: &Record) -> bool {
     let connection = record.get("id").and_then(Value::as_str);
     let named = match record.get("customer") {
         None | Some(Value::Null) => connection == Some(id),

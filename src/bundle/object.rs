@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::{FORMAT, Scope};
-use crate::model::record::{each_secret, is_secret, secrets, texts};
+use crate::model::record::{Record, each_secret, is_secret, secrets, texts};
 use crate::secret::Secret;
 use crate::sops::{Map, Recipient, Rule, Settings, Value as Data, encrypt};
 use crate::value::{push_segment, segments};
@@ -40,22 +40,23 @@ pub struct Failure {
 
 /// The part of a record that its object is made of. Title, owner, labels, consumers and the like are not in it, so that
 /// changing them seals nothing. The versions of secrets are, inside `config` and `auth`.
-pub fn sealing_inputs(record: &Value) -> Value {
+pub fn sealing_inputs(record: &Record) -> Value {
     let mut inputs = header_fields(record);
-    inputs["config"] = record["config"].clone();
-    inputs["auth"] = record["auth"].clone();
+    for part in ["config", "auth"] {
+        inputs[part] = record[part].clone();
+    }
     inputs["recipients"] = recipients(record).into_iter().collect();
     inputs
 }
 
 /// Whether the object of `old` may stand for `new`.
-pub fn carries_over(old: &Value, new: &Value) -> bool {
+pub fn carries_over(old: &Record, new: &Record) -> bool {
     !is_volatile(new) && (old == new || sealing_inputs(old) == sealing_inputs(new))
 }
 
 /// Whether a record has a secret of which nobody can tell without opening it whether it changed: an external one
 /// without a version. Its object is sealed anew at every apply.
-pub fn is_volatile(record: &Value) -> bool {
+pub fn is_volatile(record: &Record) -> bool {
     let mut volatile = false;
     each_secret(record, &mut |secret| {
         // What is sealed by reference is the address in the record itself.
@@ -73,7 +74,7 @@ pub fn is_volatile(record: &Value) -> bool {
 pub fn seal(
     scope: &Scope,
     instance: &str,
-    record: &Value,
+    record: &Record,
     time: &str,
     reveal: &dyn Reveal,
 ) -> Result<Vec<u8>, Vec<Failure>> {
@@ -174,18 +175,17 @@ impl Sealing<'_> {
     }
 }
 
-fn header_fields(record: &Value) -> Value {
-    let field = |key: &str| record.get(key).cloned().unwrap_or(Value::Null);
+fn header_fields(record: &Record) -> Value {
     json!({
-        "id": field("id"),
-        "customer": field("customer"),
-        "reference": field("reference"),
-        "connector": field("connector"),
+        "id": record["id"],
+        "customer": record["customer"],
+        "reference": record["reference"],
+        "connector": record["connector"],
     })
 }
 
 /// The map under `tieline`.
-pub(super) fn header(scope: &Scope, record: &Value) -> Value {
+pub(super) fn header(scope: &Scope, record: &Record) -> Value {
     let mut header = header_fields(record);
     header["format"] = FORMAT.into();
     header["workspace"] = scope.workspace.as_str().into();
@@ -195,18 +195,19 @@ pub(super) fn header(scope: &Scope, record: &Value) -> Value {
 }
 
 /// Who can open the object: sorted, none twice.
-pub(super) fn recipients(record: &Value) -> BTreeSet<&str> {
+pub(super) fn recipients(record: &Record) -> BTreeSet<&str> {
     texts(record, "recipients").map(str::trim).collect()
 }
 
 /// The keys that are sealed: those under which secrets stand; for one in a list, the key of the list. Where there is no
 /// secret, the empty key, since a rule must name something.
-pub(super) fn sealed_keys(record: &Value) -> BTreeSet<String> {
+pub(super) fn sealed_keys(record: &Record) -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
     for (pointer, _) in secrets(record) {
-        let mut node = Some(record);
-        let mut last = String::new();
-        for segment in segments(&pointer) {
+        let mut segments = segments(&pointer);
+        let mut last = segments.next().unwrap_or_default();
+        let mut node = record.get(&last);
+        for segment in segments {
             node = match node {
                 Some(Value::Array(list)) => segment.parse::<usize>().ok().and_then(|index| list.get(index)),
                 Some(Value::Object(map)) => {
@@ -226,7 +227,7 @@ pub(super) fn sealed_keys(record: &Value) -> BTreeSet<String> {
 }
 
 /// The rule of the object: exactly the sealed keys.
-pub(super) fn selection(record: &Value) -> Rule {
+pub(super) fn selection(record: &Record) -> Rule {
     let keys: Vec<String> = sealed_keys(record).iter().map(|key| regex::escape(key)).collect();
     Rule::EncryptedRegex(format!("^({})$", keys.join("|")))
 }

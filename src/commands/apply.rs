@@ -1,5 +1,6 @@
 //! `tieline apply`
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -10,7 +11,7 @@ use super::session::{Chosen, Keys};
 use super::signing::{Signing, warn_unsigned};
 use super::{Cli, Exit, Failure, Session};
 use crate::apply::{Options, apply, why_anew};
-use crate::plan::guards::refusals;
+use crate::plan::guards::{Refusal, refusals};
 use crate::plan::relocation::Former;
 use crate::plan::saved::{MAX_SAVED, Saved};
 use crate::providers::Opened;
@@ -233,11 +234,9 @@ fn guard(
     if deployed.is_empty() || planned.base.is_some() {
         refused.extend(refusals(&planned.desired, planned.base.as_ref(), args.allow_delete));
     }
-    for refusal in deployed.iter().flat_map(|former| former.refusals(&planned.desired, args.allow_delete)) {
-        if !refused.contains(&refusal) {
-            refused.push(refusal);
-        }
-    }
+    let mut known: HashSet<Refusal> = refused.iter().cloned().collect();
+    let formers = deployed.iter().flat_map(|former| former.refusals(&planned.desired, args.allow_delete));
+    refused.extend(formers.filter(|refusal| known.insert(refusal.clone())));
     if !refused.is_empty() {
         return Err(not_applied(&crate::apply::ApplyError::Refused(refused), ""));
     }

@@ -1,5 +1,7 @@
 //! `tieline diff`
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::format::Report;
@@ -44,7 +46,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let mut changes = Plan::between(&of(&from), &of(&to), &|id, pointer| place(&to, sources, id, pointer));
     for change in &mut changes {
         let id = change.from.as_ref().unwrap_or(&change.instance);
-        for leaf in &mut change.leaves {
+        for leaf in change.leaves.iter_mut().map(Arc::make_mut) {
             // What is on one side alone was written on that side.
             if leaf.action != LeafAction::Add {
                 leaf.old_place = place(&from, sources, id, &leaf.path);

@@ -132,7 +132,7 @@ fn without_literals(template: &str) -> String {
 impl Explained<'_> {
     /// The compiled connection as one tree.
     fn document(&self) -> Node {
-        let mut node = self.connection.instance.clone();
+        let mut node = Node::clone(&self.connection.instance);
         if let Value::Map(map) = &mut node.value {
             let texts = [
                 ("title", &self.connection.title),
@@ -141,7 +141,7 @@ impl Explained<'_> {
             ];
             for (key, text) in texts {
                 if let Some(text) = text {
-                    map.push(crate::value::Entry { key: key.into(), key_span: text.span, value: text.clone() });
+                    map.push(crate::value::Entry { key: key.into(), key_span: text.span, value: Node::clone(text) });
                 }
             }
         }

@@ -64,7 +64,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             row.environments.push(at.environment.clone());
             row.connector = connection.connector.value.to_string();
             row.owner = connection.owner.unwrap_or_default().into();
-            row.title = connection.title.as_ref().and_then(Node::as_str).unwrap_or("").into();
+            row.title = connection.title.as_deref().and_then(Node::as_str).unwrap_or("").into();
         }
     }
     rows.retain(|_, row| args.connector.as_ref().is_none_or(|c| *c == row.connector));

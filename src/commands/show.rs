@@ -165,7 +165,7 @@ fn row(session: &Session, compiled: &Compiled, connection: &Connection) -> Value
         "environment": &*compiled.at.environment,
         "id": connection.instance_id(),
         "connector": &*connection.connector.value,
-        "title": connection.title.as_ref().and_then(Node::as_str),
+        "title": connection.title.as_deref().and_then(Node::as_str),
         "owner": connection.owner,
         "credential": connection.credential.as_ref().map(|c| &*c.value),
         "reference": reference(workspace.root.settings.id.unwrap_or_default(), &connection.instance_key()),

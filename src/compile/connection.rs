@@ -190,7 +190,7 @@ fn evaluate(context: &Context<'_>, connection: &mut Connection, told: &mut Vec<D
     let before = told.len();
     let scope = context.scope.connection(&connection.id, &connection.connector.value);
     let sources = &context.workspace.sources;
-    template::evaluate(&mut connection.instance, 0, &scope, sources, told);
+    template::evaluate(Arc::make_mut(&mut connection.instance), 0, &scope, sources, told);
     if told.len() == before && connection.instance.count() > MAX_SEALED {
         let message = format!("more than {MAX_SEALED} values in one connection, with what expressions give");
         told.push(
@@ -200,7 +200,7 @@ fn evaluate(context: &Context<'_>, connection: &mut Connection, told: &mut Vec<D
     }
     let texts = [&mut connection.title, &mut connection.description, &mut connection.labels];
     for text in texts.into_iter().flatten() {
-        template::evaluate(text, 1, &scope, sources, told);
+        template::evaluate(Arc::make_mut(text), 1, &scope, sources, told);
     }
     connection.check_texts(told);
     told.len() > before
@@ -252,7 +252,7 @@ fn log_in(context: &Context<'_>, connection: &mut Connection, told: &mut Vec<Dia
 }
 
 fn put(connection: &mut Connection, auth: crate::value::Entry) {
-    if let Value::Map(instance) = &mut connection.instance.value {
+    if let Value::Map(instance) = &mut Arc::make_mut(&mut connection.instance).value {
         instance.remove("auth");
         instance.push(auth);
     }

@@ -12,7 +12,7 @@ use crate::connectors::Catalogue;
 use crate::diagnostic::{Diagnostic, code, nearest};
 use crate::model::connection::{Connection, Scope};
 use crate::overlay::{Idle, Notes};
-use crate::parallel;
+use crate::parallel::{self, First};
 use crate::rules::facts::Facts;
 use crate::rules::levels::Levels;
 use crate::span::{FileId, Span, Spanned};
@@ -56,10 +56,16 @@ pub fn compile(
     keep: Keep,
 ) -> Result<Vec<Instances>, Box<Diagnostic>> {
     let customers: Vec<(&Arc<str>, &Layer)> = workspace.customers_in(&at.environment).collect();
+    let like = First::new(states.keys().map(|id| &**id));
     let one = |_, (name, layer): &(&Arc<str>, &Layer)| {
         let mut instances = instances(workspace, ground, at, states, (name, layer));
-        if keep == Keep::Findings {
-            instances.connections = Vec::new();
+        match keep {
+            Keep::Findings => instances.connections = Vec::new(),
+            Keep::Connections => {
+                for connection in &mut instances.connections {
+                    like.get(&connection.id, connection).into_iter().for_each(|first| connection.share(first));
+                }
+            }
         }
         instances
     };

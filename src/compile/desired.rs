@@ -12,8 +12,8 @@ use crate::connectors::{Catalogue, Connector};
 use crate::digest::Digest;
 use crate::model::connection::Connection;
 use crate::model::consumer::Consumer;
-use crate::model::record::{Desired, SECRET};
-use crate::parallel;
+use crate::model::record::{Desired, Record, SECRET};
+use crate::parallel::{self, First};
 use crate::rules::levels::{self, Levels};
 use crate::source::Sources;
 use crate::span::Span;
@@ -42,6 +42,10 @@ pub fn desired(workspace: &Workspace, catalogue: &Catalogue, compiled: &Compiled
         stack: &stack,
         recipients: &recipients,
         users: users(compiled),
+        like: First::new(compiled.connections.values().map(|c| match c.customer {
+            Some(_) => &*c.id,
+            None => &*c.connector.value,
+        })),
     };
     let all: Vec<_> = compiled.connections.iter().collect();
     let records = parallel::map(&all, |_, (id, connection)| (id.to_string(), maker.record(connection)));
@@ -155,6 +159,8 @@ struct Maker<'a, 'w> {
     stack: &'a [&'w Layer],
     recipients: &'a BTreeMap<&'w str, &'w str>,
     users: BTreeMap<&'a str, Vec<&'a Consumer>>,
+    /// What records share their values with: the first instance of their connection, else the first of their connector.
+    like: First<'a, Record>,
 }
 
 /// Consumers by the id or key that they use.
@@ -188,7 +194,7 @@ impl Maker<'_, '_> {
         places.secret_pointers().into_iter().filter(empty).map(slot).collect()
     }
 
-    fn record(&self, connection: &Connection) -> Json {
+    fn record(&self, connection: &Connection) -> Record {
         let ground = self.scopes.get(&connection.customer).zip(self.names.of(connection));
         let scope = ground.map(|(scope, names)| (scope.connection(&connection.id, &connection.connector.value), names));
         let tree = |node: Option<&Node>| match (node, &scope) {
@@ -210,24 +216,27 @@ impl Maker<'_, '_> {
             )
             .collect();
         let ids: BTreeSet<&str> = consumers.iter().map(|c| &*c.id).collect();
-        json!({
-            "id": &*connection.id,
-            "customer": connection.customer.as_deref(),
-            "profile": self.at.profile.as_deref(),
-            "reference": reference(self.workspace, &connection.instance_key()),
-            "key": &*connection.key,
-            "connector": &*connection.connector.value,
-            "config": tree(connection.instance.get("config")),
-            "auth": tree(connection.instance.get("auth")),
-            "title": tree(connection.title.as_ref()),
-            "owner": connection.owner,
-            "labels": connection.label_texts(),
-            "recipients": keys,
-            "consumers": ids,
-            "slots": self.slots(connection),
-            "expose": connection.expose,
-            "protect": connection.protect,
-        })
+        let mut record = Record::new([
+            ("id", json!(&*connection.id)),
+            ("customer", json!(connection.customer.as_deref())),
+            ("profile", json!(self.at.profile.as_deref())),
+            ("reference", json!(reference(self.workspace, &connection.instance_key()))),
+            ("key", json!(&*connection.key)),
+            ("connector", json!(&*connection.connector.value)),
+            ("config", tree(connection.instance.get("config"))),
+            ("auth", tree(connection.instance.get("auth"))),
+            ("title", tree(connection.title.as_deref())),
+            ("owner", json!(connection.owner)),
+            ("labels", json!(connection.label_texts())),
+            ("recipients", json!(keys)),
+            ("consumers", json!(ids)),
+            ("slots", json!(self.slots(connection))),
+            ("expose", json!(connection.expose)),
+            ("protect", json!(connection.protect)),
+        ]);
+        let like = if connection.customer.is_some() { &connection.id } else { &connection.connector.value };
+        self.like.get(like, &record).inspect(|like| record.share(like));
+        record
     }
 }
 
@@ -293,8 +302,8 @@ pub(super) fn span_at(connection: &Connection, pointer: &str) -> Option<Span> {
     let rest = &pointer[1 + first.len()..];
     let node = match first.as_str() {
         "config" | "auth" => return deepest(&connection.instance, pointer).map(|n| n.span),
-        "title" => connection.title.as_ref(),
-        "labels" => connection.labels.as_ref(),
+        "title" => connection.title.as_deref(),
+        "labels" => connection.labels.as_deref(),
         key => connection.literals.get(key),
     };
     deepest(node?, rest).map(|n| n.span)

@@ -39,7 +39,8 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue, compiled: &Compiled) 
     }
     let records = desired(workspace, catalogue, compiled).records;
     for (id, record) in records {
-        let names = ConditionInput::new(&json!({"connection": opaque(record), "env": {"name": environment}}));
+        let names =
+            ConditionInput::new(&json!({"connection": opaque(Json::from(&record)), "env": {"name": environment}}));
         // An expression that is at fault is at fault whatever it is about: told once.
         rules.retain(|rule| match rule.holds(&names) {
             Ok(holds) => {

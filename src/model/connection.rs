@@ -70,7 +70,8 @@ impl Scope {
     }
 }
 
-/// What a connection is in one environment.
+/// What a connection is in one environment. There may be a hundred thousand; the instances of one share what is equal in
+/// them.
 #[derive(Clone, Debug)]
 pub struct Connection {
     /// Its id.
@@ -78,13 +79,13 @@ pub struct Connection {
     /// The connector's id.
     pub connector: Spanned<Arc<str>>,
     /// For people; may hold an expression until it is evaluated.
-    pub title: Option<Node>,
+    pub title: Option<Arc<Node>>,
     /// For people.
-    pub description: Option<Node>,
+    pub description: Option<Arc<Node>>,
     /// Whom to ask.
     pub owner: Option<Box<str>>,
     /// Free marks.
-    pub labels: Option<Node>,
+    pub labels: Option<Arc<Node>>,
     /// The credential that is linked.
     pub credential: Option<Spanned<Arc<str>>>,
     /// The stable key; the id unless set.
@@ -104,9 +105,9 @@ pub struct Connection {
     /// The line that others are shown of it: where it is switched off, else its `key`, else its `connector`.
     pub place: Span,
     /// `{config, auth}`, what the connector's schema describes.
-    pub instance: Node,
+    pub instance: Arc<Node>,
     /// The literal keys as written: where each was set.
-    pub literals: Map,
+    pub literals: Arc<Map>,
 }
 
 impl Connection {
@@ -158,10 +159,10 @@ impl Connection {
         let instance = Map::new(std::iter::once(config).chain(auth).collect());
         Some(Self {
             id: id.clone(),
-            title: title.map(|e| e.value),
-            description: description.map(|e| e.value),
+            title: title.map(|e| Arc::new(e.value)),
+            description: description.map(|e| Arc::new(e.value)),
             owner,
-            labels: labels.map(|e| e.value),
+            labels: labels.map(|e| Arc::new(e.value)),
             credential,
             key,
             scope,
@@ -171,10 +172,26 @@ impl Connection {
             protect,
             enabled,
             place: switch.or(key_span).unwrap_or(connector.span),
-            instance: Node::new(connector.span, Value::Map(instance)),
-            literals: map,
+            instance: Arc::new(Node::new(connector.span, Value::Map(instance))),
+            literals: Arc::new(map),
             connector,
         })
+    }
+
+    /// Uses the trees of another instance in the place of its own where they are equal: they are in memory once then.
+    pub fn share(&mut self, other: &Self) {
+        if self.instance == other.instance {
+            self.instance.clone_from(&other.instance);
+        }
+        if self.literals == other.literals {
+            self.literals.clone_from(&other.literals);
+        }
+        let texts = [&mut self.title, &mut self.description, &mut self.labels];
+        for (own, other) in texts.into_iter().zip([&other.title, &other.description, &other.labels]) {
+            if own == other {
+                own.clone_from(other);
+            }
+        }
     }
 
     /// What stands at the top of its files and is no key there, which was told.
@@ -199,7 +216,7 @@ impl Connection {
 
     /// The labels as text.
     pub fn label_texts(&self) -> BTreeMap<&str, &str> {
-        let entries = self.labels.as_ref().and_then(Node::as_map).into_iter().flat_map(Map::iter);
+        let entries = self.labels.as_ref().and_then(|node| node.as_map()).into_iter().flat_map(Map::iter);
         entries.filter_map(|e| Some((&*e.key, e.value.as_str()?))).collect()
     }
 
@@ -207,10 +224,11 @@ impl Connection {
     pub fn check_texts(&self, told: &mut Vec<Diagnostic>) {
         // What failed to evaluate is null, and was told.
         let wrong = |node: &&Node| !matches!(node.value, Value::String(_) | Value::Null);
-        let labels = self.labels.as_ref().and_then(Node::as_map).into_iter().flat_map(Map::iter);
+        let labels = self.labels.as_ref().and_then(|node| node.as_map()).into_iter().flat_map(Map::iter);
         let labels = labels.filter(|e| wrong(&&e.value)).map(|e| (format!("the label `{}`", e.key), &e.value));
         let texts = [("`title`", &self.title), ("`description`", &self.description)];
-        let texts = texts.into_iter().filter_map(|(name, node)| Some((name.to_owned(), node.as_ref().filter(wrong)?)));
+        let texts =
+            texts.into_iter().filter_map(|(name, node)| Some((name.to_owned(), node.as_deref().filter(wrong)?)));
         if let Some(node) = self.labels.as_ref().filter(|n| n.as_map().is_none()) {
             told.push(Diagnostic::error(
                 code::WRONG_TYPE,

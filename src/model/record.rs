@@ -2,11 +2,17 @@
 //!
 //! One canonical JSON object per connection (maps sorted by code point, as `serde_json` keeps them here). `render`, plan,
 //! manifest and the test for "nothing to do" all use this one form. Secrets stand in it as references, never as values.
+//!
+//! There may be a hundred thousand records, and those of one connection's instances hardly differ: records share the values
+//! that are equal, and a copy of one copies none.
 
 use std::collections::BTreeMap;
+use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -28,10 +34,7 @@ pub struct Desired {
     /// The profile, where one was asked for.
     pub profile: Option<Arc<str>>,
     /// Records by instance: a connection's id, or `id@customer`.
-    ///
-    /// Keys of a record: `id`, `customer`, `profile`, `reference`, `key`, `connector`, `config`, `auth`, `title`, `owner`,
-    /// `labels`, `recipients`, `consumers`, `slots` (secrets that a customer is to supply: `[{path, required, schema}]`), `expose`, `protect`. All are always there; what is not set is `null` or empty.
-    pub records: BTreeMap<String, Value>,
+    pub records: BTreeMap<String, Record>,
     /// Who and what is trusted: `target`, `publish`, `recipients: {NAME: public key}`, guards, rule levels, and for each connector used
     /// its schema's digest and secret paths, `connectors: {ID: {schema, secrets, harmless, references}}`: lists of pointers, of
     /// which a segment `*` stands for any.
@@ -46,7 +49,7 @@ impl Desired {
         struct Whole<'d> {
             environment: &'d str,
             profile: Option<&'d str>,
-            records: Vec<&'d Value>,
+            records: Vec<&'d Record>,
             trust: &'d Value,
             workspace: String,
         }
@@ -57,8 +60,143 @@ impl Desired {
             trust: &self.trust,
             workspace: self.workspace.to_string(),
         };
-        // None of these types can fail to be written.
-        Digest::of(&serde_json::to_vec(&whole).unwrap_or_default())
+        Digest::of_json(&whole)
+    }
+}
+
+/// The keys of a record, sorted. `slots` are the secrets that a customer is to supply: `[{path, required, schema}]`.
+pub const KEYS: [&str; 16] = [
+    "auth",
+    "config",
+    "connector",
+    "consumers",
+    "customer",
+    "expose",
+    "id",
+    "key",
+    "labels",
+    "owner",
+    "profile",
+    "protect",
+    "recipients",
+    "reference",
+    "slots",
+    "title",
+];
+
+/// What one connection is to be, as JSON. The compiler sets all of [`KEYS`], to `null` or empty where nothing is set.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Record {
+    /// Its values, in the order of [`KEYS`].
+    values: [Option<Arc<Value>>; KEYS.len()],
+}
+
+impl Record {
+    /// A record with these values.
+    pub fn new<'k>(values: impl IntoIterator<Item = (&'k str, Value)>) -> Self {
+        let mut record = Self::default();
+        values.into_iter().for_each(|(key, value)| record[key] = value);
+        record
+    }
+
+    /// The value of one of its keys.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.values[place(key)?].as_deref()
+    }
+
+    /// The same as a text; empty where there is none.
+    pub fn text(&self, key: &str) -> &str {
+        self.get(key).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The customer whose instance it is of.
+    pub fn customer(&self) -> Option<&str> {
+        self.get("customer")?.as_str()
+    }
+
+    /// What stands at a JSON Pointer.
+    pub fn pointer(&self, pointer: &str) -> Option<&Value> {
+        let (key, _) = pointer.strip_prefix('/')?.split_once('/').unwrap_or((&pointer[1..], ""));
+        self.get(key)?.pointer(&pointer[1 + key.len()..])
+    }
+
+    /// Its keys that are set, sorted, with their values.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        KEYS.into_iter().zip(&self.values).filter_map(|(key, value)| Some((key, value.as_deref()?)))
+    }
+
+    /// Uses the values of another record in the place of its own where they are equal: they are in memory once then.
+    pub fn share(&mut self, other: &Self) {
+        for (own, other) in self.values.iter_mut().zip(&other.values) {
+            if own == other {
+                own.clone_from(other);
+            }
+        }
+    }
+}
+
+/// Where a key stands among [`KEYS`].
+fn place(key: &str) -> Option<usize> {
+    KEYS.binary_search(&key).ok()
+}
+
+impl Index<&str> for Record {
+    type Output = Value;
+
+    /// The value of a key; null where it is not set.
+    fn index(&self, key: &str) -> &Value {
+        self.get(key).unwrap_or(&Value::Null)
+    }
+}
+
+impl IndexMut<&str> for Record {
+    /// The value of a key, to change it.
+    ///
+    /// # Panics
+    /// There is no such key in [`KEYS`].
+    fn index_mut(&mut self, key: &str) -> &mut Value {
+        let place = place(key).unwrap_or(KEYS.len());
+        Arc::make_mut(self.values[place].get_or_insert_default())
+    }
+}
+
+impl From<&Record> for Value {
+    fn from(record: &Record) -> Self {
+        Self::Object(record.iter().map(|(key, value)| (key.to_owned(), value.clone())).collect())
+    }
+}
+
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        self.iter().try_for_each(|(key, value)| map.serialize_entry(key, value))?;
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Record {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Fields;
+
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Record;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a record")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record, A::Error> {
+                let mut record = Record::default();
+                while let Some(key) = map.next_key::<String>()? {
+                    // Another version's; the error is not shown, for a value could be in it.
+                    let place = place(&key).ok_or_else(|| A::Error::custom("a key that no record has"))?;
+                    record.values[place] = Some(Arc::new(map.next_value()?));
+                }
+                Ok(record)
+            }
+        }
+
+        from.deserialize_map(Fields)
     }
 }
 
@@ -93,7 +231,7 @@ pub fn reference_paths<'t>(trust: &'t Value, connector: &str) -> impl Iterator<I
 }
 
 fn paths<'t>(trust: &'t Value, connector: &str, list: &'static str) -> impl Iterator<Item = &'t str> + use<'t> {
-    trust.get("connectors").and_then(|all| all.get(connector)).into_iter().flat_map(|one| texts(one, list))
+    trust.get("connectors").and_then(|all| all.get(connector)).into_iter().flat_map(move |one| listed(one.get(list)))
 }
 
 /// Whether `path` is, or lies below, what such a path names.
@@ -103,7 +241,7 @@ pub fn covers(pattern: &str, path: &str) -> bool {
 }
 
 /// The secrets of a record, in `config` and `auth`: the JSON Pointer of each and what stands under `$secret`.
-pub fn secrets(record: &Value) -> Vec<(String, &Value)> {
+pub fn secrets(record: &Record) -> Vec<(String, &Value)> {
     let mut found = Vec::new();
     for part in ["config", "auth"] {
         if let Some(value) = record.get(part) {
@@ -132,7 +270,7 @@ fn collect<'r>(value: &'r Value, pointer: &mut String, found: &mut Vec<(String, 
 }
 
 /// Calls `each` with what stands under `$secret` of every secret of a record. Says nothing of where, and is the faster for it.
-pub fn each_secret<'r>(record: &'r Value, each: &mut impl FnMut(&'r Value)) {
+pub fn each_secret<'r>(record: &'r Record, each: &mut impl FnMut(&'r Value)) {
     fn walk<'r>(value: &'r Value, each: &mut impl FnMut(&'r Value)) {
         match value {
             Value::Object(map) => match map.get(SECRET).filter(|_| map.len() == 1) {
@@ -147,6 +285,10 @@ pub fn each_secret<'r>(record: &'r Value, each: &mut impl FnMut(&'r Value)) {
 }
 
 /// The texts of a list in a record, such as `recipients` or `consumers`.
-pub fn texts<'r>(record: &'r Value, key: &str) -> impl Iterator<Item = &'r str> + use<'r> {
-    record.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+pub fn texts<'r>(record: &'r Record, key: &str) -> impl Iterator<Item = &'r str> + use<'r> {
+    listed(record.get(key))
+}
+
+fn listed(value: Option<&Value>) -> impl Iterator<Item = &str> {
+    value.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }

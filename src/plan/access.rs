@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::Pair;
-use crate::model::record::{secrets, texts};
+use crate::model::record::{Record, secrets, texts};
 
 /// What changes for one recipient. Connections without secrets don't count.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(super) fn changes(pairs: &[Pair<'_>], old_trust: &Value, new_trust: &Value) 
     list
 }
 
-fn readers<'a>(side: Option<(&'a str, &'a Value)>) -> BTreeSet<&'a str> {
+fn readers<'a>(side: Option<(&'a str, &'a Record)>) -> BTreeSet<&'a str> {
     let record = side.map(|(_, record)| record).filter(|record| !secrets(record).is_empty());
     record.into_iter().flat_map(|record| texts(record, "recipients")).map(str::trim).collect()
 }

@@ -102,15 +102,18 @@ impl Plan {
         let is_open = |instance: &str| unsettled.open.contains_key(instance);
         // What those secrets go through is asked too, whatever secrets it has itself.
         let through = sides.through(&|instance, _| is_open(instance));
+        let destination = |change: &TrustChange| match change {
+            TrustChange::Destination { instance, environment: Some(_), leaf, .. } => {
+                Some((instance.clone(), leaf.path.clone()))
+            }
+            _ => None,
+        };
+        let mut told: BTreeSet<(String, String)> = self.trust.iter().filter_map(destination).collect();
         for retarget in retarget::retargeted(&sides, lines) {
             let retarget::Retarget { instance, of, leaf } = retarget;
-            let reference = desired.records.get(&instance).and_then(|record| record["reference"].as_str());
+            let reference = desired.records.get(&instance).map(|record| record.text("reference"));
             let asked = is_open(&instance) || reference.is_some_and(|reference| through.contains(reference));
-            let told = |change: &TrustChange| {
-                matches!(change, TrustChange::Destination { instance: other, environment: Some(_), leaf: known, .. }
-                    if *other == instance && known.path == leaf.path)
-            };
-            if asked && !self.trust.iter().any(told) {
+            if asked && told.insert((instance.clone(), leaf.path.clone())) {
                 let environment = Some(environment.to_owned());
                 self.trust.push(TrustChange::Destination { instance, of, environment, leaf });
             }

@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::{Before, Pair, pairs};
 use crate::bundle::Deployed;
-use crate::model::record::Desired;
+use crate::model::record::{Desired, Record};
 
 /// A change that a guard forbids.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Refusal {
     /// The instance; `None` where it is about the whole.
     pub instance: Option<String>,
@@ -185,6 +185,6 @@ pub(super) fn refused(desired: &Desired, pairs: &[Pair<'_>]) -> Vec<Refusal> {
     refusals
 }
 
-fn is_protected(record: &Value) -> bool {
+fn is_protected(record: &Record) -> bool {
     record.get("protect").and_then(Value::as_bool) == Some(true)
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::model::record::{SECRET, each_secret, is_secret};
+use crate::model::record::{Record, SECRET, each_secret, is_secret};
 use crate::workspace::stores::Address;
 
 /// A secret, whatever it is called here: its address in a store, or its file and name there. Not its version: a rotated
@@ -64,14 +64,14 @@ fn identities(secret: &Value) -> impl Iterator<Item = Identity> {
 }
 
 /// The secrets of a record, each by all that it is known by.
-pub(super) fn secrets(record: &Value) -> BTreeSet<Identity> {
+pub(super) fn secrets(record: &Record) -> BTreeSet<Identity> {
     let mut found = BTreeSet::new();
     each_secret(record, &mut |secret| found.extend(identities(secret)));
     found
 }
 
 /// The secrets of a record by where they are, with what is sealed there.
-pub(super) fn places(record: &Value) -> BTreeMap<Identity, Option<Identity>> {
+pub(super) fn places(record: &Record) -> BTreeMap<Identity, Option<Identity>> {
     let mut found = BTreeMap::new();
     each_secret(record, &mut |secret| found.extend(sources(secret).map(|source| (identity(source), sealed(source)))));
     found
@@ -166,7 +166,7 @@ impl Kept {
     }
 
     /// What happens at one place of the record `old`, which becomes that of another.
-    pub(super) fn change(&self, old: &Value, was: Option<&Value>, is: Option<&Value>) -> Change {
+    pub(super) fn change(&self, old: &Record, was: Option<&Value>, is: Option<&Value>) -> Change {
         let here = secrets_in(is);
         if was.map(unversioned) == is.map(unversioned) || self.is_replaced(old, was, is, &here) {
             return Change::Rotated { all: self.same.is_subset(&here) && self.perhaps.is_subset(&here) };
@@ -177,7 +177,7 @@ impl Kept {
 
     /// Whether what stood at this place is at another address now, and can't be another secret of the same connection: then
     /// it is as good as rotated.
-    fn is_replaced(&self, old: &Value, was: Option<&Value>, is: Option<&Value>, here: &BTreeSet<Identity>) -> bool {
+    fn is_replaced(&self, old: &Record, was: Option<&Value>, is: Option<&Value>, here: &BTreeSet<Identity>) -> bool {
         let secret = |side: Option<&Value>| side.filter(|value| is_secret(value)).map(|value| value[SECRET].clone());
         let (Some(old_secret), Some(new_secret)) = (secret(was), secret(is)) else { return false };
         let alike = ["template", "delivery"].into_iter().all(|key| old_secret.get(key) == new_secret.get(key));

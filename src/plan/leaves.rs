@@ -5,13 +5,13 @@
 
 use serde_json::{Map, Value};
 
-use crate::model::record::{SECRET, contains_secret, is_secret};
+use crate::model::record::{KEYS, Record, SECRET, contains_secret, is_secret};
 use crate::value::{push_segment, segments};
 use crate::workspace::settings::is_name;
 use crate::workspace::stores::Address;
 
 /// What happened to a leaf.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LeafAction {
     /// It is new.
     Add,
@@ -33,7 +33,7 @@ impl LeafAction {
 }
 
 /// All that may be said about a secret leaf.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Note {
     /// Another value, or the same under a new seal.
     Changed,
@@ -61,7 +61,7 @@ impl Note {
 }
 
 /// One leaf that differs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Leaf {
     /// Its JSON Pointer.
     pub path: String,
@@ -117,6 +117,20 @@ impl Leaf {
 pub fn diff(old: &Value, new: &Value, sealed: &[&str]) -> Vec<Leaf> {
     let mut walk = Walk { sealed, path: String::new(), leaves: Vec::new() };
     walk.nodes(Some(old), Some(new));
+    walk.leaves
+}
+
+/// The same of two records, or of one and nothing: of the keys that are `compared`.
+pub fn diff_records(
+    old: Option<&Record>,
+    new: Option<&Record>,
+    compared: impl Fn(&str) -> bool,
+    sealed: &[&str],
+) -> Vec<Leaf> {
+    let mut walk = Walk { sealed, path: String::new(), leaves: Vec::new() };
+    for key in KEYS.into_iter().filter(|key| compared(key)) {
+        walk.below(key, old.and_then(|record| record.get(key)), new.and_then(|record| record.get(key)));
+    }
     walk.leaves
 }
 

@@ -4,6 +4,7 @@
 //! connection is followed by its stable key, so that a new id is a move.
 
 pub mod access;
+mod changes;
 pub mod elsewhere;
 pub mod guards;
 mod identity;
@@ -21,10 +22,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::bundle::{Deployed, Digest, Scope, object};
-use crate::model::record::{Desired, secret_paths, texts};
+use crate::model::record::{Desired, Record, secret_paths, texts};
 use access::Access;
+pub use changes::{Action, Change};
+use changes::{change, shared};
 use guards::Refusal;
-use leaves::{Leaf, LeafAction, diff};
 use moves::Suggestion;
 use reencrypted::Reencrypted;
 use relocation::Relocation;
@@ -126,7 +128,7 @@ impl<'a> From<Option<&'a Deployed>> for Before<'a> {
 }
 
 impl<'a> Before<'a> {
-    fn records(&self) -> BTreeMap<&'a str, &'a Value> {
+    fn records(&self) -> BTreeMap<&'a str, &'a Record> {
         match self {
             Self::Deployed(deployed) => {
                 deployed.manifest.connections.iter().map(|(id, sealed)| (&**id, &sealed.record)).collect()
@@ -171,59 +173,11 @@ impl<'a> Before<'a> {
     }
 }
 
-/// What happens to a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// It is new.
-    Create,
-    /// It changes.
-    Update,
-    /// It goes.
-    Delete,
-    /// It has a new id, and may change as well.
-    Move,
-}
-
-impl Action {
-    /// `create`, `update`, `delete` or `move`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Delete => "delete",
-            Self::Move => "move",
-        }
-    }
-}
-
-/// One connection that differs.
-#[derive(Clone, Debug)]
-pub struct Change {
-    /// Its instance, `ID` or `ID@CUSTOMER`.
-    pub instance: String,
-    /// Its id.
-    pub id: String,
-    /// Its customer, if any.
-    pub customer: Option<String>,
-    /// Its profile, if any.
-    pub profile: Option<String>,
-    /// Its reference.
-    pub reference: String,
-    /// Its connector.
-    pub connector: String,
-    /// What happens.
-    pub action: Action,
-    /// The instance that it was, in a move.
-    pub from: Option<String>,
-    /// The leaves that differ.
-    pub leaves: Vec<Leaf>,
-}
-
 /// A connection on both sides, or on one.
 #[derive(Clone, Copy)]
 pub(crate) struct Pair<'a> {
-    pub(crate) old: Option<(&'a str, &'a Value)>,
-    pub(crate) new: Option<(&'a str, &'a Value)>,
+    pub(crate) old: Option<(&'a str, &'a Record)>,
+    pub(crate) new: Option<(&'a str, &'a Record)>,
     /// Whether the sides differ: looked at once, for records are large.
     differs: bool,
 }
@@ -236,6 +190,7 @@ impl Plan {
         let (base, old_trust) = (before.base(), before.trust());
         let old_places = before.places();
         let changes = pairs.iter().filter_map(|pair| change(pair, old_trust, &desired.trust, places, old_places));
+        let changes = shared(changes);
         let touched = || pairs.iter().filter(|pair| pair.differs()).flat_map(Pair::records);
         let mut refused = guards::refused(desired, &pairs);
         refused.extend(guards::lifted_and_deleted(&pairs, old_trust, &desired.trust));
@@ -247,7 +202,7 @@ impl Plan {
             unchanged: pairs.iter().filter(|pair| !pair.differs()).count(),
             volatile: volatile(desired),
             consumers: touched().flat_map(|record| texts(record, "consumers")).map(str::to_owned).collect(),
-            customers: touched().filter_map(|record| text(record, "customer")).collect(),
+            customers: touched().filter_map(|record| record.customer().map(str::to_owned)).collect(),
             access: access::changes(&pairs, old_trust, &desired.trust),
             trust: match base {
                 Some(_) => trust::changes(&pairs, old_trust, desired, places),
@@ -256,7 +211,7 @@ impl Plan {
             moves: moves::suggestions(&pairs, places),
             refused,
             moved: Vec::new(),
-            changes: changes.collect(),
+            changes,
             base,
         }
     }
@@ -264,7 +219,7 @@ impl Plan {
     /// What differs from one environment to another; `places` knows the lines of the second.
     pub fn between(from: &Desired, to: &Desired, places: Places<'_>) -> Vec<Change> {
         let pairs = pairs_of(to, from.records.iter().map(|(id, record)| (&**id, record)).collect());
-        pairs.iter().filter_map(|pair| change(pair, &from.trust, &to.trust, places, None)).collect()
+        shared(pairs.iter().filter_map(|pair| change(pair, &from.trust, &to.trust, places, None)))
     }
 
     /// Whether an apply would change nothing.
@@ -293,7 +248,7 @@ fn volatile(desired: &Desired) -> Vec<String> {
 }
 
 impl<'a> Pair<'a> {
-    fn of(old: Option<(&'a str, &'a Value)>, new: Option<(&'a str, &'a Value)>) -> Self {
+    fn of(old: Option<(&'a str, &'a Record)>, new: Option<(&'a str, &'a Record)>) -> Self {
         Self { old, new, differs: old != new }
     }
 
@@ -303,22 +258,18 @@ impl<'a> Pair<'a> {
 
     /// The secret paths of its schemas: those of both sides, as both trust blocks know them.
     fn secret_paths(&self, old_trust: &'a Value, new_trust: &'a Value) -> Vec<&'a str> {
-        let connectors = self.records().filter_map(|record| record.get("connector")?.as_str());
+        let connectors = self.records().map(|record| record.text("connector"));
         connectors.flat_map(|id| secret_paths(old_trust, id).chain(secret_paths(new_trust, id))).collect()
     }
 
-    fn records(&self) -> impl Iterator<Item = &'a Value> + use<'a> {
+    fn records(&self) -> impl Iterator<Item = &'a Record> + use<'a> {
         [self.old, self.new].into_iter().flatten().map(|(_, record)| record)
     }
 }
 
-fn text(record: &Value, key: &str) -> Option<String> {
-    record.get(key)?.as_str().map(str::to_owned)
-}
-
 /// The stable key of an instance.
-fn identity(record: &Value) -> Option<(&str, Option<&str>)> {
-    Some((record.get("key")?.as_str()?, record.get("customer").and_then(Value::as_str)))
+fn identity(record: &Record) -> Option<(&str, Option<&str>)> {
+    Some((record.get("key")?.as_str()?, record.customer()))
 }
 
 /// Every connection of both sides once, by id: matched by key, what is left by id. A key is unique on its side.
@@ -326,7 +277,7 @@ fn pairs<'a>(desired: &'a Desired, before: &Before<'a>) -> Vec<Pair<'a>> {
     pairs_of(desired, before.records())
 }
 
-fn pairs_of<'a>(desired: &'a Desired, mut old: BTreeMap<&'a str, &'a Value>) -> Vec<Pair<'a>> {
+fn pairs_of<'a>(desired: &'a Desired, mut old: BTreeMap<&'a str, &'a Record>) -> Vec<Pair<'a>> {
     let by_key: BTreeMap<_, &str> = old.iter().filter_map(|(id, record)| Some((identity(record)?, *id))).collect();
     let mut pairs = Vec::new();
     let mut left = Vec::new();
@@ -343,57 +294,4 @@ fn pairs_of<'a>(desired: &'a Desired, mut old: BTreeMap<&'a str, &'a Value>) -> 
     pairs.extend(old.into_iter().map(|entry| Pair::of(Some(entry), None)));
     pairs.sort_by_key(|pair| pair.new.or(pair.old).map(|(id, _)| id));
     pairs
-}
-
-/// What follows from the rest, or is told elsewhere.
-const NOT_COMPARED: [&str; 4] = ["id", "customer", "profile", "reference"];
-
-fn change<'a>(
-    pair: &Pair<'a>,
-    old_trust: &'a Value,
-    new_trust: &'a Value,
-    places: Places<'_>,
-    old_places: Option<Places<'_>>,
-) -> Option<Change> {
-    if !pair.differs() {
-        return None;
-    }
-    let (instance, record) = pair.new.or(pair.old)?;
-    let (action, from) = match (pair.old, pair.new) {
-        (None, _) => (Action::Create, None),
-        (_, None) => (Action::Delete, None),
-        (Some((old, _)), Some((new, _))) if old != new => (Action::Move, Some(old.to_owned())),
-        _ => (Action::Update, None),
-    };
-    let side = |side: Option<(&str, &Value)>| {
-        let mut record = side.map_or(Value::Null, |(_, record)| record.clone());
-        if let Some(map) = record.as_object_mut() {
-            map.retain(|key, _| !NOT_COMPARED.contains(&&**key));
-        }
-        record
-    };
-    let mut leaves = diff(&side(pair.old), &side(pair.new), &pair.secret_paths(old_trust, new_trust));
-    if pair.new.is_some() {
-        for leaf in &mut leaves {
-            leaf.place = places(instance, &leaf.path);
-        }
-    }
-    if let (Some(old_places), Some((was, _))) = (old_places, pair.old) {
-        // What goes has no line of its own any more: that on the other side says where it was.
-        for leaf in leaves.iter_mut().filter(|leaf| leaf.action == LeafAction::Remove) {
-            leaf.place = None;
-            leaf.old_place = old_places(was, &leaf.path);
-        }
-    }
-    Some(Change {
-        instance: instance.to_owned(),
-        id: text(record, "id").unwrap_or_else(|| instance.to_owned()),
-        customer: text(record, "customer"),
-        profile: text(record, "profile"),
-        reference: text(record, "reference").unwrap_or_default(),
-        connector: text(record, "connector").unwrap_or_default(),
-        action,
-        from,
-        leaves,
-    })
 }

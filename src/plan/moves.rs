@@ -3,8 +3,9 @@
 
 use serde_json::Value;
 
-use super::leaves::diff;
+use super::leaves::diff_records;
 use super::{Pair, Places};
+use crate::model::record::Record;
 
 /// A probable move.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,13 +27,13 @@ const LEAST_EQUAL: usize = 2;
 
 /// The probable moves among what goes and what comes.
 pub(super) fn suggestions(pairs: &[Pair<'_>], places: Places<'_>) -> Vec<Suggestion> {
-    let gone: Vec<(&str, &Value)> = pairs.iter().filter(|p| p.new.is_none()).filter_map(|p| p.old).collect();
+    let gone: Vec<(&str, &Record)> = pairs.iter().filter(|p| p.new.is_none()).filter_map(|p| p.old).collect();
     let come = pairs.iter().filter(|p| p.old.is_none()).filter_map(|p| p.new);
     let mut taken = Vec::new();
     let mut found = Vec::new();
     // Nobody renames thousands at once, and comparing all of them with all would take for ever.
     for (to, new) in come.take(100) {
-        let like = |(from, old): &&(&str, &Value)| !taken.contains(from) && alike(old, new);
+        let like = |(from, old): &&(&str, &Record)| !taken.contains(from) && alike(old, new);
         let Some((from, old)) = gone.iter().take(100).find(like) else { continue };
         taken.push(*from);
         found.push(Suggestion {
@@ -46,14 +47,12 @@ pub(super) fn suggestions(pairs: &[Pair<'_>], places: Places<'_>) -> Vec<Suggest
 }
 
 /// The same connector for the same customer, and settings that hardly differ.
-fn alike(old: &Value, new: &Value) -> bool {
-    let part = |record: &Value, key: &str| record.get(key).cloned().unwrap_or_default();
-    if part(old, "connector") != part(new, "connector") || part(old, "customer") != part(new, "customer") {
+fn alike(old: &Record, new: &Record) -> bool {
+    if ["connector", "customer"].into_iter().any(|key| old.get(key) != new.get(key)) {
         return false;
     }
-    let settings = |record: &Value| serde_json::json!({"config": part(record, "config"), "auth": part(record, "auth")});
-    let (old, new) = (settings(old), settings(new));
-    let different = diff(&old, &new, &[]).len();
-    let all = diff(&Value::Null, &new, &[]).len();
+    let settings = |key: &str| matches!(key, "config" | "auth");
+    let different = diff_records(Some(old), Some(new), settings, &[]).len();
+    let all = diff_records(None, Some(new), settings, &[]).len();
     different <= MOST_DIFFERENT && all >= different + LEAST_EQUAL
 }

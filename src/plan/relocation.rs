@@ -5,6 +5,8 @@
 //! what was protected, nor a secret that is sent elsewhere. One that holds something may hold what a stranger made up, with
 //! the lineage and serial that everybody can read. What was deployed before answers all of that.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::guards::{self, Refusal, lifted};
@@ -177,16 +179,10 @@ impl Plan {
         if !former.workspace.is_empty() {
             self.was_of(&former.workspace);
         }
-        for change in told {
-            if !self.trust.contains(&change) {
-                self.trust.push(change);
-            }
-        }
-        for refusal in former.refusals(desired, None) {
-            if !self.refused.contains(&refusal) {
-                self.refused.push(refusal);
-            }
-        }
+        let mut known: HashSet<TrustChange> = self.trust.iter().cloned().collect();
+        self.trust.extend(told.into_iter().filter(|change| known.insert(change.clone())));
+        let mut known: HashSet<Refusal> = self.refused.iter().cloned().collect();
+        self.refused.extend(former.refusals(desired, None).into_iter().filter(|one| known.insert(one.clone())));
         let (serial, connections) = former.known.unzip();
         self.moved.push(Relocation {
             from: former.target.clone(),

@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::identity::{Change, Identity, Kept, address, secrets, text};
-use super::leaves::{Leaf, diff};
+use super::identity::{Change, Identity, Kept, address, secrets};
+use super::leaves::{Leaf, diff_records};
 use super::sides::{Side, Sides, destination, instance};
 use super::{Pair, Places};
-use crate::model::record::{is_secret, reference_paths, secret_paths};
+use crate::model::record::{Record, is_secret, reference_paths, secret_paths};
 
 /// A secret that arrives is compared with at most so many of the connections that have it.
 const MAX_CANDIDATES: usize = 32;
@@ -34,15 +34,16 @@ pub(super) struct Retarget {
 pub(super) fn retargeted(sides: &Sides<'_, '_>, places: Places<'_>) -> Vec<Retarget> {
     let deployed = Deployed::new(sides);
     let mut found: Vec<Retarget> = Vec::new();
+    let mut told = BTreeSet::new();
     let mut tell = |instance: &str, of: Option<String>, mut leaf: Leaf| {
-        if !found.iter().any(|told| told.instance == instance && told.leaf.path == leaf.path) {
+        if told.insert((instance.to_owned(), leaf.path.clone())) {
             leaf.place = places(instance, &leaf.path);
             found.push(Retarget { instance: instance.to_owned(), of, leaf });
         }
     };
     for pair in sides.pairs {
         let Some((instance, new)) = pair.new else { continue };
-        if !pair.differs() && reference_paths(sides.new_trust, text(new, "connector")).next().is_none() {
+        if !pair.differs() && reference_paths(sides.new_trust, new.text("connector")).next().is_none() {
             continue;
         }
         for (beside, of, leaf) in sides.of_pair(pair.old, new, &deployed) {
@@ -50,14 +51,14 @@ pub(super) fn retargeted(sides: &Sides<'_, '_>, places: Places<'_>) -> Vec<Retar
         }
     }
     let names_others =
-        |(_, new): (&str, &Value)| reference_paths(sides.new_trust, text(new, "connector")).next().is_some();
+        |(_, new): (&str, &Record)| reference_paths(sides.new_trust, new.text("connector")).next().is_some();
     if !sides.pairs.iter().filter_map(|pair| pair.new).any(names_others) {
         return found;
     }
     let through = sides.through(&sides.is_in_use());
     for pair in sides.pairs.iter().filter(|pair| pair.differs()) {
         let (Some((_, old)), Some((instance, new))) = (pair.old, pair.new) else { continue };
-        if through.contains(text(new, "reference")) {
+        if through.contains(new.text("reference")) {
             sides.beside(old, new, &Kept::default()).into_iter().for_each(|leaf| tell(instance, None, leaf));
         }
     }
@@ -77,9 +78,9 @@ fn clear(value: Option<&Value>) -> Value {
 /// Where the deployed secrets are.
 struct Deployed<'a> {
     /// The instances that have a secret, and their records.
-    users: BTreeMap<Identity, Vec<(&'a str, &'a Value)>>,
+    users: BTreeMap<Identity, Vec<(&'a str, &'a Record)>>,
     /// The same by the names under which other spellings of a store's address find it.
-    spelled: BTreeMap<String, Vec<(&'a str, &'a Value)>>,
+    spelled: BTreeMap<String, Vec<(&'a str, &'a Record)>>,
     /// The settings that a secret goes with already.
     known: BTreeSet<(Identity, String)>,
 }
@@ -128,26 +129,29 @@ impl<'a> Sides<'a, '_> {
     /// that they go through, and the one that a secret comes from.
     fn of_pair(
         &self,
-        old: Option<(&str, &'a Value)>,
-        new: &'a Value,
+        old: Option<(&str, &'a Record)>,
+        new: &'a Record,
         deployed: &Deployed<'a>,
     ) -> Vec<(Option<String>, Option<String>, Leaf)> {
-        let old = old.map_or(&Value::Null, |(_, old)| old);
+        let nothing = Record::default();
+        let old = old.map_or(&nothing, |(_, old)| old);
         let (before, after) = (secrets(old), secrets(new));
         let kept = match self.is_elsewhere {
             true => Kept::elsewhere(&before, &after),
             false => Kept::of(&before, &after, &|secret| deployed.users.contains_key(secret)),
         };
         let mut found = Vec::new();
+        let mut told: BTreeSet<(Option<String>, String)> = BTreeSet::new();
         if !kept.is_empty() {
             let leaves = self.beside(old, new, &kept).into_iter().chain(self.other_connections(old, new));
             found.extend(leaves.map(|leaf| (None, None, leaf)));
+            told.extend(found.iter().map(|(_, _, leaf): &(_, _, Leaf)| (None, leaf.path.clone())));
         }
         for (of, like, arriving) in self.arriving(new, &before, &after, deployed) {
             let own = self.beside(like, new, &arriving).into_iter().map(|leaf| (None, leaf));
             let along = self.along(like, new).into_iter().map(|(beside, leaf)| (Some(beside), leaf));
             for (beside, leaf) in own.chain(along) {
-                if !found.iter().any(|(other, _, told)| *other == beside && told.path == leaf.path) {
+                if told.insert((beside.clone(), leaf.path.clone())) {
                     found.push((beside, Some(of.to_owned()), leaf));
                 }
             }
@@ -156,13 +160,13 @@ impl<'a> Sides<'a, '_> {
     }
 
     /// The settings that differ in what two connections name, where that goes by the same name: what their secrets go through.
-    fn along(&self, old: &'a Value, new: &'a Value) -> Vec<(String, Leaf)> {
+    fn along(&self, old: &'a Record, new: &'a Record) -> Vec<(String, Leaf)> {
         let (mut found, mut seen, mut open) = (Vec::new(), BTreeSet::new(), vec![(old, new)]);
         while let Some((old, new)) = open.pop() {
-            let was: BTreeMap<String, Option<&Value>> = self.named(Side::Old, old).into_iter().collect();
+            let was: BTreeMap<String, Option<&Record>> = self.named(Side::Old, old).into_iter().collect();
             for (path, is) in self.named(Side::New, new) {
                 let (Some(is), Some(Some(was))) = (is, was.get(&path)) else { continue };
-                if seen.insert((text(was, "reference"), text(is, "reference"))) {
+                if seen.insert((was.text("reference"), is.text("reference"))) {
                     let leaves = self.beside(was, is, &Kept::default()).into_iter();
                     found.extend(leaves.map(|leaf| (instance(is), leaf)));
                     open.push((was, is));
@@ -176,12 +180,12 @@ impl<'a> Sides<'a, '_> {
     /// the one that differs least.
     fn arriving<'d>(
         &self,
-        new: &'a Value,
+        new: &'a Record,
         before: &BTreeSet<Identity>,
         after: &BTreeSet<Identity>,
         deployed: &'d Deployed<'a>,
-    ) -> Vec<(&'d str, &'a Value, Kept)> {
-        let mut found: BTreeMap<&str, (&'a Value, Kept)> = BTreeMap::new();
+    ) -> Vec<(&'d str, &'a Record, Kept)> {
+        let mut found: BTreeMap<&str, (&'a Record, Kept)> = BTreeMap::new();
         let settings = OnceCell::new();
         for secret in after.difference(before) {
             let users = deployed.users.get(secret);
@@ -194,10 +198,10 @@ impl<'a> Sides<'a, '_> {
             let users = users.map_or(&spelled, |users| users);
             let mut one = Kept::default();
             one.add(secret.clone(), spelled.is_empty());
-            let alike = |(_, user): &&(&str, &Value)| text(user, "connector") == text(new, "connector");
+            let alike = |(_, user): &&(&str, &Record)| user.text("connector") == new.text("connector");
             let candidates = users.iter().filter(alike).chain(users.iter().filter(|user| !alike(user)));
             let candidates = candidates.take(MAX_CANDIDATES);
-            let differ = |user: &'a Value| self.beside(user, new, &one).len() + self.along(user, new).len();
+            let differ = |user: &'a Record| self.beside(user, new, &one).len() + self.along(user, new).len();
             let candidates = candidates.map(|user| (user, differ(user.1)));
             // One that has another secret of the same name, and sends it there, settles nothing.
             let candidates = candidates.filter(|(_, differ)| spelled.is_empty() || *differ > 0);
@@ -213,21 +217,21 @@ impl<'a> Sides<'a, '_> {
     }
 
     /// The settings that differ between two records, both with these secrets, and matter to them.
-    fn beside(&self, old: &Value, new: &Value, kept: &Kept) -> Vec<Leaf> {
-        let connectors = [text(old, "connector"), text(new, "connector")];
+    fn beside(&self, old: &Record, new: &Record, kept: &Kept) -> Vec<Leaf> {
+        let connectors = [old.text("connector"), new.text("connector")];
         let paths = |connector| secret_paths(self.old_trust, connector).chain(secret_paths(self.new_trust, connector));
         let sealed: Vec<&str> = connectors.into_iter().flat_map(paths).collect();
-        let mut leaves = diff(&destination(old), &destination(new), &sealed);
+        let mut leaves = diff_records(Some(old), Some(new), destination, &sealed);
         leaves.retain(|leaf| self.matters(old, new, leaf, kept));
         leaves
     }
 
-    fn matters(&self, old: &Value, new: &Value, leaf: &Leaf, kept: &Kept) -> bool {
+    fn matters(&self, old: &Record, new: &Record, leaf: &Leaf, kept: &Kept) -> bool {
         let harmless = self.harmless(old, new, &leaf.path);
         if leaf.secret.is_none() {
             return !harmless && !self.same_connection(old, new, leaf);
         }
-        let at = |record: &'_ Value| record.pointer(&leaf.path).filter(|value| !value.is_null()).cloned();
+        let at = |record: &'_ Record| record.pointer(&leaf.path).filter(|value| !value.is_null()).cloned();
         let (was, is) = (at(old), at(new));
         let change = kept.change(old, was.as_ref(), is.as_ref());
         if matches!(change, Change::Moved) {
@@ -245,13 +249,13 @@ impl<'a> Sides<'a, '_> {
 
 /// The deployed connections that may have a secret which is at another address there; none where the connection itself had
 /// it, for then all that changes beside it is told.
-fn spelled<'a>(secret: &Identity, before: &BTreeSet<Identity>, deployed: &Deployed<'a>) -> Vec<(&'a str, &'a Value)> {
+fn spelled<'a>(secret: &Identity, before: &BTreeSet<Identity>, deployed: &Deployed<'a>) -> Vec<(&'a str, &'a Record)> {
     let Some(names) = address(secret).map(|address| address.other_names()) else { return Vec::new() };
     if before.iter().filter_map(address).flat_map(|own| own.names()).any(|own| names.contains(&own)) {
         return Vec::new();
     }
     let found = names.iter().filter_map(|name| deployed.spelled.get(name)).flatten();
-    let mut users: Vec<(&str, &Value)> = found.take(MAX_SPELLED).copied().collect();
+    let mut users: Vec<(&str, &Record)> = found.take(MAX_SPELLED).copied().collect();
     users.sort_by_key(|(instance, _)| *instance);
     users.dedup_by_key(|(instance, _)| *instance);
     users

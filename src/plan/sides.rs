@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::Pair;
-use super::identity::{Identity, address, secrets, text, unversioned};
-use super::leaves::{Leaf, LeafAction, diff};
-use crate::model::record::{covers, harmless_paths, reference_paths};
+use super::identity::{Identity, address, secrets, unversioned};
+use super::leaves::{Leaf, LeafAction, diff_records};
+use crate::model::connection::instance_id;
+use crate::model::record::{Record, covers, harmless_paths, reference_paths};
 use crate::value::{push_segment, segments};
 
 /// Both sides.
@@ -22,7 +23,7 @@ pub(super) struct Sides<'a, 'p> {
     names: [OnceCell<Names<'a>>; 2],
 }
 
-type Names<'a> = BTreeMap<&'a str, Vec<(usize, &'a Value)>>;
+type Names<'a> = BTreeMap<&'a str, Vec<(usize, &'a Record)>>;
 
 /// One of two sides.
 #[derive(Clone, Copy)]
@@ -31,18 +32,14 @@ pub(super) enum Side {
     New,
 }
 
-/// What can decide where a secret goes.
-pub(super) fn destination(record: &Value) -> Value {
-    let part = |key: &str| record.get(key).cloned().unwrap_or(Value::Null);
-    serde_json::json!({"connector": part("connector"), "config": part("config"), "auth": part("auth")})
+/// Whether a key of a record can decide where a secret goes.
+pub(super) fn destination(key: &str) -> bool {
+    matches!(key, "connector" | "config" | "auth")
 }
 
 /// `ID`, or `ID@CUSTOMER`.
-pub(super) fn instance(record: &Value) -> String {
-    match record.get("customer").and_then(Value::as_str) {
-        Some(customer) => format!("{}@{customer}", text(record, "id")),
-        None => text(record, "id").to_owned(),
-    }
+pub(super) fn instance(record: &Record) -> String {
+    instance_id(record.text("id"), record.customer())
 }
 
 impl<'a, 'p> Sides<'a, 'p> {
@@ -51,33 +48,34 @@ impl<'a, 'p> Sides<'a, 'p> {
     }
 
     /// Whether both schemas, the deployed one and the new one, say that nothing of the kind hangs on a setting.
-    pub(super) fn harmless(&self, old: &Value, new: &Value, path: &str) -> bool {
-        let says = |trust: &Value, record: &Value| {
-            harmless_paths(trust, text(record, "connector")).any(|pattern| covers(pattern, path))
+    pub(super) fn harmless(&self, old: &Record, new: &Record, path: &str) -> bool {
+        let says = |trust: &Value, record: &Record| {
+            harmless_paths(trust, record.text("connector")).any(|pattern| covers(pattern, path))
         };
         says(self.old_trust, old) && says(self.new_trust, new)
     }
 
     /// What of a record, and of those that it names, decides where its secrets go, as a text.
-    pub(super) fn settings(&self, side: Side, record: &'a Value) -> String {
+    pub(super) fn settings(&self, side: Side, record: &'a Record) -> String {
         let (mut settings, mut seen, mut open) = (Vec::new(), BTreeSet::new(), vec![record]);
         while let Some(record) = open.pop() {
-            for leaf in diff(&Value::Null, &unversioned(&destination(record)), &[]) {
+            let clear = record.iter().filter(|(key, _)| destination(key)).map(|(key, value)| (key, unversioned(value)));
+            for leaf in diff_records(None, Some(&Record::new(clear)), destination, &[]) {
                 if !self.harmless(record, record, &leaf.path) {
                     settings.push(serde_json::json!([leaf.path, leaf.new]));
                 }
             }
             settings.push(Value::Null);
             let named = self.named(side, record).into_iter().filter_map(|(_, named)| named);
-            open.extend(named.filter(|named| seen.insert(text(named, "reference"))));
+            open.extend(named.filter(|named| seen.insert(named.text("reference"))));
         }
         Value::Array(settings).to_string()
     }
 
     /// Whether a setting names the same connection as before, by another name.
-    pub(super) fn same_connection(&self, old: &Value, new: &Value, leaf: &Leaf) -> bool {
-        let names = |trust: &Value, record: &Value| {
-            reference_paths(trust, text(record, "connector")).any(|pattern| same_place(pattern, &leaf.path))
+    pub(super) fn same_connection(&self, old: &Record, new: &Record, leaf: &Leaf) -> bool {
+        let names = |trust: &Value, record: &Record| {
+            reference_paths(trust, record.text("connector")).any(|pattern| same_place(pattern, &leaf.path))
         };
         let both = names(self.old_trust, old) && names(self.new_trust, new) && leaf.action == LeafAction::Change;
         both && {
@@ -87,7 +85,7 @@ impl<'a, 'p> Sides<'a, 'p> {
     }
 
     /// Settings that name another connection than before by the same name.
-    pub(super) fn other_connections(&self, old: &Value, new: &Value) -> Vec<Leaf> {
+    pub(super) fn other_connections(&self, old: &Record, new: &Record) -> Vec<Leaf> {
         let mut leaves = Vec::new();
         self.each_name(Side::New, new, &mut |path, named| {
             let Some(name) = named.as_str().filter(|_| old.pointer(path) == Some(named)) else { return };
@@ -102,22 +100,22 @@ impl<'a, 'p> Sides<'a, 'p> {
 
     /// The references of the connections that those which `start` names lead to, as far as names lead: a proxy, say, through
     /// which their secrets go.
-    pub(super) fn through(&self, start: &dyn Fn(&str, &Value) -> bool) -> BTreeSet<&'a str> {
+    pub(super) fn through(&self, start: &dyn Fn(&str, &Record) -> bool) -> BTreeSet<&'a str> {
         let mut found = BTreeSet::new();
-        let names = |record: &Value| reference_paths(self.new_trust, text(record, "connector")).next().is_some();
+        let names = |record: &Record| reference_paths(self.new_trust, record.text("connector")).next().is_some();
         let records = self.pairs.iter().filter_map(|pair| pair.new);
         let starts = records.filter(|(instance, record)| names(record) && start(instance, record));
-        let mut open: Vec<&'a Value> = starts.map(|(_, record)| record).collect();
+        let mut open: Vec<&'a Record> = starts.map(|(_, record)| record).collect();
         while let Some(record) = open.pop() {
             let named = self.named(Side::New, record).into_iter().filter_map(|(_, named)| named);
-            open.extend(named.filter(|named| found.insert(text(named, "reference"))));
+            open.extend(named.filter(|named| found.insert(named.text("reference"))));
         }
         found
     }
 
     /// Whether a record of the new side has a secret of the old one, or one of a store that may be one of them at another
     /// address.
-    pub(super) fn is_in_use(&self) -> impl Fn(&str, &Value) -> bool {
+    pub(super) fn is_in_use(&self) -> impl Fn(&str, &Record) -> bool {
         let deployed: BTreeSet<Identity> =
             self.pairs.iter().filter_map(|pair| pair.old).flat_map(|(_, record)| secrets(record)).collect();
         let names: BTreeSet<String> = match self.is_elsewhere {
@@ -136,7 +134,7 @@ impl<'a, 'p> Sides<'a, 'p> {
     }
 
     /// What stands wherever a record may name another connection, and which one that is.
-    pub(super) fn named(&self, side: Side, record: &'a Value) -> Vec<(String, Option<&'a Value>)> {
+    pub(super) fn named(&self, side: Side, record: &'a Record) -> Vec<(String, Option<&'a Record>)> {
         let mut found = Vec::new();
         self.each_name(side, record, &mut |path, named| {
             found.push((path.to_owned(), named.as_str().and_then(|name| self.connection(side, record, name))));
@@ -144,28 +142,30 @@ impl<'a, 'p> Sides<'a, 'p> {
         found
     }
 
-    fn each_name(&self, side: Side, record: &Value, each: &mut dyn FnMut(&str, &Value)) {
+    fn each_name(&self, side: Side, record: &Record, each: &mut dyn FnMut(&str, &Value)) {
         let trust = match side {
             Side::Old => self.old_trust,
             Side::New => self.new_trust,
         };
-        for pattern in reference_paths(trust, text(record, "connector")) {
+        for pattern in reference_paths(trust, record.text("connector")) {
             let pattern: Vec<String> = segments(pattern).collect();
-            expand(record, &pattern, &mut String::new(), each);
+            let Some((key, rest)) = pattern.split_first() else { continue };
+            let mut path = String::new();
+            push_segment(&mut path, key);
+            record.get(key).into_iter().for_each(|value| expand(value, rest, &mut path, each));
         }
     }
 
     /// The reference of the connection that a record of the old or the new side names by its id, key or reference.
-    fn reference(&self, side: Side, record: &Value, name: Option<&str>) -> Option<&'a str> {
-        self.connection(side, record, name?).map(|named| text(named, "reference"))
+    fn reference(&self, side: Side, record: &Record, name: Option<&str>) -> Option<&'a str> {
+        self.connection(side, record, name?).map(|named| named.text("reference"))
     }
 
-    fn connection(&self, side: Side, record: &Value, name: &str) -> Option<&'a Value> {
+    fn connection(&self, side: Side, record: &Record, name: &str) -> Option<&'a Record> {
         let names = self.names[side as usize].get_or_init(|| self.names_of(side));
-        let customer = |record: &'_ Value| record.get("customer").and_then(Value::as_str).map(str::to_owned);
         let named = names.get(name)?.iter().filter(|(_, one)| {
-            let own = customer(one);
-            own.is_none() || own == customer(record)
+            let own = one.customer();
+            own.is_none() || own == record.customer()
         });
         named.min_by_key(|(rank, _)| rank).map(|(_, record)| *record)
     }
@@ -179,7 +179,7 @@ impl<'a, 'p> Sides<'a, 'p> {
         for (_, record) in records {
             // An id is meant before a key, as in the compiler.
             for (rank, key) in ["id", "key", "reference"].into_iter().enumerate() {
-                names.entry(text(record, key)).or_default().push((rank, record));
+                names.entry(record.text(key)).or_default().push((rank, record));
             }
         }
         names

@@ -14,7 +14,7 @@ use crate::model::record::Desired;
 use crate::value::segments;
 
 /// One such change.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TrustChange {
     /// A leaf of the trust block differs.
     Block(Leaf),

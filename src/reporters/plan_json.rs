@@ -90,7 +90,7 @@ pub fn change(change: &Change) -> Value {
         "reference": change.reference,
         "action": change.action.word(),
         "from": change.from,
-        "leaves": change.leaves.iter().map(leaf).collect::<Vec<_>>(),
+        "leaves": change.leaves.iter().map(|one| leaf(one)).collect::<Vec<_>>(),
     })
 }
 

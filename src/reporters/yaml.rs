@@ -45,6 +45,11 @@ pub fn render(value: &Value) -> Result<String, String> {
     Ok(shown)
 }
 
+/// Whether [`render`] writes a value as JSON: the whole of it, then.
+pub fn is_json(value: &Value) -> bool {
+    has_odd_key(value)
+}
+
 /// JSON over several lines. YAML has no key of more than 1024 characters, escapes counted, without a `?` before it.
 fn json(value: &Value) -> Result<String, String> {
     if !has_key(value, &|key| key.len() > LONG_KEY) {

@@ -2,6 +2,7 @@
 //! field that is misspelt is told once: not as unknown here and missing there.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{JsonType, ValidationError};
@@ -32,7 +33,7 @@ pub(super) fn check(
         spelled_integers(&errors, &connection.instance)
     };
     for (pointer, integer) in integers {
-        if let Some(node) = pointer_mut(&mut connection.instance, &pointer) {
+        if let Some(node) = pointer_mut(Arc::make_mut(&mut connection.instance), &pointer) {
             node.value = Value::Int(integer);
             let message = format!("`{}` is an integer, written as a string", dotted(&pointer));
             told.push(Diagnostic::warning(code::STRING_FOR_INTEGER, node.span, message).help("remove the quotes"));

@@ -188,7 +188,13 @@ impl<'w> Prepared<'w> {
         let start = Watch::start();
         connections.par_iter_mut().with_min_len(16).for_each(|connection| {
             let scope = self.context.scope.connection(&connection.id, &connection.connector.value);
-            template::evaluate(&mut connection.instance, 0, &scope, self.sources, &mut Vec::new());
+            template::evaluate(
+                std::sync::Arc::make_mut(&mut connection.instance),
+                0,
+                &scope,
+                self.sources,
+                &mut Vec::new(),
+            );
         });
         start.elapsed()
     }

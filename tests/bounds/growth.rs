@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{each, run};
+use super::{each, run, run_within};
 use crate::support::Folder;
 
 const WHOLE: &str = "connector: http\nconfig: {base_url: 'https://x.example.com'}\nauth: {mode: none}\n";
@@ -311,6 +311,20 @@ fn customers(folder: Folder, n: usize) -> Folder {
     (0..n).fold(folder, |f, i| {
         f.with(&format!("customers/k{i}/customer.yaml"), format!("description: K\nconnections:\n{listed}"))
     })
+}
+
+/// A hundred customers, with what is the same for all of them and with a value of each one's own: what instances share is in
+/// memory once.
+#[test]
+fn e2_04_an_instance_takes_no_more_memory_than_what_is_its_own() {
+    let none = customers(bare(), 0);
+    let own = customers(bare(), 200).with("customers/k7/customer.yaml", "connections: []\n");
+    for (folder, memory) in [(none, 24 << 10), (own, 64 << 10)] {
+        for arguments in [&["plan", "dev", "--target", "../target"][..], &["render", "dev"]] {
+            let cost = run_within(memory, &folder, 30, arguments);
+            assert_eq!(cost.code, 0, "{arguments:?} {}", cost.stderr);
+        }
+    }
 }
 
 #[test]

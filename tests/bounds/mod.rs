@@ -33,11 +33,16 @@ impl Cost {
 
 /// Runs the binary with at most 512 MiB of memory of its own and so many seconds of processor time.
 pub(crate) fn run(folder: &Folder, seconds: u32, arguments: &[&str]) -> Cost {
+    run_within(MEMORY, folder, seconds, arguments)
+}
+
+/// The same with at most so many KiB.
+pub(crate) fn run_within(memory: u32, folder: &Folder, seconds: u32, arguments: &[&str]) -> Cost {
     let kept = tempfile::tempdir().unwrap();
     let [out, err] = ["out", "err"].map(|name| kept.path().join(name));
     let script = r#"ulimit -d "$1" && ulimit -t "$2" && out=$3 err=$4 && shift 4 && TIMEFORMAT=%U && time "$@" >"$out" 2>"$err""#;
     let mut command = Command::new("bash");
-    command.args(["-c", script, "bash", &MEMORY.to_string(), &seconds.to_string()]);
+    command.args(["-c", script, "bash", &memory.to_string(), &seconds.to_string()]);
     command.arg(&out).arg(&err).arg(env!("CARGO_BIN_EXE_tieline")).args(arguments).current_dir(folder.path());
     command.env_clear().env("LANG", "C.UTF-8").env("NO_COLOR", "1").env("PATH", "/usr/bin:/bin");
     let result = command.output().unwrap();

@@ -39,7 +39,7 @@ fn change(instance: &str) -> Change {
         connector: HOSTILE.to_owned(),
         action: Action::Update,
         from: None,
-        leaves: vec![leaf],
+        leaves: vec![leaf.into()],
     }
 }
 
@@ -50,7 +50,7 @@ fn plan(changes: Vec<Change>) -> Plan {
             instance: HOSTILE.to_owned(),
             of: Some(HOSTILE.to_owned()),
             environment: Some(HOSTILE.to_owned()),
-            leaf: leaf.clone(),
+            leaf: Leaf::clone(leaf),
         }
     });
     Plan {

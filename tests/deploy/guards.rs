@@ -265,13 +265,14 @@ fn e2_11_the_stricter_guard_counts_whichever_side_it_stands_on() {
 #[test]
 fn e2_11_protect_counts_as_deployed_and_as_desired() {
     let bench = Bench::new();
-    let with = |ids: &[&str], change: &dyn Fn(&mut std::collections::BTreeMap<String, Value>)| {
-        let mut desired = bench.desired(ids);
-        change(&mut desired.records);
-        desired
-    };
+    let with =
+        |ids: &[&str], change: &dyn Fn(&mut std::collections::BTreeMap<String, tieline::model::record::Record>)| {
+            let mut desired = bench.desired(ids);
+            change(&mut desired.records);
+            desired
+        };
     let set = |id: &'static str, field: &'static str, value: Value| {
-        move |records: &mut std::collections::BTreeMap<String, Value>| {
+        move |records: &mut std::collections::BTreeMap<String, tieline::model::record::Record>| {
             records.get_mut(id).unwrap()[field] = value.clone();
         }
     };

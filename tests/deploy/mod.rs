@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 use tieline::apply::{Applied, ApplyError, Options, Stamp};
 use tieline::bundle::object::Reveal;
 use tieline::bundle::{Deployed, Digest, Scope};
-use tieline::model::record::Desired;
+use tieline::model::record::{Desired, Record};
 use tieline::secret::Secret;
 use tieline::sops::{Identities, keygen};
 use tieline::targets::directory::Directory;
@@ -82,16 +82,17 @@ impl Bench {
     }
 
     /// A database with a password.
-    fn database(&self, id: &str) -> Value {
+    fn database(&self, id: &str) -> Record {
         let (connection, customer) = id.split_once('@').map_or((id, None), |(id, customer)| (id, Some(customer)));
-        json!({
+        let record = json!({
             "id": connection, "customer": customer, "profile": null, "key": connection,
             "reference": format!("reference-of-{id}"), "connector": "postgresql",
             "config": {"host": "db.example", "port": 5432, "database": "no", "ratio": 0.25, "tls": {"mode": "require"}},
             "auth": {"mode": "password", "username": "u", "password": secret("DB_PASSWORD", "1")},
             "title": "Database", "owner": "team-data", "labels": {"tier": "gold"},
             "recipients": [self.recipient], "consumers": ["nightly"], "expose": [], "protect": false,
-        })
+        });
+        serde_json::from_value(record).unwrap()
     }
 
     fn desired(&self, ids: &[&str]) -> Desired {
@@ -99,7 +100,7 @@ impl Bench {
         self.desired_of(records)
     }
 
-    fn desired_of(&self, records: BTreeMap<String, Value>) -> Desired {
+    fn desired_of(&self, records: BTreeMap<String, Record>) -> Desired {
         Desired {
             workspace: "2fc57e25-dce2-4a90-ae69-ae44cb0c8e84".parse().unwrap(),
             environment: "prod".into(),

@@ -5,7 +5,7 @@ use tieline::bundle::Sealed;
 use tieline::bundle::check::check;
 use tieline::bundle::object::{MAX_OBJECT, seal};
 
-fn record(bench: &Bench) -> Value {
+fn record(bench: &Bench) -> Record {
     let mut record = bench.database("a");
     record["config"] = json!({
         "host": "db.example", "port": 5432, "ratio": 0.25, "on": true, "nothing": null, "hosts": ["one", "two"],
@@ -15,7 +15,7 @@ fn record(bench: &Bench) -> Value {
 }
 
 /// What is said of a text in the place of an object.
-fn told(record: &Value, bytes: &[u8]) -> Vec<String> {
+fn told(record: &Record, bytes: &[u8]) -> Vec<String> {
     let sealed = Sealed { record: record.clone(), object: Digest::of(bytes) };
     check(&scope(), &sealed, bytes, None).err().unwrap_or_default()
 }

@@ -147,7 +147,7 @@ trust changes
 fn a60_a_secret_that_goes_elsewhere_is_told_but_not_one_that_stays() {
     let bench = Bench::new();
     bench.apply(&bench.desired(&["a"])).unwrap();
-    let told = |change: &dyn Fn(&mut Value)| {
+    let told = |change: &dyn Fn(&mut Record)| {
         let mut desired = bench.desired(&["a"]);
         change(desired.records.get_mut("a").unwrap());
         let leaves = plan(&bench, &desired).trust;
@@ -161,7 +161,7 @@ fn a60_a_secret_that_goes_elsewhere_is_told_but_not_one_that_stays() {
     assert_eq!(told(&|r| r["config"]["tls"] = json!({"mode": "verify-full"})), ["/config/tls/mode"]);
     assert_eq!(told(&|r| r["config"]["database"] = "other".into()), ["/config/database"]);
     assert!(told(&|r| r["owner"] = "x".into()).is_empty());
-    let other = |r: &mut Value| {
+    let other = |r: &mut Record| {
         r["config"]["port"] = 1.into();
         r["auth"]["password"] = secret("OTHER", "1");
     };
@@ -175,7 +175,7 @@ fn a60_a_secret_that_goes_elsewhere_is_told_but_not_one_that_stays() {
     b["config"]["host"] = "other.example".into();
     b["config"]["url"] = secret("OTHER", "1");
     bench.apply(&base).unwrap();
-    let told = |change: &dyn Fn(&mut Value)| {
+    let told = |change: &dyn Fn(&mut Record)| {
         let mut desired = base.clone();
         change(desired.records.get_mut("b").unwrap());
         plan(&bench, &desired).trust.iter().map(|change| change.leaf().unwrap().path.clone()).collect::<Vec<_>>()
@@ -184,7 +184,7 @@ fn a60_a_secret_that_goes_elsewhere_is_told_but_not_one_that_stays() {
         told(&|r| r["auth"]["more"] = secret("DB_PASSWORD", "1")),
         ["/auth/more", "/config/host", "/config/url"]
     );
-    let rotate = |r: &mut Value| {
+    let rotate = |r: &mut Record| {
         r["auth"]["password"] = secret("OTHER", "2");
         r["config"]["url"] = secret("OTHER", "2");
     };

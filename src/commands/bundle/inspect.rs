@@ -37,7 +37,7 @@ pub(super) fn run(args: &Args, ui: &Ui) -> Result<Exit, Failure> {
     let manifest = &deployed.manifest;
     let rows = manifest.connections.iter().map(|(id, sealed)| {
         let recipients: Vec<&str> = texts(&sealed.record, "recipients").collect();
-        (id, sealed.record["connector"].as_str().unwrap_or_default(), secrets(&sealed.record).len(), recipients)
+        (id, sealed.record.text("connector"), secrets(&sealed.record).len(), recipients)
     });
     match args.format {
         Report::Json => ui.machine(&pretty(&json!({

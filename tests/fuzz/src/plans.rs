@@ -7,7 +7,7 @@ use tieline::bundle::archive::Parts;
 use tieline::bundle::check::{Opened, check};
 use tieline::bundle::object::{Reveal, seal};
 use tieline::bundle::{Deployed, Digest, Manifest, Scope, Sealed};
-use tieline::model::record::Desired;
+use tieline::model::record::{Desired, Record};
 use tieline::plan::saved::{Saved, SavedBase};
 use tieline::plan::{Change, Plan};
 use tieline::reporters::plan_human::{Against, changes_human, plan_human};
@@ -57,7 +57,7 @@ pub(crate) fn seals(desired: &Desired) {
             Ok(bytes) => {
                 let text = String::from_utf8_lossy(&bytes);
                 assert!(
-                    record.to_string().contains(CANARY) || !text.contains(CANARY),
+                    serde_json::Value::from(record).to_string().contains(CANARY) || !text.contains(CANARY),
                     "the secret is in clear: {text}"
                 );
                 let sealed = Sealed { record: record.clone(), object: Digest::of(&bytes) };
@@ -70,7 +70,7 @@ pub(crate) fn seals(desired: &Desired) {
 
 /// What is desired, deployed, with objects of nothing.
 pub(crate) fn deployed(desired: &Desired) -> Deployed {
-    let sealed = |record: &serde_json::Value| Sealed { record: record.clone(), object: Digest::of(b"") };
+    let sealed = |record: &Record| Sealed { record: record.clone(), object: Digest::of(b"") };
     let manifest = Manifest {
         format: 0,
         workspace: desired.workspace.to_string(),

@@ -66,7 +66,7 @@ pub(crate) fn whole(memory: &Memory) -> (Vec<Diagnostic>, Vec<Compiled>) {
 
 /// Records can be printed, and planned from nothing, from themselves and to nothing.
 fn planned(desired: &Desired) {
-    let records = serde_json::Value::Object(desired.records.clone().into_iter().collect());
+    let records = serde_json::json!(desired.records);
     oracles::prints(&records);
     plans::seals(desired);
     let places = |_: &str, _: &str| None;
