@@ -74,8 +74,8 @@ fn stock(file: &str, signature: &str, principals: &str) -> Option<bool> {
     let words = file.split(['\n', '\r', ' ', '\t', '"', ',']).chain(plain.split(['\n', '\r', ' ', '\t', ',']));
     let words = words.chain(file.split(['"', ','])).filter(|name| !name.contains("AAAA"));
     // The empty name is one to OpenSSH: it counts where a line names it.
-    let words = words.filter(|name| !name.is_empty()).chain(principals.split(',').filter(|_| !principals.is_empty()));
-    let names: BTreeSet<&str> = words.filter(|name| !name.contains(['\n', '\r'])).collect();
+    let words = words.filter(|name| !name.is_empty() && !name.contains(['\n', '\r']));
+    let names: BTreeSet<&str> = words.chain(principals.split(',').filter(|_| !principals.is_empty())).collect();
     if names.len() > 16 || !*THERE {
         return None;
     }
