@@ -14,8 +14,8 @@ const HTTP: &str = "connector: http\nconfig: {base_url: 'https://x.example.com'}
 const OWN: &str = "connector: own\nconfig: {}\nauth: {mode: a}\n";
 const SETTINGS: &str = "tieline: 1\nid: 7b0c1f6e-4a53-4a57-9d0b-1d6a3f1c2e90\n";
 
-/// Seconds of processor time, in a build without optimizations: with them it is a fifth.
-const SECONDS: u32 = 15;
+/// Seconds of processor time, of all threads.
+const SECONDS: u32 = if cfg!(debug_assertions) { 10 } else { 5 };
 
 fn bare() -> Folder {
     Folder::bare().with("environments/dev/environment.yaml", "{}\n")

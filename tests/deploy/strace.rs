@@ -22,8 +22,8 @@ const CALLS: [&str; 5] = [
 ];
 /// Killed before the call; the disk fails; the disk is full.
 const FAULTS: [&str; 3] = ["signal=KILL", "error=EIO", "error=ENOSPC"];
-/// So many connections change.
-const CHANGES: usize = 20;
+/// So many connections change. More would only hit the same line of the program more often.
+const CHANGES: usize = 12;
 
 fn workspace() -> Shell {
     let shell = Shell::example("quickstart").with_demo_identity();
