@@ -316,3 +316,42 @@ fn e2_11_only_a_login_that_asks_a_person_needs_consent() {
         assert_eq!(folder.codes().contains(&"needs-consent".to_owned()), told, "{grant}: {:?}", folder.json());
     }
 }
+
+/// A map that is the same for all customers is told of once, whatever a customer sets in it.
+#[test]
+fn e2_11_a_global_map_is_told_of_once() {
+    const OWN: &str = r#"{"type": "object", "properties": {
+      "config": {"properties": {"routes": {"type": "object", "x-scope": "global"}, "own": {"type": "object"}}}, "auth": {}
+    }}"#;
+    let folder = Folder::bare()
+        .with("connectors/own.json", OWN)
+        .with(
+            "connections/c.yaml",
+            "connector: own\nscope: organization\nconfig: {routes: {a: {x: 1}}, own: {b: 1}}\nauth: {}\n",
+        )
+        .with("customers/globex/customer.yaml", "connections: [c]\n")
+        .with("customers/globex/connections/c.yaml", "config: {own: {b: 2}, routes: {a: {x: 2}, c: {y: {z: 1}}}}\n")
+        .with("environments/dev/environment.yaml", "description: dev\n");
+    assert_eq!(folder.codes(), ["customer-scope"]);
+}
+
+/// A list of secrets is a customer's own item by item.
+#[test]
+fn e2_11_no_item_of_a_list_is_a_secret_of_the_organizations() {
+    const OWN: &str = r#"{"type": "object", "properties": {"config": {}, "auth": {"properties": {
+      "one": {"type": "string", "writeOnly": true},
+      "all": {"type": "array", "items": {"type": "string", "writeOnly": true}}
+    }}}}"#;
+    let codes = |auth: &str| {
+        let folder = Folder::bare()
+            .with("connectors/own.json", OWN)
+            .with("connections/c.yaml", format!("connector: own\nscope: organization\nauth: {{{auth}}}\n"))
+            .with("customers/globex/customer.yaml", "connections: [c]\nsecrets: {OWN: 'env:OWN'}\n")
+            .with("environments/dev/environment.yaml", "secrets: {SHARED: 'env:SHARED'}\n");
+        folder.codes().into_iter().filter(|code| code != "unused-secret").collect::<Vec<_>>()
+    };
+    let (own, shared) = ("'${{ secrets.OWN }}'", "'${{ secrets.SHARED }}'");
+    assert_eq!(codes(&format!("one: {own}, all: [{own}, {own}]")), [""; 0]);
+    assert_eq!(codes(&format!("one: {shared}")), ["unknown-secret"]);
+    assert_eq!(codes(&format!("all: [{own}, {shared}]")), ["unknown-secret"]);
+}
