@@ -75,5 +75,6 @@ mod tests {
         }
         assert!(combine(&[share(4), share(4)]).is_none());
         assert!(combine(&[share(4), Zeroizing::new(vec![1; 32])]).is_none());
+        assert!(combine(&[share(4), Zeroizing::new(vec![1; 34])]).is_none());
     }
 }

@@ -5,8 +5,8 @@
 use tieline::secret::Secret;
 use tieline::sops::config::creation;
 use tieline::sops::{
-    Clear, Enc, Encrypted, ErrorKind, Format, Identities, MAX_VALUES, Map, Rule, Settings, Step, Value, encrypt,
-    encrypt_text,
+    Clear, Enc, Encrypted, ErrorKind, Format, Identities, IdentityError, MAX_VALUES, Map, Rule, Settings, Step, Value,
+    encrypt, encrypt_text,
 };
 
 use super::{TIME, key, random};
@@ -276,6 +276,9 @@ fn e2_11_a_field_of_a_block_that_is_null_or_empty_names_no_key() {
     };
     let nobody = ErrorKind::NoIdentity { recipients: vec![] };
     assert_eq!(read("age: [], pgp: null, kms: ~, hc_vault: []"), (vec![], nobody.clone()));
+    for groups in ["key_groups: null", "key_groups: []"] {
+        assert_eq!(read(groups), (vec![], nobody.clone()), "{groups}");
+    }
     let (unsupported, kind) = read("age: null, pgp: [{fp: x}], kms: null");
     assert_eq!((unsupported, kind), (vec!["pgp".to_owned()], ErrorKind::UnsupportedKeys(vec!["pgp".to_owned()])));
 }
@@ -394,4 +397,39 @@ fn e2_11_a_file_that_is_sealed_to_others_keeps_its_layout() {
     let gone: Vec<&str> = text.lines().filter(kept).collect();
     assert!(gone.iter().all(|line| block.contains(*line) && line.starts_with("            ")), "{gone:#?}");
     assert!(new.contains("by:   hand   # of ana\n") && new.contains(other.as_str()), "{new}");
+}
+
+#[test]
+fn e2_11_json_is_indented_by_its_depth() {
+    let plain = "{\"a\": [{\"b\": \"u\", \"l\": [1, [2]]}, []], \"m\": {}}";
+    let (identities, text) = sealed(plain, Format::Json, &Rule::default());
+    let clear = clear(&text, Format::Json, &identities);
+    let indents: Vec<usize> =
+        clear.lines().map(|line| line.chars().take_while(|c| matches!(c, ' ' | '\t')).count()).collect();
+    let step = indents[1];
+    let depths: Vec<usize> = indents.iter().map(|indent| indent / step).collect();
+    assert_eq!(depths, [0, 1, 2, 3, 3, 4, 4, 5, 4, 3, 2, 2, 1, 1, 0], "{clear}");
+}
+
+/// A comment that nobody changed keeps its ENC text, also where the file is written anew.
+#[test]
+fn e2_11_a_comment_that_was_not_edited_keeps_its_text() {
+    let (identities, text) = sealed("# one\na: u\n", Format::Yaml, &Rule::default());
+    let new = edited(&text, Format::Yaml, &identities, "a: u\n", "a: u\nl: [1]\n# two\n").unwrap();
+    let comment = text.lines().find(|line| line.starts_with("#")).unwrap();
+    assert!(new.contains(comment) && new.matches("type:comment").count() == 2, "{new}");
+}
+
+#[test]
+fn e2_11_a_file_is_sealed_to_others_only_if_it_holds_what_is_meant() {
+    let (identities, text) = sealed("a: u\n", Format::Yaml, &Rule::default());
+    let (_, other, _) = key();
+    let file = Encrypted::parse(&text).unwrap();
+    let to = [other];
+    assert_eq!(file.rewrap_if(&identities, &to, &|_| false).unwrap(), None);
+    assert!(file.rewrap_if(&identities, &to, &|data| data[0].get("a").is_some()).unwrap().is_some());
+    // An age file that somebody's key opens is no file of identities.
+    let age = &file.metadata().recipients[0].enc;
+    assert!(age.starts_with("-----BEGIN AGE ENCRYPTED FILE-----"), "{age}");
+    assert!(matches!(Identities::parse(age), Err(IdentityError::NotPassphrase)));
 }
