@@ -327,6 +327,7 @@ mod tests {
             ("vars.text | lower", 1000),
             ("vars.text | replace('y', 'zz')", 2000),
             ("vars.list | join", 50 * ITEM as u64),
+            ("vars.text | split('y')", 1000 + ITEM as u64),
             ("vars.list | join('-')", 50 * ITEM as u64),
         ] {
             let cost = 100 + 4 * expression.len() as u64 + filters;

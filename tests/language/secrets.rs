@@ -218,3 +218,28 @@ fn e2_11_what_stands_around_a_secret_is_a_part_of_its_record() {
     let template = "u-${{ secrets.P }}";
     assert_eq!(record(template, "ana"), around(template, json!({})));
 }
+
+/// Where an expression over a secret is wrong by itself, what stands beside it is not told of as well.
+#[test]
+fn e2_11_one_mistake_beside_a_secret_is_told_once() {
+    let folder = layers("connector: anything\nauth:\n  password: \"abcdef${{ secrets.P | nowhere }}\"\n", &[]);
+    folder.put("environments/dev/environment.yaml", "secrets: {P: 'env:P'}\n");
+    let (_, _, told) = compiled(&folder, "dev");
+    assert_eq!(told.iter().map(|d| d.code).collect::<Vec<_>>(), ["undefined-name"], "{told:#?}");
+}
+
+/// An expression over a secret is read before anything is sealed, though only an apply can evaluate it.
+#[test]
+fn e2_11_an_expression_over_a_secret_is_read_at_once() {
+    for text in
+        ["secrets.P ~", "secrets.P+", "secrets.P ~ 'x", "(secrets.P", "secrets.P)", "secrets.P-", "secrets.P vars.u"]
+    {
+        let folder = layers(&format!("connector: anything\nauth:\n  password: \"${{{{ {text} }}}}\"\n"), &[]);
+        folder.put("environments/dev/environment.yaml", "vars: {u: ana}\nsecrets: {P: 'env:P'}\n");
+        let codes = folder.codes();
+        assert!(
+            codes.contains(&"invalid-expression".to_owned()) || codes.contains(&"secret-use".to_owned()),
+            "{text}: {codes:?}"
+        );
+    }
+}
