@@ -246,6 +246,7 @@ fn e2_11_only_a_secret_of_both_sides_was_encrypted_again() {
         .unwrap();
     let plan =
         plan(&bench, &with(&[("a", "A", "2"), ("b", "B", "2"), ("c", "C", "2"), ("d", "D", "2"), ("new", "NEW", "2")]));
+    assert!(plan.changes_one_by_one().iter().all(|change| change.instance != "a"));
     let files: Vec<_> = plan.reencrypted.iter().map(|file| file.secrets.iter().collect::<Vec<_>>()).collect();
     assert_eq!(files, [["A", "B", "C", "D"]]);
     assert_eq!(plan.reencrypted[0].leaves.len(), 4);
@@ -303,8 +304,36 @@ fn e2_11_what_is_known_of_former_targets_is_told_once_and_no_more() {
         protection: Value::Null,
     };
     assert_eq!((unknown.describe().as_str(), unknown.is_deployed()), ("elsewhere", false));
+    // Where nothing is gone, no number of deletions is wrong.
+    bench.apply(&bench.desired(&["a"])).unwrap();
+    let left = Former { deployed: bench.deployed(), known: Some((1, 1)), ..unknown };
+    for (ids, allowed, refused) in
+        [(&["a"][..], None, 0), (&["a"], Some(0), 0), (&["a"], Some(3), 0), (&["b"], Some(1), 0), (&["b"], Some(2), 1)]
+    {
+        assert_eq!(left.refusals(&bench.desired(ids), allowed).len(), refused, "{ids:?} {allowed:?}");
+    }
     let (id, trust, refused, moved) = leave("");
     assert!(id == 0 && trust > 0 && refused > 0 && moved == 1, "{trust} {refused}");
     assert_eq!(leave(""), (0, trust, refused, 2));
     assert_eq!(leave("8a1f6e2c-0000-4000-8000-000000000000"), (1, trust + 1, refused, 3));
+}
+
+/// A change of which no setting can be shown is a change all the same, beside a file that was encrypted again.
+#[test]
+fn e2_11_a_change_without_a_setting_is_shown() {
+    let bench = Bench::new();
+    let with = |version: &str, reference: &str| {
+        let mut desired = bench.desired(&["a", "b", "other"]);
+        for (id, name) in [("a", "A"), ("b", "B")] {
+            desired.records.get_mut(id).unwrap()["auth"]["password"] = secret(name, version);
+        }
+        desired.records.get_mut("other").unwrap()["auth"] = json!({"mode": "none"});
+        desired.records.get_mut("other").unwrap()["reference"] = reference.into();
+        desired
+    };
+    bench.apply(&with("1", "one")).unwrap();
+    let plan = plan(&bench, &with("2", "two"));
+    assert_eq!((plan.changes.len(), plan.reencrypted.len()), (3, 1));
+    let rest: Vec<_> = plan.changes_one_by_one().iter().map(|change| change.instance.clone()).collect();
+    assert_eq!(rest, ["other"]);
 }

@@ -258,6 +258,8 @@ fn e2_11_a_manifest_that_says_another_digest_is_put_right() {
     let desired = bench.desired(&["a"]);
     bench.apply(&desired).unwrap();
     bench.put(&|manifest| manifest.desired = Digest::of(b"other"));
+    let plan = tieline::plan::Plan::new(&desired, bench.deployed().as_ref(), &|_, _| None);
+    assert!(plan.changes.is_empty() && plan.trust.is_empty() && !plan.is_empty());
     let applied = bench.apply(&desired).unwrap();
     assert_eq!((applied.changed, applied.sealed), (true, 0));
     assert_eq!(problems(&bench, true), [""; 0]);

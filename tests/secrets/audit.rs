@@ -169,4 +169,7 @@ fn e2_11_plaintext_of_history_is_found_in_every_folder_of_documents() {
     wanted.sort_unstable();
     assert_eq!(found, wanted, "{csv}");
     assert!(!csv.contains("otter"), "{csv}");
+    // The commit is named by the first twelve of its digits.
+    let commit = csv.split("in clear since ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+    assert!(commit.len() == 12 && commit.bytes().all(|b| b.is_ascii_hexdigit()), "{commit}");
 }

@@ -67,6 +67,14 @@ fn e2_11_a_change_seals_the_scope_whatever_the_file_had() {
     }
     // The same value again is no change.
     assert_eq!(set(&files[2].0, &to, &me, "1"), (None, Outcome::Unchanged));
+    // Nor is it where all would be encrypted again, as a data key that is not to be kept demands.
+    let again = |value: &str| {
+        let action = ("A".to_owned(), Some(Secret::new(value.to_owned())));
+        change(&Sealing { renew: true, ..sealing(&files[2].0, &to) }, vec![action], &me).unwrap().0
+    };
+    assert_eq!(again("1"), None);
+    let new = again("2").unwrap();
+    assert!(files[2].0.lines().filter(|line| line.contains("ENC[")).all(|line| !new.contains(line)), "{new}");
 }
 
 #[test]

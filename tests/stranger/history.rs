@@ -265,3 +265,21 @@ fn e01_a_repository_of_sha_256_is_named_as_what_it_is() {
     let ended = shell.run(&["audit"]);
     assert!(ended.stderr.contains("SHA-256"), "{ended:#?}");
 }
+
+/// The folder of all customers may be the very tree of a layer: what it holds is looked at where it is a document.
+#[test]
+fn e2_11_a_folder_that_is_no_layer_hides_none_that_is_the_same() {
+    let shell = quickstart();
+    let text = "connector: openai\nauth: {mode: api_key, api_key: otter-hunter-2}\n";
+    for folder in ["customers", "environments/twin"] {
+        fs::create_dir_all(shell.folder.join(folder).join("connections")).unwrap();
+        shell.put(&format!("{folder}/connections/twin.yaml"), text);
+    }
+    commit(&shell, "in clear");
+    for folder in ["customers", "environments/twin"] {
+        fs::remove_dir_all(shell.folder.join(folder)).unwrap();
+    }
+    commit(&shell, "removed");
+    let csv = shell.run(&["audit", "--history", "--format", "csv"]).stdout;
+    assert_eq!(csv.matches("\ncommitted,environments/twin/connections/twin.yaml:2,").count(), 1, "{csv}");
+}

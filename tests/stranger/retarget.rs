@@ -615,6 +615,17 @@ fn e2_11_another_address_and_another_text_around_it_is_no_rotation() {
     let before = retargeted(&shell);
     shell.put("connections/own.yaml", &own("{server: a, proxy_password: 'x${{ secrets.OTHER }}'}", TOKEN));
     assert!(retargeted(&shell).len() > before.len(), "{before:?} {:?}", retargeted(&shell));
+    // The same in a login, where another value alone is none of a trust change.
+    let shell = with_own("{server: a}", TOKEN);
+    edit(
+        &shell,
+        "environments/prod/environment.yaml",
+        "vault://kv/prod/TOKEN#value",
+        "vault://kv/prod/TOKEN?version=3#value",
+    );
+    assert!(paths(&shell).is_empty(), "{:?}", retargeted(&shell));
+    shell.put("connections/own.yaml", &own("{server: a}", "{token: 'x${{ secrets.TOKEN }}'}"));
+    assert_eq!(paths(&shell), ["/auth/token"]);
 }
 
 /// Two customers have the organization's secret, each with a proxy of its own.
