@@ -152,8 +152,93 @@ fn n02_no_policy_learns_anything_of_a_secret() {
     };
     assert!(holds("connection.auth.password == '(secret)'"), "every secret is one and the same text");
     assert!(!holds("connection.auth.password == 'FINANCE_PASSWORD'"));
-    assert!(!holds("connection.auth.no_such_field"), "what is not there is neither true nor an error");
+    assert!(!holds("connection.auth.token"), "what is not there is neither true nor an error");
     assert!(holds("connection.auth.username is defined"));
+}
+
+/// A misspelt name is never there: a policy that names it would say nothing for ever.
+#[test]
+fn f07_a_name_that_no_record_can_have_is_an_error_wherever_a_policy_says_it() {
+    let codes = |policy: &str| {
+        let folder = workspace(&http("").replace(TOKEN, "x"), &format!("policy:\n  - {policy}\n"));
+        folder.put(
+            "connections/landing.yaml",
+            "connector: s3\nlabels: {tier: gold}\nconfig: {region: eu-central-1}\nauth: {mode: default}\n",
+        );
+        (folder.codes(), folder.validate().stdout)
+    };
+    for (wrong, help) in [
+        ("{name: p, require: \"conection.owner\"}", "did you mean `connection`?"),
+        ("{name: p, require: \"owner == 'x'\"}", "there are `connection`, `env`"),
+        ("{name: p, when: \"env.nmae == 'prod'\", require: connection.id}", "did you mean `name`?"),
+        ("{name: p, require: connection.id, message: \"${{ connection.ownr }}\"}", "did you mean `owner`?"),
+        ("{name: p, require: \"connection.config.tls.mdoe == 'x'\"}", "did you mean `mode`?"),
+        ("{name: p, require: \"connection['config']['hots'] == 'x'\"}", "did you mean `host`?"),
+        ("{name: p, require: \"'x' in [connection.auth.usrname]\"}", "did you mean `username`?"),
+        (
+            "{name: p, require: \"connection.labels.teir == 'gold'\"}",
+            "did you mean `tier`?; `connection.labels.teir is defined`",
+        ),
+        ("{name: p, level: 'off', require: \"connection.id | lowre\"}", ""),
+        ("{name: p, require: \"connection.id | lowre == 'x'\"}", "did you mean `lower`?"),
+        ("{name: p, require: \"connection.id is startingwth 'x'\"}", "did you mean `startingwith`?"),
+    ] {
+        let (codes, shown) = codes(wrong);
+        let expected: &[&str] = if help.is_empty() { &[] } else { &["undefined-name"] };
+        assert_eq!(codes, expected, "{wrong}\n{shown}");
+        assert!(shown.contains(help), "{wrong}\n{shown}");
+    }
+    for right in [
+        "{name: p, require: \"connection.labels.teir is not defined\"}",
+        "{name: p, require: \"connection.labels.teir | default('x') == 'x'\"}",
+        "{name: p, when: \"connection.config.params.anything == 'x'\", require: 'false'}",
+        "{name: p, when: \"connection.connector == 'postgresql'\", require: \"connection.config.port < 65536\"}",
+    ] {
+        let (codes, shown) = codes(right);
+        assert!(codes.is_empty(), "{right}\n{shown}");
+    }
+}
+
+/// Of what a record does not have `==`, `<` and `in` are false and `!=` is true; what can't be evaluated is no excuse.
+#[test]
+fn f07_what_a_record_does_not_have_meets_no_requirement() {
+    let broken = |policy: &str| {
+        let folder = workspace(&http("").replace(TOKEN, "x"), &format!("policy:\n  - {policy}\n"));
+        folder.validate().stdout.matches("breaks the policy").count()
+    };
+    // `landing` is on S3, which has no port; `finance` has one, and no owner.
+    let of = |id: &str, require: &str| {
+        broken(&format!("{{name: p, when: \"connection.id == '{id}'\", require: \"{require}\"}}"))
+    };
+    for (require, held) in [
+        ("connection.config.port < 65536", false),
+        ("connection.config.port > 0", false),
+        ("connection.config.port == 1", false),
+        ("connection.config.port != 1", true),
+        ("connection.owner in ['team']", false),
+        ("connection.owner not in ['team']", true),
+        ("'x' in connection.config.port", false),
+        ("1 < 2 and not connection.config.port < 9", true),
+        ("connection.config.port + 1 > 0", false),
+        ("connection.config.bucket | int > 0", false),
+        ("'acme' in connection.config.bucket", true),
+    ] {
+        assert_eq!(of("landing", require) == 0, held, "{require}");
+    }
+    assert_eq!(of("finance", "connection.config.port < 65536"), 0);
+    // Nobody knows whether the first is about S3: it is.
+    assert!(
+        broken("{name: p, when: \"connection.config.bucket | int > 0\", require: \"connection.connector != 's3'\"}")
+            > 0
+    );
+}
+
+#[test]
+fn f07_a_message_says_whom_it_is_about() {
+    let policy = "policy:\n  - {name: owned, require: connection.owner, message: \"${{ connection.id | upper }} on ${{ env.name }} needs an owner ($${{ x }}${{ connection.owner }})\"}\n";
+    let run = workspace(&http("").replace(TOKEN, "x"), policy).validate();
+    assert!(run.stdout.contains("`landing` breaks the policy `owned`: LANDING on"), "{}", run.stdout);
+    assert!(run.stdout.contains("needs an owner (${{ x }})"), "{}", run.stdout);
 }
 
 #[test]
@@ -222,9 +307,11 @@ fn e2_11_a_policy_is_underlined_at_the_word_at_fault() {
     let underlined = |require: &str| {
         let policy = format!("policy:\n  - name: p\n    require: {require}\n");
         let folder = workspace(&http("").replace(TOKEN, "x"), &policy);
-        assert_eq!(folder.codes(), ["invalid-expression"], "{require}");
+        assert_eq!(folder.codes(), ["undefined-name"], "{require}");
         folder.underlined()
     };
     assert_eq!(underlined("connection.id | nowhere"), ["nowhere"]);
-    assert_eq!(underlined("\"connection.id | nowhere\""), ["\"connection.id | nowhere\""]);
+    assert_eq!(underlined("\"connection.id | nowhere\""), ["nowhere"]);
+    assert_eq!(underlined("'connection.id | nowhere or ''x'' == env.name'").len(), 1);
+    assert_eq!(underlined("\"connection.id\\x20| nowhere\""), ["\"connection.id\\x20| nowhere\""]);
 }

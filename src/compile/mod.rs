@@ -14,6 +14,7 @@ pub mod explain;
 pub mod names;
 pub mod ownership;
 pub mod policy;
+mod policy_names;
 pub mod references;
 pub mod states;
 

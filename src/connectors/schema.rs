@@ -290,6 +290,11 @@ impl Connector {
         field::names(&Walk::new(&self.schema, &known), block).into_iter().map(member).collect()
     }
 
+    /// The names of the fields that the map at a JSON Pointer can have in some variant and mode.
+    pub fn names(&self, pointer: &str) -> Vec<&str> {
+        field::names(&Walk::new(&self.schema, &BTreeMap::new()), pointer)
+    }
+
     /// The constants that a field can have: modes of `/auth/mode`, variants of `/config/variant`.
     pub fn choices(&self, pointer: &str) -> Vec<String> {
         let field = self.field(pointer, "", "");

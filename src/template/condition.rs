@@ -1,15 +1,19 @@
 //! Expressions that are true or false, over names that anyone may see: policies.
 
+use std::ops::Range;
+
 use serde_json::Value as Json;
 
 use super::engine::{Failure, Question, json_to_jinja};
 use super::names::{self, Token};
+use super::policy_words::{self, PolicyName};
+use super::split::{Part, parts};
 use crate::budget::{self, Cost};
 use crate::diagnostic::{Diagnostic, code};
 use crate::span::Span;
 
-/// An expression that is read once and asked of many records. What a record does not have is undefined: false, and no
-/// error.
+/// An expression that is read once and asked of many records. What a record does not have is undefined: false, equal to
+/// nothing, before and in nothing.
 pub struct Condition<'e> {
     expression: &'e str,
     /// The scalar that it stands in.
@@ -42,7 +46,15 @@ impl<'e> Condition<'e> {
         if let Some(names::Fault { range, message, help, .. }) = names::grows(expression) {
             return Err(told(expression, at, Failure { message, range: Some(range) }, &help));
         }
-        let question = Question::new(expression).map_err(|failure| told(expression, at, failure, HELP))?;
+        // What is wrong is told in the text as it was written.
+        Question::new(expression).map_err(|failure| told(expression, at, failure, HELP))?;
+        if let Some(names::Fault { code, range, message, help }) = policy_words::fault(expression) {
+            let mut fault = told(expression, at, Failure { message, range: Some(range) }, &help);
+            fault.code = code;
+            return Err(fault);
+        }
+        let question = Question::new(&policy_words::compared(expression))
+            .map_err(|Failure { message, .. }| told(expression, at, Failure { message, range: None }, HELP))?;
         let looks = |token: &Token<'_>| match token {
             Token::Name(word) => names::TESTS.contains(word),
             Token::Sign(sign) => *sign == "|" || *sign == "~" || names::TESTS.contains(sign),
@@ -52,28 +64,98 @@ impl<'e> Condition<'e> {
         Ok(Self { expression, at, question, operators })
     }
 
+    /// The names in it.
+    pub fn names(&self) -> Vec<PolicyName<'e>> {
+        policy_words::names(self.expression)
+    }
+
+    /// What a diagnostic underlines for a range of the expression's text.
+    pub fn span(&self, range: Range<usize>) -> Span {
+        part(self.expression, self.at, Some(range))
+    }
+
     /// Whether it holds.
     ///
     /// # Errors
-    /// What is wrong with the expression itself; or the budget of the run is used up.
-    pub fn holds(&self, names: &ConditionInput) -> Result<bool, Box<Diagnostic>> {
-        if !budget::spend(Cost::Steps, self.expression.len() as u64 + self.operators * (names.bytes / 64)) {
-            return Err(Box::new(budget::told(Cost::Steps, self.at)));
-        }
-        self.question.holds(&names.values).map_err(|failure| told(self.expression, self.at, failure, HELP))
+    /// It can't be evaluated for these names; or the budget of the run is used up.
+    pub fn holds(&self, names: &ConditionInput) -> Result<bool, Undecided> {
+        self.value(names).map(|value| value.is_true())
     }
+
+    /// Its value as a text; nothing where there is none.
+    ///
+    /// # Errors
+    /// As [`Condition::holds`].
+    pub fn text(&self, names: &ConditionInput) -> Result<String, Undecided> {
+        self.value(names).map(|value| if value.is_none() { String::new() } else { value.to_string() })
+    }
+
+    fn value(&self, names: &ConditionInput) -> Result<minijinja::Value, Undecided> {
+        if !budget::spend(Cost::Steps, self.expression.len() as u64 + self.operators * (names.bytes / 64)) {
+            return Err(Undecided::Over(Box::new(budget::told(Cost::Steps, self.at))));
+        }
+        self.question.value(&names.values).map_err(|failure| Undecided::Failed(failure.message))
+    }
+}
+
+/// A piece of the text that a policy shows.
+pub enum MessagePart<'e> {
+    /// As it stands.
+    Text(&'e str),
+    /// An expression, whose value stands there.
+    Value(Condition<'e>),
+}
+
+/// The pieces of the text of the scalar at `at`.
+///
+/// # Errors
+/// An expression in it has no end, or is none.
+pub fn message(text: &str, at: Span) -> Result<Vec<MessagePart<'_>>, Box<Diagnostic>> {
+    let open = |start: usize| {
+        let failure =
+            Failure { message: "`${{` is never closed".to_owned(), range: Some(start..start + super::OPEN.len()) };
+        told(text, at, failure, "close it with `}}`, or write `$${{` for the characters themselves")
+    };
+    let piece = |one| match one {
+        Part::Text(text) => Ok(MessagePart::Text(text)),
+        Part::Escape => Ok(MessagePart::Text(super::OPEN)),
+        Part::Expression(expression, range) => {
+            let blank = expression.len() - expression.trim_start().len();
+            let expression = expression.trim();
+            let from = range.start + blank;
+            Condition::new(expression, part(text, at, Some(from..from + expression.len()))).map(MessagePart::Value)
+        }
+    };
+    parts(text).map_err(open)?.into_iter().map(piece).collect()
+}
+
+/// Why a condition neither holds nor doesn't.
+pub enum Undecided {
+    /// It can't be evaluated: why not.
+    Failed(String),
+    /// The budget of the run is used up.
+    Over(Box<Diagnostic>),
 }
 
 const HELP: &str = "an expression over `connection` (as `tieline render` prints it) and `env.name`";
 
 fn told(expression: &str, at: Span, failure: Failure, help: &str) -> Box<Diagnostic> {
-    // A plain scalar is as long as its text: then the part at fault is known.
-    let plain = (at.end - at.start) as usize == expression.len();
-    let span = match failure.range.filter(|range| plain && range.end <= expression.len()) {
-        Some(range) => Span::new(at.file, at.start as usize + range.start..at.start as usize + range.end),
-        None => at,
+    Box::new(
+        Diagnostic::error(code::INVALID_EXPRESSION, part(expression, at, failure.range), failure.message).help(help),
+    )
+}
+
+/// The place of a part of an expression; that of its whole scalar where it is not known.
+fn part(expression: &str, at: Span, range: Option<Range<usize>>) -> Span {
+    // A plain scalar is as long as its text, and one in quotes without escapes by two more.
+    let quotes = match ((at.end - at.start) as usize).checked_sub(expression.len()) {
+        Some(0) => 0,
+        Some(2) => 1,
+        _ => return at,
     };
-    Box::new(Diagnostic::error(code::INVALID_EXPRESSION, span, failure.message).help(help))
+    let from = at.start as usize + quotes;
+    let known = range.filter(|range| range.end <= expression.len());
+    known.map_or(at, |range| Span::new(at.file, from + range.start..from + range.end))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use minijinja::value::{Kwargs, Rest, StringInput, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Expression, State, UndefinedBehavior, Value as Jinja};
 
+use super::policy_words;
 use crate::budget::{self, Cost};
 use crate::span::Span;
 use crate::value::{Entry, Map, Node, Value};
@@ -62,6 +63,7 @@ fn lenient() -> &'static Environment<'static> {
     ENGINE.get_or_init(|| {
         let mut engine = build(UndefinedBehavior::Chainable);
         engine.add_test("defined", |value: &Jinja| !value.is_undefined());
+        engine.add_test(policy_words::COMPARABLE, |value: &Jinja| !value.is_undefined() && !value.is_none());
         engine.add_test("startingwith", |text: &str, start: &str| text.starts_with(start));
         engine.add_test("endingwith", |text: &str, end: &str| text.ends_with(end));
         engine
@@ -215,10 +217,9 @@ impl Question {
         Ok(Self { expression: expression.to_owned(), compiled })
     }
 
-    /// Whether it is true of these names.
-    pub(super) fn holds(&self, names: &Jinja) -> Result<bool, Failure> {
-        let value = self.compiled.eval(names.clone()).map_err(|e| failure(&e, &self.expression))?;
-        Ok(value.is_true())
+    /// Its value for these names.
+    pub(super) fn value(&self, names: &Jinja) -> Result<Jinja, Failure> {
+        self.compiled.eval(names.clone()).map_err(|e| failure(&e, &self.expression))
     }
 }
 

@@ -117,7 +117,7 @@ fn fault(range: Range<usize>, message: impl Into<String>, help: impl Into<String
 }
 
 /// The word behind a `|`.
-fn filter<'a>(tokens: &[Placed<'a>], at: usize, names: &mut Names<'a>) -> usize {
+pub(super) fn filter<'a>(tokens: &[Placed<'a>], at: usize, names: &mut Names<'a>) -> usize {
     let Some((Token::Name(name), range)) = tokens.get(at) else { return at };
     if !FILTERS.contains(name) {
         let help = match nearest(name, FILTERS.iter().copied()) {

@@ -56,8 +56,8 @@ pub struct Policy {
     pub when: Option<Spanned<Box<str>>>,
     /// What must hold.
     pub require: Spanned<Box<str>>,
-    /// What is told where it doesn't.
-    pub message: Option<Box<str>>,
+    /// What is told where it doesn't; may hold expressions.
+    pub message: Option<Spanned<Box<str>>>,
     /// How much it weighs.
     pub level: Level,
     /// The environments that it speaks of; all where absent.
@@ -132,7 +132,7 @@ fn policy(node: &Node, told: &mut Vec<Diagnostic>) -> Option<Policy> {
         name: name?,
         when: fields.string("when").map(own),
         require: require?,
-        message: fields.string("message").map(|s| s.value.into()),
+        message: fields.string("message").map(own),
         level: level.unwrap_or(Level::Error),
         environments: fields.texts("environments"),
     })

@@ -81,10 +81,16 @@ fn policy(condition: &str, values: &serde_json::Value, sources: &mut Sources) {
     let file = sources.add("policy.yaml", condition.to_owned(), false);
     let names = template::ConditionInput::new(&serde_json::json!({"connection": values, "env": {"name": "prod"}}));
     let at = Span::new(file, 0..condition.len());
-    let held = || template::Condition::new(condition, at).and_then(|condition| condition.holds(&names));
-    if let Err(told) = held() {
+    match template::Condition::new(condition, at) {
+        Err(told) => oracles::report(&[*told], sources, 1),
+        Ok(condition) => {
+            for (word, range) in condition.names().into_iter().flat_map(|name| name.segments) {
+                assert_eq!(sources.slice(condition.span(range)), word);
+            }
+            assert_eq!(condition.holds(&names).ok(), condition.holds(&names).ok(), "not the same twice");
+        }
+    }
+    if let Err(told) = template::message(condition, at) {
         oracles::report(&[*told], sources, 1);
-    } else {
-        assert_eq!(held().ok(), held().ok(), "{condition:?} is not the same twice");
     }
 }
