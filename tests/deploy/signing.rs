@@ -129,6 +129,27 @@ fn a74_an_unsigned_or_foreign_manifest_is_refused_where_a_signature_is_asked_for
     );
 }
 
+/// One's own key says nothing of what others put in force: a rollback behind it is signed, as an apply would be. Where somebody
+/// says who may sign, it is refused.
+#[test]
+fn e2_11_a_rollback_behind_what_another_one_applied_is_signed() {
+    if !ssh() {
+        return;
+    }
+    let shell = quickstart();
+    let (mine, allowed) = key(&shell, "mine", &["ed25519"], "");
+    let (mine, allowed) = (mine.to_str().unwrap(), allowed.to_str().unwrap());
+    shell.ok(&["apply", "prod", "--yes", "--sign", mine]);
+    change(&shell, 4);
+    shell.ok(&["apply", "prod", "--yes"]);
+    // Somebody who remembers nothing of it.
+    let other = shell.again().with_demo_identity();
+    let refused = other.run(&["rollback", "prod", "1", "--yes", "--sign", mine, "--allowed-signers", allowed]);
+    assert!(refused.code == 5 && refused.stderr.contains("serial 2"), "{refused:?}");
+    other.ok(&["rollback", "prod", "1", "--yes", "--sign", mine]);
+    shell.ok(&["verify", "prod", "--allowed-signers", allowed]);
+}
+
 /// An agent with a key in it; it ends with the value.
 struct Agent(Child);
 
