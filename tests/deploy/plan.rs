@@ -228,6 +228,9 @@ fn e2_11_a_move_is_suggested_once() {
     let plan = plan(&bench, &bench.desired(&["new/one", "new/three", "new/two"]));
     let moves: Vec<_> = plan.moves.iter().map(|one| (one.from.as_str(), one.to.as_str())).collect();
     assert_eq!(moves, [("old/one", "new/one"), ("old/two", "new/three")]);
+    // One that stays has not moved, whatever comes beside it.
+    let plan = self::plan(&bench, &bench.desired(&["new/one", "old/one", "old/two"]));
+    assert_eq!(plan.moves, []);
 }
 
 /// What comes and what goes together with a new data key is told of by itself.

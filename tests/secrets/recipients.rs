@@ -229,7 +229,9 @@ fn x18_codeowners_names_who_reviews_what() {
     );
     let write = ["codeowners", "--as", "me=@ana", "--write", ".github/CODEOWNERS"];
     for _ in 0..2 {
-        shell.ok(&write);
+        let said = shell.ok(&write).stderr;
+        let written = shell.read(".github/CODEOWNERS").lines().filter(|line| line.starts_with('/')).count();
+        assert!(said.contains(&format!(".github/CODEOWNERS: {written} rules")), "{said}");
     }
     let text = shell.read(".github/CODEOWNERS");
     assert!(text.starts_with("* @everyone\n# tieline: begin"), "{text}");
