@@ -1,8 +1,9 @@
 //! The texts that were read in this run: path <-> [`FileId`], offset <-> line and column, and which bytes of them may
 //! never be shown.
 
+use std::fmt;
 use std::ops::Range;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::span::{FileId, Span};
 
@@ -14,7 +15,7 @@ pub struct Sources {
 
 /// One text.
 pub struct Source {
-    path: Box<str>,
+    path: Arc<str>,
     text: Box<str>,
     lines: OnceLock<Vec<u32>>,
     /// Byte ranges that hold a plaintext secret (or may hold one), found while checking; never shown in a snippet.
@@ -34,6 +35,21 @@ pub struct Position {
     pub line: usize,
     /// Column in code points, from 1.
     pub column: usize,
+}
+
+/// A line of a file, for what outlives the texts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Line {
+    /// The path of the file.
+    pub file: Arc<str>,
+    /// The line, from 1.
+    pub number: u32,
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.number)
+    }
 }
 
 impl Sources {
@@ -64,6 +80,12 @@ impl Sources {
     /// Line and column of the first byte of `span`.
     pub fn position(&self, span: Span) -> Position {
         self.get(span.file).position(span.start as usize)
+    }
+
+    /// The file and line of `span`.
+    pub fn line(&self, span: Span) -> Line {
+        let number = u32::try_from(self.position(span).line).unwrap_or(u32::MAX);
+        Line { file: Arc::clone(&self.get(span.file).path), number }
     }
 
     /// `path:line`, as plans and `explain` print it.

@@ -49,7 +49,14 @@ impl<'b> Parts<'b> {
             if same { Ok((id.to_owned(), sealed)) } else { Err(odd()) }
         };
         let read: Result<Vec<_>, Integrity> = parallel::map(&self.lines, one).into_iter().collect();
-        let read = read?;
+        let mut read = read?;
+        // Neighbours are mostly alike: what they have in common is in memory once.
+        for at in 1..read.len() {
+            let (before, rest) = read.split_at_mut(at);
+            if let (Some((_, before)), Some((_, next))) = (before.last(), rest.first_mut()) {
+                next.record.share(&before.record);
+            }
+        }
         if !frame_is_right || !read.is_sorted_by(|a, b| a.0 < b.0) {
             return Err(odd());
         }

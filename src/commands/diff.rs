@@ -77,9 +77,8 @@ fn one(change: &Change) -> Value {
     let mut value = plan_json::change(change);
     let leaves = value["leaves"].as_array_mut().into_iter().flatten();
     for (json, leaf) in leaves.zip(&change.leaves) {
-        let (file, line) = leaf.old_place.clone().unzip();
-        json["old_file"] = file.into();
-        json["old_line"] = line.into();
+        json["old_file"] = leaf.old_place.as_ref().map(|line| &*line.file).into();
+        json["old_line"] = leaf.old_place.as_ref().map(|line| line.number).into();
     }
     value["action"] = match change.action {
         Action::Create => "only-in-second",

@@ -15,7 +15,7 @@ use crate::model::consumer::Consumer;
 use crate::model::record::{Desired, Record, SECRET};
 use crate::parallel::{self, First};
 use crate::rules::levels::{self, Levels};
-use crate::source::Sources;
+use crate::source::{Line, Sources};
 use crate::span::Span;
 use crate::template::Scope;
 use crate::value::{Node, SecretRef, Value};
@@ -289,10 +289,10 @@ pub fn reference(workspace: Uuid, key: &str) -> String {
 }
 
 /// The line that brought in what stands at `pointer` of a record.
-pub fn place(compiled: &Compiled, sources: &Sources, id: &str, pointer: &str) -> Option<(String, usize)> {
+pub fn place(compiled: &Compiled, sources: &Sources, id: &str, pointer: &str) -> Option<Line> {
     let connection = compiled.connections.get(id)?;
     let span = span_at(connection, pointer).unwrap_or(connection.connector.span);
-    Some((sources.path(span).to_owned(), sources.position(span).line))
+    Some(sources.line(span))
 }
 
 /// Where what stands at `pointer` of a connection's record was written.

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value};
 
 use crate::model::record::{KEYS, Record, SECRET, contains_secret, is_secret};
+use crate::source::Line;
 use crate::value::{push_segment, segments};
 use crate::workspace::settings::is_name;
 use crate::workspace::stores::Address;
@@ -74,11 +75,11 @@ pub struct Leaf {
     /// What may be said instead of the values, if it is secret.
     pub secret: Option<Note>,
     /// Where a secret came from and comes from, if that differs: addresses of stores, or names in files. Neither is a secret.
-    pub sources: Option<(String, String)>,
+    pub sources: Option<Box<(String, String)>>,
     /// The file and line that the new value comes from.
-    pub place: Option<(String, usize)>,
+    pub place: Option<Line>,
     /// The file and line that the old value comes from, where both sides are compiled here.
-    pub old_place: Option<(String, usize)>,
+    pub old_place: Option<Line>,
 }
 
 impl Leaf {
@@ -103,7 +104,7 @@ impl Leaf {
     /// What may be said of a secret leaf, if it is one.
     pub fn told(&self) -> Option<String> {
         let note = self.secret?.text();
-        Some(match &self.sources {
+        Some(match self.sources.as_deref() {
             Some((old, new)) => format!("{note}: {old} -> {new}"),
             None => note.to_owned(),
         })
@@ -209,7 +210,7 @@ impl Walk<'_> {
         };
         let sources = || {
             let (was, is) = (sources(old?)?, sources(new?)?);
-            (was != is).then_some((was, is))
+            (was != is).then(|| Box::new((was, is)))
         };
         let (sources, old, new) = (sources(), shown(old), shown(new));
         let path = self.path.clone();

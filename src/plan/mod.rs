@@ -23,6 +23,7 @@ use serde_json::Value;
 
 use crate::bundle::{Deployed, Digest, Scope, object};
 use crate::model::record::{Desired, Record, secret_paths, texts};
+use crate::source::Line;
 use access::Access;
 pub use changes::{Action, Change};
 use changes::{change, shared};
@@ -33,7 +34,7 @@ use relocation::Relocation;
 use trust::TrustChange;
 
 /// Says for an instance and a JSON Pointer in its record which file and line the value comes from.
-pub type Places<'a> = &'a dyn Fn(&str, &str) -> Option<(String, usize)>;
+pub type Places<'a> = &'a dyn Fn(&str, &str) -> Option<Line>;
 
 /// What an apply would do.
 #[derive(Clone, Debug)]

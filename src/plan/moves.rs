@@ -40,7 +40,7 @@ pub(super) fn suggestions(pairs: &[Pair<'_>], places: Places<'_>) -> Vec<Suggest
             from: (*from).to_owned(),
             to: to.to_owned(),
             key: old.get("key").and_then(Value::as_str).unwrap_or(from).to_owned(),
-            file: places(to, "/connector").map(|(file, _)| file),
+            file: places(to, "/connector").map(|line| line.file.to_string()),
         });
     }
     found

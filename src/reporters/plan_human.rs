@@ -255,7 +255,8 @@ impl Out {
 
     /// A leaf, behind the name of the connection that it is of where nothing above says it.
     fn setting(&mut self, of: &str, leaf: &Leaf, indent: usize) {
-        let places = leaf.old_place.iter().chain(&leaf.place).map(|(file, line)| format!("{}:{line}", visible(file)));
+        let places =
+            leaf.old_place.iter().chain(&leaf.place).map(|line| format!("{}:{}", visible(&line.file), line.number));
         let place = places.collect::<Vec<_>>().join(" -> ");
         let of = if of.is_empty() { String::new() } else { format!("{of}: ") };
         let head = format!("{:indent$}{of}{}:", "", dotted(&leaf.path));

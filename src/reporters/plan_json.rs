@@ -95,17 +95,16 @@ pub fn change(change: &Change) -> Value {
 }
 
 fn leaf(leaf: &Leaf) -> Value {
-    let (file, line) = leaf.place.clone().unzip();
     json!({
         "path": leaf.path,
         "action": leaf.action.word(),
         "old": leaf.old,
         "new": leaf.new,
         "secret": leaf.secret.is_some(),
-        "old_source": leaf.sources.as_ref().map(|(old, _)| old),
-        "new_source": leaf.sources.as_ref().map(|(_, new)| new),
-        "file": file,
-        "line": line,
+        "old_source": leaf.sources.as_ref().map(|both| &both.0),
+        "new_source": leaf.sources.as_ref().map(|both| &both.1),
+        "file": leaf.place.as_ref().map(|line| &*line.file),
+        "line": leaf.place.as_ref().map(|line| line.number),
     })
 }
 

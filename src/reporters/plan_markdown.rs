@@ -237,12 +237,12 @@ fn retarget(group: &Retargeted<'_>) -> String {
 /// A setting with both values and its line.
 fn setting(leaf: &Leaf) -> String {
     let path = code(&segments(&leaf.path).collect::<Vec<_>>().join("."));
-    let values = match (leaf.secret, &leaf.sources) {
+    let values = match (leaf.secret, leaf.sources.as_deref()) {
         (Some(note), Some((old, new))) => format!("{}: {} to {}", note.text(), code(old), code(new)),
         (Some(note), None) => note.text().to_owned(),
         (None, _) => format!("{} to {}", code(&leaf.old.to_string()), code(&leaf.new.to_string())),
     };
-    let place = leaf.place.as_ref().map(|(file, line)| format!(" ({})", code(&format!("{file}:{line}"))));
+    let place = leaf.place.as_ref().map(|line| format!(" ({})", code(&line.to_string())));
     format!("{path}: {values}{}", place.unwrap_or_default())
 }
 

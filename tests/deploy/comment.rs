@@ -27,7 +27,7 @@ fn change(instance: &str) -> Change {
         new: json!(format!("{HOSTILE}2")),
         secret: None,
         sources: None,
-        place: Some((HOSTILE.to_owned(), 4)),
+        place: Some(tieline::source::Line { file: HOSTILE.into(), number: 4 }),
         old_place: None,
     };
     Change {

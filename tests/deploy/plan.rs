@@ -9,7 +9,8 @@ use super::*;
 
 fn plan(bench: &Bench, desired: &Desired) -> Plan {
     let places = |instance: &str, pointer: &str| {
-        (pointer == "/config/host").then(|| (format!("environments/prod/connections/{instance}.yaml"), 4))
+        let file = format!("environments/prod/connections/{instance}.yaml");
+        (pointer == "/config/host").then(|| tieline::source::Line { file: file.into(), number: 4 })
     };
     Plan::new(desired, bench.deployed().as_ref(), &places)
 }
