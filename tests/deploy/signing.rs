@@ -129,10 +129,10 @@ fn a74_an_unsigned_or_foreign_manifest_is_refused_where_a_signature_is_asked_for
     );
 }
 
-/// One's own key says nothing of what others put in force: a rollback behind it is signed, as an apply would be. Where somebody
-/// says who may sign, it is refused.
+/// One's own key says nothing of what others put in force: what follows it is signed all the same. Where somebody says who may
+/// sign, it is refused.
 #[test]
-fn e2_11_a_rollback_behind_what_another_one_applied_is_signed() {
+fn e2_11_what_follows_what_another_one_applied_is_signed() {
     if !ssh() {
         return;
     }
@@ -147,6 +147,14 @@ fn e2_11_a_rollback_behind_what_another_one_applied_is_signed() {
     let refused = other.run(&["rollback", "prod", "1", "--yes", "--sign", mine, "--allowed-signers", allowed]);
     assert!(refused.code == 5 && refused.stderr.contains("serial 2"), "{refused:?}");
     other.ok(&["rollback", "prod", "1", "--yes", "--sign", mine]);
+    shell.ok(&["verify", "prod", "--allowed-signers", allowed]);
+    // And so it is with an apply.
+    shell.ok(&["apply", "prod", "--yes"]);
+    change(&shell, 3);
+    let third = shell.again().with_demo_identity();
+    let refused = third.run(&["apply", "prod", "--yes", "--sign", mine, "--allowed-signers", allowed]);
+    assert!(refused.code == 5 && refused.stderr.contains("serial 4"), "{refused:?}");
+    third.ok(&["apply", "prod", "--yes", "--sign", mine]);
     shell.ok(&["verify", "prod", "--allowed-signers", allowed]);
 }
 
