@@ -39,6 +39,17 @@ pub struct Ui {
     talk_is_terminal: bool,
 }
 
+/// The commands on whose lines somebody may type a secret by mistake.
+const SECRETIVE: [&str; 2] = ["tieline secret ", "tieline sops "];
+
+/// What of a word on such a line may be repeated: the name of an option.
+fn named(word: &str) -> &str {
+    match word.split_once('=').map_or(word, |(name, _)| name) {
+        name if name.starts_with("--") || name.starts_with('<') => name,
+        _ => "(not repeated: it may be a secret)",
+    }
+}
+
 impl Ui {
     /// Looks at the terminal once. `variable` reads the environment.
     pub fn new(color: Color, variable: &dyn Fn(&str) -> Option<String>) -> Self {
@@ -158,13 +169,22 @@ impl Ui {
             return self.data(&help);
         }
         // clap mixes what was typed with its own styles: it is encoded before, and the styles are left out.
-        let encoded = |text: &String| visible(text).into_owned();
+        let is_of_secrets = error.context().any(|(kind, value)| {
+            let usage = value.to_string();
+            kind == ContextKind::Usage && SECRETIVE.iter().any(|command| usage.contains(command))
+        });
+        let encoded = |kind: ContextKind, text: &String| match kind {
+            ContextKind::InvalidArg | ContextKind::InvalidValue | ContextKind::InvalidSubcommand if is_of_secrets => {
+                visible(named(text)).into_owned()
+            }
+            _ => visible(text).into_owned(),
+        };
         let typed: Vec<(ContextKind, ContextValue)> = error
             .context()
             .filter_map(|(kind, value)| match value {
-                ContextValue::String(text) => Some((kind, ContextValue::String(encoded(text)))),
+                ContextValue::String(text) => Some((kind, ContextValue::String(encoded(kind, text)))),
                 ContextValue::Strings(texts) => {
-                    Some((kind, ContextValue::Strings(texts.iter().map(encoded).collect())))
+                    Some((kind, ContextValue::Strings(texts.iter().map(|text| encoded(kind, text)).collect())))
                 }
                 _ => None,
             })

@@ -3,8 +3,25 @@
 use super::random;
 use crate::secret::Secret;
 
-/// Letters and digits: what every system takes, and nothing that has to be quoted anywhere.
-const ALPHANUMERIC: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+/// The alphabets that have a name. The first is taken where none is named: letters and digits are what every system takes, and
+/// have to be quoted nowhere.
+const ALPHABETS: [(&str, &str); 8] = [
+    ("alphanumeric", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"),
+    ("letters", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"),
+    ("lowercase", "abcdefghijklmnopqrstuvwxyz"),
+    ("uppercase", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+    ("digits", "0123456789"),
+    ("hex", "0123456789abcdef"),
+    ("base64url", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
+    // What can be seen of ASCII, without the blank.
+    (
+        "ascii",
+        concat!("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"),
+    ),
+];
+
+/// What stands before the letters themselves.
+const SET: &str = "set:";
 
 /// How a value is to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +36,8 @@ pub struct Recipe {
 const MIN_BITS: f64 = 64.0;
 
 impl Recipe {
-    /// Reads `LENGTH,ALPHABET`: both may be missing (32 letters and digits); the alphabet is `alphanumeric`, `hex`,
-    /// `digits`, `base64url`, or the letters themselves.
+    /// Reads `LENGTH,ALPHABET`: both may be missing (32 letters and digits); the alphabet is the name of one, or `set:` and
+    /// the letters themselves.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -28,14 +45,16 @@ impl Recipe {
         let (length, alphabet) = text.split_once(',').unwrap_or((text, ""));
         let length = match length.trim() {
             "" => 32,
-            digits => digits.parse().map_err(|_| format!("`{digits}` is no length: write 32, or 32,hex"))?,
+            digits => {
+                digits.parse().map_err(|_| "it begins with the length, a number: `32`, or `32,hex`".to_owned())?
+            }
         };
-        let letters = match alphabet {
-            "" | "alphanumeric" => ALPHANUMERIC,
-            "hex" => "0123456789abcdef",
-            "digits" => "0123456789",
-            "base64url" => "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
-            letters => letters,
+        let letters = match alphabet.strip_prefix(SET) {
+            Some(letters) => letters,
+            None if alphabet.is_empty() => ALPHABETS[0].1,
+            None => {
+                ALPHABETS.iter().find(|(name, _)| *name == alphabet).map(|(_, letters)| *letters).ok_or_else(unknown)?
+            }
         };
         let mut alphabet: Vec<char> = letters.chars().collect();
         alphabet.sort_unstable();
@@ -72,20 +91,52 @@ impl Recipe {
     }
 }
 
+/// What is told of an alphabet that has no such name. It is not repeated: it may be a value that was typed by mistake.
+fn unknown() -> String {
+    let names: Vec<&str> = ALPHABETS.iter().map(|(name, _)| *name).collect();
+    format!("there is no such alphabet: {}, or `{SET}` and the letters themselves", names.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
+    fn f06_the_name_of_an_alphabet_is_no_set_of_letters() {
+        for (name, count) in [
+            ("alphanumeric", 62),
+            ("letters", 52),
+            ("lowercase", 26),
+            ("uppercase", 26),
+            ("digits", 10),
+            ("hex", 16),
+            ("base64url", 64),
+            ("ascii", 94),
+        ] {
+            let alphabet = Recipe::parse(&format!("64,{name}")).unwrap().alphabet;
+            assert!(alphabet.len() == count && alphabet.iter().all(char::is_ascii_graphic), "{name}");
+        }
+        assert_eq!(ALPHABETS.len(), 8);
+        assert_eq!(Recipe::parse("64,set:ascii").unwrap().alphabet, ['a', 'c', 'i', 's']);
+        // Neither a misspelt name nor letters alone: who meant one would not notice that the other was taken.
+        for neither in ["40,asci", "40,ASCII", "40,abcdefghij0123", "40,set"] {
+            let told = Recipe::parse(neither).unwrap_err();
+            assert!(told.contains("alphanumeric, letters,") && told.contains("`set:`"), "{told}");
+            assert!(!told.contains("abcdefghij"), "{told}");
+        }
+    }
+
+    #[test]
     fn a_recipe_has_a_length_and_an_alphabet() {
         assert_eq!(Recipe::parse("").unwrap().length, 32);
         assert_eq!(Recipe::parse("24").unwrap().alphabet.len(), 62);
         assert_eq!(Recipe::parse("64,hex").unwrap().alphabet.len(), 16);
-        assert_eq!(Recipe::parse(",aabbccdd").unwrap().alphabet, ['a', 'b', 'c', 'd']);
-        for bad in ["x", "4", "64,a", "10,digits", "9999", "32,\u{7}ab"] {
+        assert_eq!(Recipe::parse(",set:aabbccdd").unwrap().alphabet, ['a', 'b', 'c', 'd']);
+        for bad in ["x", "4", "64,set:a", "10,digits", "9999", "32,set:\u{7}ab", "32,set:"] {
             assert!(Recipe::parse(bad).is_err(), "{bad}");
         }
+        assert!(!Recipe::parse("hunter2").unwrap_err().contains("hunter2"), "a value that was typed by mistake");
     }
 
     #[test]

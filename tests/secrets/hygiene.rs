@@ -427,3 +427,38 @@ fn a35_a_marked_field_of_any_name_shows_nothing_of_a_value_in_clear() {
         }
     }
 }
+
+/// A value that somebody types by mistake stands in no log of the shell that ran the command.
+#[test]
+fn f03_a_value_that_is_typed_by_mistake_is_not_repeated() {
+    const VALUE: &str = "hunter2-typed";
+    let shell = crate::shell::Shell::example("quickstart").with_demo_identity();
+    let commands = crate::stranger::encoding::leaves().into_iter().map(|(leaf, _)| leaf);
+    let commands: Vec<String> = commands.filter(|leaf| leaf.starts_with("secret ") || *leaf == "sops set").collect();
+    assert!(commands.len() > 8, "{commands:?}");
+    let assigned = format!("TOKEN={VALUE}");
+    let options = ["value", "valu", "generate", "password"].map(|name| format!("--{name}={VALUE}"));
+    let mut lines: Vec<Vec<&str>> = vec![
+        vec!["TOKEN", VALUE, VALUE, VALUE],
+        vec!["TOKEN", "-e", "prod", VALUE, VALUE],
+        vec![&assigned, VALUE, VALUE],
+    ];
+    lines.extend([vec![&*assigned, "-e", "prod"], vec!["TOKEN", "-e", "prod", "--generate", VALUE]]);
+    lines.extend(options.iter().map(|option| vec!["TOKEN", "-e", "prod", option]));
+    for command in &commands {
+        for line in &lines {
+            // What these take first is a file.
+            let takes_file = ["sops set", "secret adopt"].contains(&&**command);
+            let line = line.iter().map(|word| if takes_file && *word == assigned { "TOKEN" } else { word });
+            let line: Vec<&str> = command.split(' ').chain(line).collect();
+            let ended = shell.run(&line);
+            assert_ne!(ended.code, 0, "{line:?}");
+            assert!(!format!("{}{}", ended.stdout, ended.stderr).contains(VALUE), "{line:?}: {ended:#?}");
+        }
+    }
+    let ended = shell.run(&["secret", VALUE]);
+    assert!(ended.code == 64 && !ended.stderr.contains(VALUE), "{ended:#?}");
+    // Elsewhere what is wrong is named.
+    assert!(shell.run(&["validate", "--formt", "json"]).stderr.contains("--formt"));
+    assert!(shell.run(&["render", "prod", "hubspot", VALUE]).stderr.contains(VALUE));
+}

@@ -41,7 +41,12 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let session = Session::open(cli)?;
     let workspace = &session.workspace;
-    let wanted = args.paths.iter().map(|path| session.inside(path)).collect::<Result<Vec<_>, _>>()?;
+    // What was typed is not repeated: beside a command of this name it may be a value.
+    let inside = |(at, path): (usize, &PathBuf)| {
+        let gone = |_| Failure::usage(format!("argument {} is not a file or folder of the workspace", at + 1));
+        session.inside(path).map_err(gone)
+    };
+    let wanted = args.paths.iter().enumerate().map(inside).collect::<Result<Vec<_>, _>>()?;
     let below = |path: &str, folder: &String| {
         folder.is_empty() || path.strip_prefix(&**folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };

@@ -2,6 +2,7 @@
 
 use super::list::address;
 use super::place::{One, Place, refused};
+use super::value::check_name;
 use crate::commands::{Cli, Exit, Failure, Session};
 use crate::providers::Opened;
 use crate::ui::Ui;
@@ -17,6 +18,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
+    if args.one.name.contains('=') {
+        check_name(&args.one.name)?;
+    }
     let session = Session::open(cli)?;
     let place = Place::of(&session, &args.one.choice)?;
     let layer = match place.source(&args.one.name) {

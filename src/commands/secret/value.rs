@@ -19,7 +19,7 @@ pub(super) struct From {
     /// Take the value from a file, without one line break at its end
     #[arg(long, value_name = "FILE", group = "value")]
     from_file: Option<PathBuf>,
-    /// Make a value up that nobody has seen: 32 letters and digits, or `--generate=64,hex`
+    /// Make a value up that nobody has seen: 32 letters and digits, or `--generate=64,hex`, `40,ascii`, `40,set:abc123`
     #[arg(long, value_name = "LENGTH,ALPHABET", group = "value", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     generate: Option<String>,
 }
@@ -68,6 +68,7 @@ pub(super) fn check_name(name: &str) -> Result<(), Failure> {
     if is_name(name) && name != SCOPE {
         return Ok(());
     }
-    Err(Failure::usage(format!("`{name}` can't be the name of a secret"))
-        .help("letters, digits and `_`, not starting with a digit; the value is never an argument"))
+    // It is not repeated: `NAME=VALUE` is a mistake that is easily made.
+    Err(Failure::usage("what stands for the name can't be the name of a secret")
+        .help("letters, digits and `_`, not starting with a digit; the value is never an argument: it is asked for"))
 }
