@@ -553,6 +553,29 @@ fn e06_a_connection_that_is_named_is_told_if_it_is_another_and_only_then() {
     assert!(change["old"] != change["new"] && change["old"].is_string(), "{change}");
 }
 
+/// The text that names a connection to one schema is a host to the other.
+#[test]
+fn e2_11_a_name_is_one_of_a_connection_only_if_both_schemas_say_so() {
+    let marks = [r#""server": {"type": "string"}"#, r#""server": {"type": "string", "x-connection": ["http"]}"#];
+    for [was, is] in [marks, [marks[1], marks[0]]] {
+        let shell = with_own("{}", TOKEN);
+        // One connection by two names: `back` is the key of `front`.
+        let front = "connector: http\nkey: back\nconfig: {base_url: 'https://front.example.com'}\nauth: {mode: none}\n";
+        shell.put("connections/front.yaml", front);
+        edit(&shell, "connectors/own.json", marks[0], was);
+        shell.put("connections/own.yaml", &own("{server: front}", TOKEN));
+        commit(&shell, "two");
+        shell.put("connections/own.yaml", &own("{server: back}", TOKEN));
+        let known: &[&str] = if was == marks[0] { &["/config/server"] } else { &[] };
+        assert_eq!(paths(&shell), known, "{was}");
+        if was != is {
+            let text = shell.read("connectors/own.json");
+            shell.put("connectors/own.json", &text.replace(was, is));
+        }
+        assert_eq!(paths(&shell), ["/config/server"], "{was} -> {is}");
+    }
+}
+
 #[test]
 fn e06_a_kept_secret_that_moves_into_a_harmless_field_is_told() {
     let with = |name: &str| format!("{{proxy_password: '${{{{ secrets.{name} }}}}'}}");
