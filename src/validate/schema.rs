@@ -362,6 +362,8 @@ impl Translation<'_, '_> {
         };
         match self.connection.choice(block, switch) {
             "" => String::new(),
+            // A schema may call even that a secret.
+            _ if self.is_secret(&format!("/{block}"), switch) => String::new(),
             choice => format!(" ({switch} `{choice}`)"),
         }
     }
