@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn every_letter_comes_and_none_from_elsewhere() {
-        let recipe = Recipe::parse("4000,abc").unwrap();
+        let recipe = Recipe::parse("4000,set:abc").unwrap();
         let value = recipe.make();
         let count = |letter| value.expose().chars().filter(|c| *c == letter).count();
         let counts = [count('a'), count('b'), count('c')];
