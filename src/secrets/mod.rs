@@ -119,3 +119,19 @@ pub fn place(scope: &str) -> String {
     let place = if place.is_empty() { "the root of a workspace" } else { place };
     format!("`{place}` of the workspace it was made in")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::place;
+
+    #[test]
+    fn e2_11_a_scope_says_the_layer_that_it_names() {
+        for (scope, words) in [
+            ("7a1f/", "`the root of a workspace`"),
+            ("7a1f/environments/prod", "`environments/prod`"),
+            ("odd", "`odd`"),
+        ] {
+            assert!(place(scope).starts_with(words), "{}", place(scope));
+        }
+    }
+}

@@ -138,3 +138,22 @@ fn suggested(pointer: &str) -> String {
         last.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
     if name.starts_with(|c: char| c.is_ascii_digit()) || name.is_empty() { format!("SECRET_{name}") } else { name }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::suggested;
+
+    #[test]
+    fn e2_11_a_name_that_is_suggested_can_be_one() {
+        for (pointer, name) in [
+            ("/auth/password", "PASSWORD"),
+            ("/auth/api-key.v2", "API_KEY_V2"),
+            ("/config/headers/2fa", "SECRET_2FA"),
+            ("/config/headers/x2", "X2"),
+            ("/config/", "SECRET_"),
+        ] {
+            assert_eq!(suggested(pointer), name);
+            assert!(crate::workspace::settings::is_name(name), "{name}");
+        }
+    }
+}

@@ -124,16 +124,16 @@ fn e2_11_texts_in_clear_are_merged_where_one_side_alone_changed() {
 fn e2_11_every_letter_is_as_likely() {
     let letters: Vec<char> = (' '..='~').chain(['§']).collect();
     assert_eq!(letters.len(), 96);
-    let recipe = Recipe::parse(&format!("4096,{}", letters.iter().collect::<String>())).unwrap();
+    let recipe = Recipe::parse(&format!("4096,set:{}", letters.iter().collect::<String>())).unwrap();
     let made = recipe.make();
     assert_eq!(made.expose().chars().count(), 4096);
     let first = made.expose().chars().filter(|letter| letters.iter().take(64).any(|one| one == letter)).count();
     assert!((2525..2935).contains(&first), "{first} of 2731");
     assert!(letters.iter().all(|letter| made.expose().contains(*letter)));
     let letters = |count: u32| (0..count).map(|n| char::from_u32(0x4e00 + n).unwrap()).collect::<String>();
-    assert!(Recipe::parse(&format!("32,{}", letters(128))).is_ok());
-    assert!(Recipe::parse(&format!("32,{}", letters(129))).is_err());
-    assert!(Recipe::parse("64,abcdefgh\u{7}").is_err());
+    assert!(Recipe::parse(&format!("32,set:{}", letters(128))).is_ok());
+    assert!(Recipe::parse(&format!("32,set:{}", letters(129))).is_err());
+    assert!(Recipe::parse("64,set:abcdefgh\u{7}").is_err());
     for (recipe, right) in
         [("11,alphanumeric", true), ("10,alphanumeric", false), ("4096,hex", true), ("4097,hex", false)]
     {

@@ -141,6 +141,7 @@ fn e01_ages_and_authors_are_found_without_git() {
     };
     assert!(who(&shell, ".", "HUBSPOT_TOKEN").starts_with("by Ben on "), "{}", who(&shell, ".", "HUBSPOT_TOKEN"));
     assert!(who(&shell, ".", "WAREHOUSE_PASSWORD").starts_with("by Ana on "));
+    assert!(!who(&shell, ".", "WAREHOUSE_PASSWORD").contains("or before"), "the clone has all of its history");
     // Another order of lines is no change; another value is, though it is not committed.
     let text = shell.read(PROD);
     let line = text.lines().find(|line| line.starts_with("HUBSPOT_TOKEN")).unwrap().to_owned();
