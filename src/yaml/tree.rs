@@ -170,6 +170,7 @@ impl<'a> Builder<'a> {
             Event::Scalar { text, style, tag, anchor } => self.scalar(&text, style, tag, anchor, span),
             Event::SequenceStart { flow, tag, anchor } => {
                 let column = if flow { 0 } else { self.column(range.start) };
+                let span = if flow { span } else { self.with_dash(span, range.start) };
                 self.open(Open { span, tag, anchor, flow, column, kind: OpenKind::List(Vec::new()) });
             }
             Event::MappingStart { flow, tag, anchor } => {
@@ -182,6 +183,18 @@ impl<'a> Builder<'a> {
                 self.closed();
             }
             Event::Alias(id) => self.alias(id, span),
+        }
+    }
+
+    /// The span of a block list from its first dash on: one that is indented no deeper than its key is given as if it began at
+    /// its first item.
+    fn with_dash(&self, span: Span, start: usize) -> Span {
+        let (before, rest) = self.text.split_at_checked(start).unwrap_or((self.text, ""));
+        let is_at_dash =
+            rest.strip_prefix('-').is_some_and(|rest| rest.starts_with([' ', '\t', '\r', '\n']) || rest.is_empty());
+        match before.trim_end().strip_suffix('-') {
+            Some(before) if !is_at_dash => self.span(before.len()..start).to(span),
+            _ => span,
         }
     }
 

@@ -173,3 +173,26 @@ fn e2_07_keys_that_could_not_be_sealed_are_refused() {
         assert_eq!(codes.iter().any(|code| code == "yaml-key"), expected, "{levels}: {codes:?}");
     }
 }
+
+/// A list that is indented no deeper than its key begins at its first dash, as any other does.
+#[test]
+fn e2_11_a_list_begins_at_its_dash() {
+    for (text, at) in [
+        ("a:\n- x\n- z\n", "- x\n- z"),
+        ("a:\n  - x\n", "- x"),
+        ("a:\n- -5\n", "- -5"),
+        ("a:\n-\n  b: 1\n", "-\n  b: 1"),
+        ("a:\n  - - x\n", "- - x"),
+        ("a: [x]\n", "[x]"),
+    ] {
+        let (root, told) = tieline::yaml::parse(tieline::span::FileId(0), text);
+        assert!(told.is_empty(), "{text:?} {told:?}");
+        let root = root.unwrap();
+        assert_eq!(&text[root.get("a").unwrap().span.range()], at, "{text:?}");
+    }
+    let text = "a:\n  - - x\n";
+    let (root, _) = tieline::yaml::parse(tieline::span::FileId(0), text);
+    let root = root.unwrap();
+    let inner = &root.get("a").unwrap().as_list().unwrap()[0];
+    assert_eq!(&text[inner.span.range()], "- x");
+}
