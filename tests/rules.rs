@@ -233,6 +233,23 @@ fn f07_what_a_record_does_not_have_meets_no_requirement() {
     );
 }
 
+/// A schema that refers to itself describes fields without end; one that can't be used leaves its fields unknown.
+#[test]
+fn f07_the_names_of_a_recursive_schema_are_bounded() {
+    let policy = "policy:\n  - {name: p, require: \"connection.config.f1.f0.f1.f0.f1.f0.f1.z != 'x'\"}\n";
+    for (count, codes) in [(2, &[][..]), (30, &["invalid-connector-schema"])] {
+        let fields = crate::bounds::each(count, |i| format!("\"f{i}\": {{\"$ref\": \"#/$defs/n\"}}, "));
+        let node = format!("{{\"type\": \"object\", \"properties\": {{{fields}\"z\": {{}}}}}}");
+        let auth = "{\"properties\": {\"mode\": {}}}";
+        let schema =
+            format!("{{\"properties\": {{\"config\": {node}, \"auth\": {auth}}}, \"$defs\": {{\"n\": {node}}}}}");
+        let folder = workspace(&http("").replace(TOKEN, "x"), policy);
+        folder.put("connectors/own.json", schema);
+        let cost = crate::bounds::run(&folder, 10, &["validate"]);
+        assert_eq!(folder.codes(), codes, "{}", cost.stdout);
+    }
+}
+
 #[test]
 fn f07_a_message_says_whom_it_is_about() {
     let policy = "policy:\n  - {name: owned, require: connection.owner, message: \"${{ connection.id | upper }} on ${{ env.name }} needs an owner ($${{ x }}${{ connection.owner }})\"}\n";

@@ -11,6 +11,8 @@ use crate::workspace::Workspace;
 
 /// Fields lie at most this deep in a schema.
 const MAX_DEPTH: usize = 8;
+/// All schemas together describe at most this many fields; a recursive schema could describe any number.
+const MAX_FIELDS: usize = 20_000;
 
 /// Everything that records of this workspace can have.
 pub(super) struct Known {
@@ -26,15 +28,17 @@ struct Fields(BTreeMap<String, Fields>);
 impl Known {
     /// Of a workspace: in all of its environments, so that a policy is right or wrong in each of them alike.
     pub(super) fn new(workspace: &Workspace, catalogue: &Catalogue) -> Self {
-        let mut fields = Fields::default();
-        for connector in catalogue.ids().filter_map(|id| catalogue.get(id)?.ok()) {
-            fields.describe(connector);
+        let (mut fields, mut left) = (Fields::default(), MAX_FIELDS);
+        // Fields of a schema that can't be read are unknown: the schema is reported, and no policy is to blame.
+        let is_broken = catalogue.ids().any(|id| matches!(catalogue.get(id), Some(Err(_))));
+        for connector in catalogue.ids().filter(|_| !is_broken).filter_map(|id| catalogue.get(id)?.ok()) {
+            fields.describe(connector, &mut left);
         }
         let mut labels = BTreeSet::new();
         for layer in workspace.layers() {
             for document in layer.connections.values().chain(layer.credentials.values()) {
                 let root = document.root.as_ref();
-                for part in ["config", "auth"] {
+                for part in ["config", "auth"].into_iter().filter(|_| !is_broken) {
                     let node = root.and_then(|root| root.get(part));
                     node.into_iter().for_each(|node| fields.0.entry(part.to_owned()).or_default().add(node));
                 }
@@ -67,14 +71,12 @@ impl Known {
             ["connection"] | ["env"] | ["env", "name", ..] => None,
             ["env", ..] => undefined(1, format!("`{}` is not defined", path(1)), &mut ["name"].into_iter()),
             ["connection", "labels", label, ..] if !name.is_tested && !self.labels.contains(label) => {
-                let told = undefined(
-                    2,
-                    format!("no connection has the label `{label}`"),
-                    &mut self.labels.iter().map(|l| &**l),
-                )?;
-                let test = format!("`{} is defined` asks whether one has", path(2));
-                let near = told.help.filter(|help| help.starts_with("did")).map(|help| format!("{help}; "));
-                Some(Diagnostic { help: Some(format!("{}{test}", near.unwrap_or_default())), ..told })
+                let near = nearest(label, self.labels.iter().map(|label| &**label));
+                let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`?; "));
+                let span = condition.span(name.segments[2].1.clone());
+                let message = format!("no connection has the label `{label}`");
+                let help = format!("{near}`{} is defined` asks whether one has", path(2));
+                Some(Diagnostic::error(code::UNDEFINED_NAME, span, message).help(help))
             }
             ["connection", part @ ("config" | "auth"), ..] => {
                 let mut fields = self.fields.0.get(part)?;
@@ -102,21 +104,25 @@ impl Known {
 
 impl Fields {
     /// Adds the fields that a schema describes, in any variant and mode.
-    fn describe(&mut self, connector: &Connector) {
+    fn describe(&mut self, connector: &Connector, left: &mut usize) {
         for part in ["config", "auth"] {
             let fields = self.0.entry(part.to_owned()).or_default();
-            fields.describe_below(connector, &mut format!("/{part}"), 0);
+            fields.describe_below(connector, &mut format!("/{part}"), 0, left);
         }
     }
 
-    fn describe_below(&mut self, connector: &Connector, pointer: &mut String, depth: usize) {
-        if depth == MAX_DEPTH {
+    /// Where the limit is reached, nothing is described: any name may stand there.
+    fn describe_below(&mut self, connector: &Connector, pointer: &mut String, depth: usize, left: &mut usize) {
+        let names = if depth == MAX_DEPTH || *left == 0 { Vec::new() } else { connector.names(pointer) };
+        let Some(rest) = left.checked_sub(names.len()) else {
+            *left = 0;
             return;
-        }
-        for name in connector.names(pointer) {
+        };
+        *left = rest;
+        for name in names {
             let length = pointer.len();
             push_segment(pointer, name);
-            self.0.entry(name.to_owned()).or_default().describe_below(connector, pointer, depth + 1);
+            self.0.entry(name.to_owned()).or_default().describe_below(connector, pointer, depth + 1, left);
             pointer.truncate(length);
         }
     }

@@ -6,6 +6,7 @@ use super::builtin::SHARED;
 
 /// How a schema refers to the shared definitions.
 pub(super) const OUTSIDE: &str = "../shared.json#/$defs/";
+
 /// Puts the shared definitions into a schema, so that it stands alone.
 pub(super) fn bundle(mut schema: Value) -> Value {
     rewrite(&mut schema, OUTSIDE);

@@ -178,7 +178,7 @@ impl Connection {
         })
     }
 
-    /// Uses the trees of another instance in the place of its own where they are equal: they are in memory once then.
+    /// Shares each tree that equals that of another instance, so that memory holds it once.
     pub fn share(&mut self, other: &Self) {
         if self.instance == other.instance {
             self.instance.clone_from(&other.instance);

@@ -104,7 +104,7 @@ impl Record {
         self.values[place(key)?].as_deref()
     }
 
-    /// The same as a text; empty where there is none.
+    /// The text of one of its keys; empty if it has no text.
     pub fn text(&self, key: &str) -> &str {
         self.get(key).and_then(Value::as_str).unwrap_or_default()
     }
@@ -125,7 +125,7 @@ impl Record {
         KEYS.into_iter().zip(&self.values).filter_map(|(key, value)| Some((key, value.as_deref()?)))
     }
 
-    /// Uses the values of another record in the place of its own where they are equal: they are in memory once then.
+    /// Shares each value that equals that of another record, so that memory holds it once.
     pub fn share(&mut self, other: &Self) {
         for (own, other) in self.values.iter_mut().zip(&other.values) {
             if own == other {

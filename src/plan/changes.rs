@@ -70,7 +70,7 @@ pub(super) fn shared(changes: impl Iterator<Item = Change>) -> Vec<Change> {
     all
 }
 
-/// What follows from the rest, or is told elsewhere.
+/// Keys that other fields of a change show.
 const NOT_COMPARED: [&str; 4] = ["id", "customer", "profile", "reference"];
 
 /// The change of one pair, if its sides differ.

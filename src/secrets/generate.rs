@@ -91,7 +91,7 @@ impl Recipe {
     }
 }
 
-/// What is told of an alphabet that has no such name. It is not repeated: it may be a value that was typed by mistake.
+/// The message for an unknown alphabet. It doesn't repeat the alphabet, which may be a value that was typed by mistake.
 fn unknown() -> String {
     let names: Vec<&str> = ALPHABETS.iter().map(|(name, _)| *name).collect();
     format!("there is no such alphabet: {}, or `{SET}` and the letters themselves", names.join(", "))

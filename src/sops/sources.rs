@@ -107,7 +107,7 @@ mod tests {
         let mac = "/home/ana/Library/Application Support/sops/age/keys.txt false";
         assert_eq!(names(&|_| None, System::MacOs).last().map(String::as_str), Some(mac));
         assert_eq!(names(&|_| None, System::Windows).len(), 2);
-        // A variable that is empty is none.
+        // An empty variable counts as unset.
         let empty = names(&|_| Some(String::new()), System::Unix);
         assert_eq!(empty, names(&|_| None, System::Unix));
         if cfg!(target_os = "linux") {

@@ -46,7 +46,7 @@ impl<'e> Condition<'e> {
         if let Some(names::Fault { range, message, help, .. }) = names::grows(expression) {
             return Err(told(expression, at, Failure { message, range: Some(range) }, &help));
         }
-        // What is wrong is told in the text as it was written.
+        // Syntax errors point into the text as it was written.
         Question::new(expression).map_err(|failure| told(expression, at, failure, HELP))?;
         if let Some(names::Fault { code, range, message, help }) = policy_words::fault(expression) {
             let mut fault = told(expression, at, Failure { message, range: Some(range) }, &help);
@@ -82,7 +82,7 @@ impl<'e> Condition<'e> {
         self.value(names).map(|value| value.is_true())
     }
 
-    /// Its value as a text; nothing where there is none.
+    /// Its value as a text; empty for null or an undefined value.
     ///
     /// # Errors
     /// As [`Condition::holds`].

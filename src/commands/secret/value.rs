@@ -69,6 +69,6 @@ pub(super) fn check_name(name: &str) -> Result<(), Failure> {
         return Ok(());
     }
     // It is not repeated: `NAME=VALUE` is a mistake that is easily made.
-    Err(Failure::usage("what stands for the name can't be the name of a secret")
+    Err(Failure::usage("not a valid secret name (not shown: it may contain a value)")
         .help("letters, digits and `_`, not starting with a digit; the value is never an argument: it is asked for"))
 }
