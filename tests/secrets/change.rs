@@ -11,7 +11,8 @@ use crate::sops::{TIME, key, random};
 
 const PROD: &str = "7b0c1f6e-4a53-4a57-9d0b-1d6a3f1c2e90/environments/prod";
 
-fn file(values: &[(&str, &str)], recipients: &[Recipient], regex: &str) -> String {
+/// A sealed file with these values.
+pub(super) fn file(values: &[(&str, &str)], recipients: &[Recipient], regex: &str) -> String {
     let mut data = Map::new();
     for (name, value) in values {
         data.push(*name, Value::Str(Secret::new((*value).to_owned())));

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use tieline::secret::Secret;
 use tieline::secrets::merge::{Conflict, How, Merged, Sides, Stands, merge};
 use tieline::secrets::{Unopened, nameless};
-use tieline::sops::{Encrypted, Identities, Map, Recipient, Rule, Settings, Value, encrypt};
+use tieline::sops::{Encrypted, Identities, Recipient, Value};
 
+use super::change::file;
 use crate::sops::{TIME, key, random};
 
 const PROD: &str = "7b0c1f6e-4a53-4a57-9d0b-1d6a3f1c2e90/environments/prod";
@@ -28,17 +29,7 @@ impl People {
     fn file(&self, scope: &str, values: &[(&str, &str)], to_ben: bool) -> String {
         let values: Vec<_> = values.iter().copied().chain([("tieline_scope", scope)]).collect();
         let both = [self.mine.clone(), self.ben.clone()];
-        Self::sealed(&values, &both[..1 + usize::from(to_ben)], ".*")
-    }
-
-    fn sealed(values: &[(&str, &str)], recipients: &[Recipient], regex: &str) -> String {
-        let mut data = Map::new();
-        for (name, value) in values {
-            data.push(*name, Value::Str(Secret::new((*value).to_owned())));
-        }
-        let rule = Rule::EncryptedRegex(regex.into());
-        let settings = Settings { rule: &rule, mac_only_encrypted: false, recipients, lastmodified: TIME };
-        encrypt(&data, &settings, &mut random).unwrap()
+        file(&values, &both[..1 + usize::from(to_ben)], ".*")
     }
 
     /// The same file with values set or, where there is none, removed; its data key stays.
@@ -241,16 +232,15 @@ fn e2_11_a_merge_is_sealed_to_somebody_and_leaves_nothing_in_clear() {
     let people = People { me, mine, ben };
     let (mine, ben) = (people.mine.clone(), people.ben.clone());
     let values = [("A", "1"), ("tieline_scope", PROD)];
-    let base = People::sealed(&values, &[mine.clone(), ben.clone()], ".*");
-    let (ours, theirs) =
-        (People::sealed(&values, std::slice::from_ref(&mine), ".*"), People::sealed(&values, &[ben], ".*"));
+    let base = file(&values, &[mine.clone(), ben.clone()], ".*");
+    let (ours, theirs) = (file(&values, std::slice::from_ref(&mine), ".*"), file(&values, &[ben], ".*"));
     let refused = people.merged(&base, &ours, &theirs).map(|merged| merged.text).unwrap_err();
     assert!(refused.reason.contains("no recipient in common"), "{refused:?}");
     // The rule of ours would leave what comes from theirs in clear: a file of ours gets our rule, another is refused.
     for (scope, merges) in [(Some(("tieline_scope", PROD)), true), (None, false)] {
         let file = |more: &[(&str, &str)], regex: &str| {
             let values: Vec<_> = [("A", "1")].into_iter().chain(more.iter().copied()).chain(scope).collect();
-            People::sealed(&values, std::slice::from_ref(&mine), regex)
+            file(&values, std::slice::from_ref(&mine), regex)
         };
         let ours = file(&[], "^(A|tieline_scope)$");
         // Under another data key, and under ours, where somebody wrote it in clear.
@@ -274,7 +264,7 @@ fn e2_11_who_left_is_told_beside_who_is_left_out() {
     let values = [("A", "1"), ("tieline_scope", PROD)];
     let sealed = |to: &[&Recipient]| {
         let to: Vec<Recipient> = to.iter().map(|&one| one.clone()).collect();
-        People::sealed(&values, &to, ".*")
+        file(&values, &to, ".*")
     };
     let base = sealed(&[&people.mine, &people.ben]);
     let ours = sealed(&[&people.mine, &people.ben, &eve]);
