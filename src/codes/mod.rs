@@ -46,6 +46,7 @@ pages!(
     "reference-cycle",
     "removes-nothing",
     "schema",
+    "sealed",
     "secret-bound-twice",
     "secret-in-clear",
     "secret-use",

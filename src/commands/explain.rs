@@ -15,8 +15,8 @@ use crate::reporters::table;
 use crate::reporters::text::visible;
 use crate::template::{OPEN, names_in};
 use crate::ui::Ui;
-use crate::validate::dotted;
-use crate::value::{Node, Value, push_segment};
+use crate::value::path::{self, dotted};
+use crate::value::{Node, Value};
 use crate::workspace::layers::At;
 
 /// Show which file and line set a value, and what it overrode.
@@ -54,7 +54,8 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let (compiled, _) = compile::compile(&session.workspace, &session.catalogue, &at);
     let connection = find(&session, &compiled, &args.id)?;
     let explained = Explained { session: &session, at, connection };
-    let wanted = args.path.as_deref().map_or_else(|| Ok(String::new()), pointer)?;
+    let wanted = args.path.as_deref().map_or(Some(String::new()), path::pointer);
+    let wanted = wanted.ok_or_else(|| Failure::usage("a quote is not closed in the path"))?;
     let whole = explained.document();
     let found = whole.pointer(&wanted);
     let single = found.is_some_and(|n| explained.rows(n, &wanted) == [&*wanted]) && !wanted.is_empty();
@@ -82,29 +83,6 @@ fn find<'c>(session: &Session, compiled: &'c Compiled, name: &str) -> Result<&'c
         Failure::new(format!("`{id}` can't be explained: it is switched off or can't be read"))
             .help("`tieline validate` tells what is wrong")
     })
-}
-
-/// `config.host`, `config."a.b"` or `/config/host` as a JSON Pointer.
-fn pointer(path: &str) -> Result<String, Failure> {
-    if path.starts_with('/') {
-        return Ok(path.to_owned());
-    }
-    let mut pointer = String::new();
-    let mut rest = path;
-    while !rest.is_empty() {
-        let (segment, after) = match rest.strip_prefix('"') {
-            Some(quoted) => {
-                let (segment, after) = quoted
-                    .split_once('"')
-                    .ok_or_else(|| Failure::usage(format!("a quote is not closed in `{path}`")))?;
-                (segment, after.strip_prefix('.').unwrap_or(after))
-            }
-            None => rest.split_once('.').unwrap_or((rest, "")),
-        };
-        push_segment(&mut pointer, segment);
-        rest = after;
-    }
-    Ok(pointer)
 }
 
 /// A template with a mask for all text around its expressions, and for all texts in quotes within them.
@@ -168,7 +146,7 @@ impl Explained<'_> {
         let Some(Ok(connector)) = self.session.catalogue.get(&self.connection.connector.value) else { return named };
         let choice = |block, switch| self.connection.choice(block, switch);
         let known = || connector.field(pointer, choice("config", "variant"), choice("auth", "mode"));
-        connector.places("", "").is_secret(pointer) || (named && known().schemas.is_empty())
+        connector.places_sealing(self.connection, "", "").is_secret(pointer) || (named && known().schemas.is_empty())
     }
 
     /// The JSON Pointers of what has a row, below `above` where `node` stands. What lies in a secret place has none of its

@@ -245,7 +245,10 @@ fn log_in(context: &Context<'_>, connection: &mut Connection, told: &mut Vec<Dia
         );
     }
     match &login.credential.auth {
-        Some(auth) => put(connection, auth.clone()),
+        Some(auth) => {
+            put(connection, auth.clone());
+            connection.sealed.extend(login.credential.sealed.iter().cloned());
+        }
         None => put_nothing(connection),
     }
     login.incomplete || login.credential.auth.is_none()

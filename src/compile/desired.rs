@@ -180,7 +180,7 @@ impl Maker<'_, '_> {
         let loaded = self.catalogue.get(&connection.connector.value).and_then(Result::ok);
         let Some(connector) = loaded.filter(|_| connection.supplied_by_customer) else { return Vec::new() };
         let (variant, mode) = (connection.choice("config", "variant"), connection.choice("auth", "mode"));
-        let places = connector.places(variant, mode);
+        let places = connector.places_of(connection);
         let empty = |pointer: &String| {
             let missing = connection.instance.pointer(pointer).is_none();
             missing && !places.is_global(pointer) && !pointer.contains('*')
@@ -233,6 +233,7 @@ impl Maker<'_, '_> {
             ("slots", json!(self.slots(connection))),
             ("expose", json!(connection.expose)),
             ("protect", json!(connection.protect)),
+            ("sealed", json!(connection.sealed_fields())),
         ]);
         let like = if connection.customer.is_some() { &connection.id } else { &connection.connector.value };
         self.like.get(like, &record).inspect(|like| record.share(like));

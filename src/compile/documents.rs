@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::choices::{Below, Choice};
+use super::sealed_fields::{Item, SealedFields};
 use crate::connectors::{Catalogue, Connector};
 use crate::diagnostic::{Diagnostic, Severity, code};
-use crate::model::{connection, credential};
+use crate::model::{connection, credential, sealed};
 use crate::parallel;
 use crate::rules::levels::Levels;
 use crate::rules::{Judge, Rule};
@@ -46,6 +47,8 @@ pub struct Documents<'w> {
     links: HashMap<&'w str, BTreeSet<(&'w str, &'w str)>>,
     /// Connection -> the connectors that its files name, for those of which a file stands where none is named.
     named: HashMap<&'w str, BTreeSet<&'w str>>,
+    /// The fields that are sealed, where some are.
+    sealed: SealedFields<'w>,
     /// Mode -> what decides where no connector is known, once somebody asks; under no mode, all logins.
     logins: Mutex<BTreeMap<String, Option<Ground>>>,
 }
@@ -68,17 +71,20 @@ impl<'w> Documents<'w> {
         });
         let all: Vec<Standing<'_>> = all.into_iter().flatten().collect();
         let (links, named) = (links(&all), connectors(&all));
-        Self { catalogue, all, links, named, logins: Mutex::default() }
+        let sealed = SealedFields::new(all.iter().map(Standing::item), layers.into_iter().zip(below), || linking(&all));
+        Self { catalogue, all, links, named, sealed, logins: Mutex::default() }
     }
 
     /// None: for what stands alone, in a commit for example.
     pub fn none(catalogue: &'w Catalogue) -> Self {
-        Self { catalogue, all: Vec::new(), links: HashMap::new(), named: HashMap::new(), logins: Mutex::default() }
+        let (links, named) = (HashMap::new(), HashMap::new());
+        Self { catalogue, all: Vec::new(), links, named, sealed: SealedFields::default(), logins: Mutex::default() }
     }
 
     /// What decides in a document.
     pub fn ground(&self, standing: &Standing<'w>) -> Option<Ground> {
-        self.decide(standing.family, standing.id, &standing.choices, standing.idle)
+        let ground = self.decide(standing.family, standing.id, &standing.choices, standing.idle);
+        Ground::sealing(ground, &self.sealed.of(standing.item()))
     }
 
     /// The same for a document of which nobody knows what lay below it: every connector counts for one that names none.
@@ -87,7 +93,7 @@ impl<'w> Documents<'w> {
         if family == Family::Connections && choice.connector.is_none() {
             return Ground::union(self.connectors().map(|connector| Ground::new(connector, "", "")));
         }
-        self.decide(family, "", &[choice], false)
+        Ground::sealing(self.decide(family, "", &[choice], false), &sealed::named(root))
     }
 
     fn decide(&self, family: Family, id: &str, choices: &[Choice<'_>], idle: bool) -> Option<Ground> {
@@ -153,6 +159,10 @@ impl<'w> Standing<'w> {
         Self { layer, family, id, root, choices, idle: below.orphaned || unlisted }
     }
 
+    fn item(&self) -> Item<'w> {
+        Item { layer: &self.layer.path, family: self.family, id: self.id, root: self.root }
+    }
+
     /// What stands in it in clear; quiet where `told` knows a key above it.
     pub fn in_clear(&self, ground: Option<&Ground>, told: &dyn Fn(Span) -> bool) -> Vec<InClear<'w>> {
         in_clear(self.root, literals(self.family), ground, told)
@@ -173,6 +183,17 @@ fn links<'w>(all: &[Standing<'w>]) -> HashMap<&'w str, BTreeSet<(&'w str, &'w st
     for choice in choices {
         if let (Some(credential), Some(connector)) = (choice.credential, choice.connector) {
             links.entry(credential).or_default().insert((connector, choice.variant));
+        }
+    }
+    links
+}
+
+/// Credential -> the connections that link it, in any stack.
+fn linking<'w>(all: &[Standing<'w>]) -> HashMap<&'w str, BTreeSet<&'w str>> {
+    let mut links: HashMap<&str, BTreeSet<&str>> = HashMap::new();
+    for standing in all.iter().filter(|s| s.family == Family::Connections) {
+        for credential in standing.choices.iter().filter_map(|choice| choice.credential) {
+            links.entry(credential).or_default().insert(standing.id);
         }
     }
     links

@@ -9,6 +9,7 @@ pub mod consumers;
 pub mod context;
 pub mod customers;
 pub mod desired;
+mod sealed_fields;
 pub mod documents;
 pub mod explain;
 pub mod names;

@@ -7,7 +7,7 @@ use crate::connectors::sensitive::Places;
 use crate::diagnostic::{Diagnostic, code, listed};
 use crate::model::connection::Connection;
 use crate::span::Span;
-use crate::validate::dotted;
+use crate::value::path::dotted;
 use crate::value::{Map, Node, SecretRef, Value, push_segment};
 use crate::workspace::discover::Family;
 
@@ -19,7 +19,7 @@ pub fn check(
     connector: &Connector,
     told: &mut Vec<Diagnostic>,
 ) {
-    let places = connector.places(connection.choice("config", "variant"), connection.choice("auth", "mode"));
+    let places = connector.places_of(connection);
     let ownership = Ownership { context, customer, connection, places: &places };
     ownership.overrides(told);
     ownership.secrets(&connection.instance, &mut String::new(), told);

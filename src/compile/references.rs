@@ -11,7 +11,7 @@ use super::states::States;
 use crate::connectors::reference::Reference;
 use crate::diagnostic::{Diagnostic, code, listed, nearest};
 use crate::template::OPEN;
-use crate::validate::dotted;
+use crate::value::path::dotted;
 
 /// Checks what the connections of an environment name.
 pub fn check(context: &Context<'_>, states: &States, told: &mut Vec<Diagnostic>) {

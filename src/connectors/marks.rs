@@ -116,6 +116,7 @@ impl<'s> Walk<'s, '_> {
         for said in &here {
             describe(said.map, &mut places);
             // A text in which another document stands is secret if anything in that is.
+            places.asked |= said.asked && (asks(said.map) || compares(said.map));
             if let Some(content) = said.map.get("contentSchema") {
                 places.secret |= self.reaches_mark(content)?;
             }
@@ -333,9 +334,19 @@ fn writes(value: &Value, places: &Places, secret: bool) -> bool {
     }
 }
 
+/// Whether a schema speaks of something else than a text.
+fn is_no_text(map: &Map<String, Value>) -> bool {
+    match map.get("type") {
+        Some(Value::String(kind)) => kind != "string",
+        Some(Value::Array(kinds)) => !kinds.iter().any(|kind| kind == "string"),
+        _ => ["properties", "additionalProperties", "items"].iter().any(|key| map.contains_key(*key)),
+    }
+}
+
 fn describe(map: &Map<String, Value>, places: &mut Places) {
     places.secret |= is_marked(map);
     places.clear |= map.get("writeOnly") == Some(&Value::Bool(false));
+    places.other |= is_no_text(map);
     places.deprecated |= map.get("deprecated") == Some(&Value::Bool(true));
     places.global |= map.get("x-scope").and_then(Value::as_str) == Some("global");
     if let Some(key) = map.get("x-merge-key").and_then(Value::as_str) {

@@ -18,6 +18,7 @@ use super::shared::{self, OUTSIDE};
 use super::{branching, harmless, marks, text};
 use crate::budget::{self, Paid};
 use crate::digest::Digest;
+use crate::model::connection::Connection;
 use crate::value::Node;
 
 /// Ways in which one instance breaks its schema, of which more help nobody: each costs a walk to its place.
@@ -259,6 +260,20 @@ impl Connector {
         // If this uses up the budget, the stage that runs reports it.
         let _ = budget::pay(*paid);
         Arc::clone(places)
+    }
+
+    /// What is secret in a connection: by the schema, and by what the connection and its credential seal.
+    pub fn places_of(&self, connection: &Connection) -> Arc<Places> {
+        self.places_sealing(connection, connection.choice("config", "variant"), connection.choice("auth", "mode"))
+    }
+
+    /// The same for this variant and mode; empty strings for any.
+    pub fn places_sealing(&self, connection: &Connection, variant: &str, mode: &str) -> Arc<Places> {
+        let places = self.places(variant, mode);
+        match connection.sealed.is_empty() {
+            true => places,
+            false => Arc::new(places.sealing(connection.sealed_fields())),
+        }
     }
 
     /// What the schema says of the field at a JSON Pointer, for this variant and mode; empty strings where there is none.

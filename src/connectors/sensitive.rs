@@ -17,6 +17,10 @@ pub struct Places {
     pub clear: bool,
     /// It is not to be used any more: `deprecated`.
     pub deprecated: bool,
+    /// Something else than a text stands here.
+    pub other: bool,
+    /// A condition (`if` or `not`) of the schema reads what stands here.
+    pub asked: bool,
     /// A list of maps here merges by this key: `x-merge-key`.
     pub merge_key: Option<Box<str>>,
     /// It names another connection, of one of these connectors, categories or capabilities: `x-connection`.
@@ -58,6 +62,8 @@ impl Places {
             global: self.global && other.global,
             clear: self.clear && other.clear,
             deprecated: self.deprecated && other.deprecated,
+            other: self.other || other.other,
+            asked: self.asked || other.asked,
             merge_key: self.merge_key.clone().filter(|key| other.merge_key.as_ref() == Some(key)),
             connection: self.connection.clone().filter(|accepted| other.connection.as_ref() == Some(accepted)),
             children: keys.map(|key| (key.clone(), below(key))).collect(),
@@ -68,6 +74,27 @@ impl Places {
     /// The place of a key or index below this one, if the schema knows it.
     pub fn below(&self, segment: &str) -> Option<&Places> {
         self.children.get(segment).or(self.any.as_deref())
+    }
+
+    /// The same where these fields, as JSON Pointers, are secret too.
+    #[must_use]
+    pub fn sealing<'p>(&self, pointers: impl IntoIterator<Item = &'p str>) -> Self {
+        let mut places = self.clone();
+        for pointer in pointers {
+            let mut at = &mut places;
+            for segment in crate::value::segments(pointer) {
+                let any = at.any.as_deref().cloned().unwrap_or_default();
+                at = at.children.entry(segment.into()).or_insert(any);
+            }
+            at.secret = true;
+        }
+        places
+    }
+
+    /// Whether a value here may be a secret or stand in clear, as it is written: that of a key in a free map, a header or a
+    /// driver's parameter.
+    pub fn takes_secret(&self) -> bool {
+        !(self.clear || self.other || self.asked || self.connection.is_some())
     }
 
     /// Whether the schema has a key by its name, and not only as any other.

@@ -340,6 +340,8 @@ codes! {
     UNKNOWN_SECRET = "unknown-secret";
     /// `secrets` in another form than `secrets.NAME`, or in a condition.
     SECRET_USE = "secret-use";
+    /// A field that can't be sealed, or no longer is.
+    SEALED = "sealed";
     /// A secret in a field that is not secret.
     SECRET_IN_CLEAR = "secret-in-clear";
     /// A plain value in a secret field.

@@ -25,9 +25,10 @@ const CONNECTION: &[&str] = &[
     "config",
     "credential",
     "auth",
+    "sealed",
 ];
 const CREDENTIAL: &[&str] =
-    &["title", "description", "owner", "labels", "connectors", "rotate_every", "rotated", "runbook", "auth"];
+    &["title", "description", "owner", "labels", "connectors", "rotate_every", "rotated", "runbook", "auth", "sealed"];
 const CONSUMER: &[&str] = &["kind", "title", "description", "owner", "environments", "uses", "recipients", "settings"];
 const WORKSPACE: &[&str] = &["tieline", "id", "name", "keys", "recipients", "vars", "rules", "policy"];
 const LAYER: &[&str] = &[

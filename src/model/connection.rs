@@ -1,6 +1,6 @@
 //! A merged document -> a connection: its fixed keys read and checked, `config` and `auth` kept as trees.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, code};
@@ -8,6 +8,8 @@ use crate::fields::Fields;
 use crate::span::{Span, Spanned};
 use crate::template;
 use crate::value::{Entry, Map, Node, Value};
+
+use super::sealed::{self, Sealed};
 
 /// Keys of a connection.
 const KEYS: &[&str] = &[
@@ -19,6 +21,7 @@ const KEYS: &[&str] = &[
     "config",
     "credential",
     "auth",
+    "sealed",
     "key",
     "scope",
     "supplied_by",
@@ -35,6 +38,7 @@ pub const LITERALS: &[&str] = &[
     "owner",
     "labels",
     "credential",
+    "sealed",
     "key",
     "scope",
     "supplied_by",
@@ -88,6 +92,8 @@ pub struct Connection {
     pub labels: Option<Arc<Node>>,
     /// The credential that is linked.
     pub credential: Option<Spanned<Arc<str>>>,
+    /// Fields that are secret here although the schema leaves them in clear, and those of its login.
+    pub sealed: Vec<Sealed>,
     /// The stable key; the id unless set.
     pub key: Arc<str>,
     /// Whom it serves.
@@ -123,6 +129,7 @@ impl Connection {
         let key_span = fields.entry("key").map(|e| e.value.span);
         let key = key(id, &mut fields);
         let credential = fields.string("credential").map(|s| Spanned { value: s.value.into(), span: s.span });
+        let sealed = sealed::read(&mut fields, &["config", "auth"]);
         let protect = fields.boolean("protect").unwrap_or(false);
         let enabled = fields.boolean("enabled").unwrap_or(true);
         let expose = fields.texts("expose").unwrap_or_default().into_iter().map(|s| s.value).collect();
@@ -164,6 +171,7 @@ impl Connection {
             owner,
             labels: labels.map(|e| Arc::new(e.value)),
             credential,
+            sealed,
             key,
             scope,
             customer: None,
@@ -197,6 +205,11 @@ impl Connection {
     /// What stands at the top of its files and is no key there, which was told.
     pub fn strays(&self) -> impl Iterator<Item = &Entry> {
         self.literals.iter().filter(|entry| !KEYS.contains(&&*entry.key))
+    }
+
+    /// The JSON Pointers of `sealed`, those of its login among them, sorted.
+    pub fn sealed_fields(&self) -> BTreeSet<&str> {
+        self.sealed.iter().map(|sealed| &*sealed.pointer).collect()
     }
 
     /// What its record is filed under: its id, or `id@customer`.

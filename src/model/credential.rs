@@ -12,13 +12,14 @@ use crate::template;
 use crate::value::{Entry, Map, Node, Value};
 
 use super::connection::top;
+use super::sealed::{self, Sealed};
 
 const KEYS: &[&str] =
-    &["title", "description", "owner", "labels", "connectors", "auth", "rotate_every", "rotated", "runbook"];
+    &["title", "description", "owner", "labels", "connectors", "auth", "sealed", "rotate_every", "rotated", "runbook"];
 
 /// Those that hold nothing of the login.
 pub const LITERALS: &[&str] =
-    &["title", "description", "owner", "labels", "connectors", "rotate_every", "rotated", "runbook"];
+    &["title", "description", "owner", "labels", "connectors", "sealed", "rotate_every", "rotated", "runbook"];
 
 /// One login.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct Credential {
     pub connectors: Vec<Spanned<Box<str>>>,
     /// The `auth` entry, with its expressions evaluated. `None` where it is missing, which was told.
     pub auth: Option<Entry>,
+    /// Its fields that are secret although the schema leaves them in clear.
+    pub sealed: Vec<Sealed>,
     /// When it was rotated last, and when that is to happen again.
     pub rotation: Option<Rotation>,
     /// What to do then: a URL, or words.
@@ -108,7 +111,8 @@ impl Credential {
         fields.require("auth", top(&document), "the login that connections share: `auth: {mode: password, …}`");
         fields.map("auth");
         let connectors = fields.texts("connectors").unwrap_or_default();
-        let literals = ["owner", "connectors", "rotate_every", "rotated", "runbook"];
+        let sealed = sealed::read(&mut fields, &["auth"]);
+        let literals = ["owner", "connectors", "sealed", "rotate_every", "rotated", "runbook"];
         for entry in document.as_map().into_iter().flat_map(Map::iter).filter(|e| literals.contains(&&*e.key)) {
             template::forbid(&entry.value, format_args!("`{}`", entry.key), told);
         }
@@ -116,6 +120,6 @@ impl Credential {
             Value::Map(mut map) => map.remove("auth").filter(|e| e.value.as_map().is_some()),
             _ => None,
         };
-        Some(Self { id: id.clone(), connectors, auth, rotation, runbook })
+        Some(Self { id: id.clone(), connectors, auth, sealed, rotation, runbook })
     }
 }

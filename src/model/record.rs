@@ -65,7 +65,7 @@ impl Desired {
 }
 
 /// The keys of a record, sorted. `slots` are the secrets that a customer is to supply: `[{path, required, schema}]`.
-pub const KEYS: [&str; 16] = [
+pub const KEYS: [&str; 17] = [
     "auth",
     "config",
     "connector",
@@ -80,6 +80,7 @@ pub const KEYS: [&str; 16] = [
     "protect",
     "recipients",
     "reference",
+    "sealed",
     "slots",
     "title",
 ];

@@ -7,11 +7,13 @@ use super::keyed::merged;
 use super::{Notes, fresh_map, merge_map};
 use crate::diagnostic::{Diagnostic, code};
 use crate::span::Span;
-use crate::value::{Map, Node, Value};
+use crate::value::{Entry, Map, Node, Value};
 use crate::workspace::discover::Family;
 
 /// Keys that only the lowest layer may set.
 const LOWEST: &[&str] = &["key", "scope"];
+/// Fields that are secret beside those of the schema.
+const SEALED: &str = "sealed";
 
 /// The same as [`stack`] for a connection whose connector has lists that merge by a key.
 pub fn stack_keyed(below: Option<Map>, document: &Map, keys: &[(String, Box<str>)], notes: &mut Notes) -> Map {
@@ -32,8 +34,28 @@ pub fn stack(family: Family, below: Option<Map>, document: &Map, notes: &mut Not
     if family == Family::Connections {
         displace(&mut base, document);
     }
+    let below = base.get(SEALED).filter(|_| family != Family::Consumers).cloned();
     merge_map(&mut base, document, notes);
+    if let (Some(below), Some(entry)) = (below, document.entry(SEALED)) {
+        keep_sealed(below, entry, &mut base, notes);
+    }
     base
+}
+
+/// What is sealed stays sealed in every layer above: what an overlay leaves out is told, and stays.
+fn keep_sealed(below: Node, written: &Entry, merged: &mut Map, notes: &mut Notes) {
+    let now = merged.get(SEALED).and_then(Node::as_list).unwrap_or_default();
+    let items = below.as_list().unwrap_or_default().iter();
+    let lost: Vec<Node> = items.filter(|item| !now.iter().any(|kept| kept.value == item.value)).cloned().collect();
+    let Some(first) = lost.first() else { return };
+    let field = first.as_str().unwrap_or_default();
+    let message = format!("`{field}` is sealed in a lower layer, and an overlay can only add to `sealed`");
+    let help = "add with `sealed: {$append: [PATH]}`; to unseal a field, remove it from the lowest layer";
+    notes
+        .error(Diagnostic::error(code::SEALED, written.value.span, message).also(first.span, "sealed here").help(help));
+    let all = lost.into_iter().chain(now.iter().cloned()).collect();
+    merged.remove(SEALED);
+    merged.push(Entry { value: Node::new(written.value.span, Value::List(all)), ..written.clone() });
 }
 
 fn check_lowest(base: &Map, document: &Map, notes: &mut Notes) {

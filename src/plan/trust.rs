@@ -10,7 +10,7 @@ use super::leaves::{Leaf, diff};
 use super::retarget::{self, Retarget};
 use super::sides::Sides;
 use super::{Pair, Places};
-use crate::model::record::Desired;
+use crate::model::record::{Desired, Record};
 use crate::value::segments;
 
 /// One such change.
@@ -37,6 +37,13 @@ pub enum TrustChange {
         /// Its `protect`.
         leaf: Leaf,
     },
+    /// Fields of a connection that are no longer sealed: what stands there is shown from now on.
+    Unsealed {
+        /// The instance.
+        instance: String,
+        /// Its `sealed`.
+        leaf: Leaf,
+    },
     /// Secrets that another environment has too are guarded less here: somebody can open them who can't there, or this one is
     /// not protected.
     Apart {
@@ -61,6 +68,7 @@ impl TrustChange {
             Self::Block(leaf)
             | Self::Destination { leaf, .. }
             | Self::Unprotected { leaf, .. }
+            | Self::Unsealed { leaf, .. }
             | Self::Apart { leaf, .. } => Some(leaf),
             Self::Unknown { .. } => None,
         }
@@ -87,7 +95,22 @@ pub(super) fn changes(
         let leaf = Leaf { place: places(instance, &path), ..Leaf::change(&path, true.into(), false.into()) };
         TrustChange::Unprotected { instance: instance.to_owned(), leaf }
     });
-    block.chain(lifted).chain(retargeted).collect()
+    block.chain(lifted).chain(unsealed(pairs, places)).chain(retargeted).collect()
+}
+
+/// The connections of which a field is no longer sealed.
+fn unsealed<'p>(pairs: &'p [Pair<'_>], places: Places<'p>) -> impl Iterator<Item = TrustChange> + 'p {
+    let fields = |record: &Record| record.get("sealed").and_then(Value::as_array).cloned().unwrap_or_default();
+    pairs.iter().filter(|pair| pair.differs()).filter_map(move |pair| {
+        let ((_, old), (instance, new)) = (pair.old?, pair.new?);
+        let (was, is) = (fields(old), fields(new));
+        if was.iter().all(|field| is.contains(field)) {
+            return None;
+        }
+        let path = "/sealed".to_owned();
+        let leaf = Leaf { place: places(instance, &path), ..Leaf::change(&path, was.into(), is.into()) };
+        Some(TrustChange::Unsealed { instance: instance.to_owned(), leaf })
+    })
 }
 
 /// Connections beside whose secrets the same settings change in the same way.

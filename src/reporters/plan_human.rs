@@ -339,7 +339,9 @@ impl Out {
         for change in changes {
             match change {
                 TrustChange::Block(leaf) => self.leaf(leaf, 2),
-                TrustChange::Unprotected { instance, leaf } => self.setting(&visible(instance), leaf, 2),
+                TrustChange::Unprotected { instance, leaf } | TrustChange::Unsealed { instance, leaf } => {
+                    self.setting(&visible(instance), leaf, 2);
+                }
                 TrustChange::Apart { environment, leaf } => {
                     self.setting(&format!("unlike `{}`, which has the same secrets", visible(environment)), leaf, 2);
                 }

@@ -113,6 +113,7 @@ fn trust(change: &TrustChange) -> Value {
     let (kind, instance, of, environment, why) = match change {
         TrustChange::Block(_) => ("trust", None, None, None, None),
         TrustChange::Unprotected { instance, .. } => ("protect", Some(instance), None, None, None),
+        TrustChange::Unsealed { instance, .. } => ("sealed", Some(instance), None, None, None),
         TrustChange::Destination { instance, of, environment, .. } => {
             ("destination", Some(instance), of.as_deref(), environment.as_deref(), None)
         }

@@ -178,7 +178,9 @@ fn trust(text: &mut String, plan: &Plan, room: usize) {
     let groups = retargeted(&plan.trust);
     let block = plan.trust.iter().filter_map(|change| match change {
         TrustChange::Block(leaf) => Some(setting(leaf)),
-        TrustChange::Unprotected { instance, leaf } => Some(format!("{}: {}", code(instance), setting(leaf))),
+        TrustChange::Unprotected { instance, leaf } | TrustChange::Unsealed { instance, leaf } => {
+            Some(format!("{}: {}", code(instance), setting(leaf)))
+        }
         TrustChange::Apart { environment, leaf } => {
             Some(format!("unlike {}, which has the same secrets: {}", code(environment), setting(leaf)))
         }

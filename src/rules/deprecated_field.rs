@@ -31,7 +31,7 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     for (pointer, span) in found {
         let field = connector.field(&pointer, variant, mode);
         let description = field.word("description").and_then(Json::as_str);
-        let message = format!("`{}` is deprecated", crate::validate::dotted(&pointer));
+        let message = format!("`{}` is deprecated", crate::value::path::dotted(&pointer));
         findings.tell(span, message, description.unwrap_or("use another field"));
     }
 }

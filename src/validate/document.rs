@@ -6,13 +6,14 @@
 use std::sync::Arc;
 
 use super::placement::plaintext;
-use super::{dotted, mask_literals, suggested};
+use super::{mask_literals, suggested};
 use crate::connectors::Connector;
 use crate::connectors::sensitive::Places;
 use crate::diagnostic::{Diagnostic, code, sounds_about_secret, sounds_secret};
 use crate::source::Sources;
 use crate::span::Span;
 use crate::template;
+use crate::value::path::dotted;
 use crate::value::{Map, Node, Value, push_segment};
 
 /// What decides in a document: the secret places of a connector, or of several.
@@ -36,6 +37,17 @@ impl Ground {
     #[must_use]
     pub fn of_login(self) -> Self {
         Self { login: true, ..self }
+    }
+
+    /// The same where these fields, as JSON Pointers, are secret too.
+    pub fn sealing(ground: Option<Self>, pointers: &[String]) -> Option<Self> {
+        if pointers.is_empty() {
+            return ground;
+        }
+        let nothing = || Self { chosen: Arc::default(), any: Arc::default(), login: false };
+        let sealing = |places: &Places| Arc::new(places.sealing(pointers.iter().map(String::as_str)));
+        let ground = ground.unwrap_or_else(nothing);
+        Some(Self { chosen: sealing(&ground.chosen), any: sealing(&ground.any), ..ground })
     }
 
     /// All of these: secret by any is secret. `None` where there is none.
@@ -63,7 +75,9 @@ impl Ground {
     /// The places of a block, if it decides there.
     fn block(&self, block: &str) -> Option<Pair<'_>> {
         let decides = block == "auth" || (block == "config" && !self.login);
-        Pair { chosen: Some(&self.chosen), any: Some(&self.any), free: false }.below(block).filter(|_| decides)
+        Pair { chosen: Some(&self.chosen), any: Some(&self.any), free: false, takes: false }
+            .below(block)
+            .filter(|_| decides)
     }
 
     /// Whether what stands at a pointer is the same for all customers.
@@ -186,6 +200,8 @@ struct Pair<'p> {
     any: Option<&'p Places>,
     /// They know it as one of any name: a header, a driver's parameter.
     free: bool,
+    /// As one that may be a secret.
+    takes: bool,
 }
 
 impl<'p> Pair<'p> {
@@ -199,12 +215,13 @@ impl<'p> Pair<'p> {
         let below = |places: Option<&'p Places>| places.and_then(step);
         let (chosen, any) = (below(self.chosen), below(self.any));
         let free = ![self.chosen, self.any].into_iter().flatten().any(|places| places.names(key));
-        (chosen.is_some() || any.is_some()).then_some(Self { chosen, any, free })
+        let takes = free && chosen.or(any).is_some_and(Places::takes_secret);
+        (chosen.is_some() || any.is_some()).then_some(Self { chosen, any, free, takes })
     }
 
     /// The items of a list, which has the name.
     fn items(self) -> Option<Self> {
-        self.below("*").map(|items| Self { free: self.free, ..items })
+        self.below("*").map(|items| Self { free: self.free, takes: false, ..items })
     }
 
     /// Whether the name decides: no mark does, and nobody chose the name.
@@ -260,7 +277,7 @@ impl<'w, 'n> Walk<'w, 'n> {
             return;
         }
         let is_open = here.is_none_or(Pair::is_open);
-        let stuck = self.plain || here.is_some();
+        let stuck = self.plain || here.is_some_and(|pair| !pair.takes);
         let within = self.within;
         if self.within.is_none() && is_open && (says_secret(key.text) || (self.plain && key.text == "auth")) {
             self.within = Some(self.pointer.len());

@@ -8,6 +8,7 @@ pub mod document;
 mod lookup;
 mod placement;
 mod schema;
+mod sealed;
 mod unknown;
 mod words;
 
@@ -40,8 +41,9 @@ pub struct Against<'a> {
 pub fn check(connection: &mut Connection, against: &Against<'_>, told: &mut Vec<Diagnostic>) {
     let variant = connection.choice("config", "variant").to_owned();
     let mode = connection.choice("auth", "mode").to_owned();
-    let places = against.connector.places(&variant, &mode);
+    let places = against.connector.places_of(connection);
     let before = told.len();
+    sealed::check(connection, against, told);
     let mut unknown = Vec::new();
     let mistyped = schema::check(connection, against, &mut unknown, told);
     // An unknown mode or variant was told; any of them may have been meant.
@@ -52,7 +54,8 @@ pub fn check(connection: &mut Connection, against: &Against<'_>, told: &mut Vec<
     let places = match (known("config", "variant", &variant), known("auth", "mode", &mode)) {
         (true, true) => places,
         (variant_known, mode_known) => {
-            against.connector.places(if variant_known { &variant } else { "" }, if mode_known { &mode } else { "" })
+            let variant = if variant_known { &*variant } else { "" };
+            against.connector.places_sealing(connection, variant, if mode_known { &mode } else { "" })
         }
     };
     if mode.is_empty() || !known("auth", "mode", &mode) {
@@ -113,22 +116,6 @@ fn mask_all(node: &Node, sources: &Sources) {
         Value::Null => {}
         _ => sources.mask(node.span),
     }
-}
-
-/// A JSON Pointer as people write paths: `auth.password`, `"a.b"` in quotes.
-pub fn dotted(pointer: &str) -> String {
-    let mut path = String::new();
-    for segment in crate::value::segments(pointer) {
-        if !path.is_empty() {
-            path.push('.');
-        }
-        if segment.contains(['.', '"', ' ']) || segment.is_empty() {
-            path.push_str(&format!("{segment:?}"));
-        } else {
-            path.push_str(&segment);
-        }
-    }
-    path
 }
 
 /// A name for the secret of a field.

@@ -1,11 +1,12 @@
 //! Secrets stand in secret places and nowhere else, in an instance as it is compiled. What each document says by itself is
 //! judged in [`super::document`].
 
-use super::{Against, dotted, mask_literals, suggested};
+use super::{Against, mask_literals, suggested};
 use crate::connectors::sensitive::Places;
 use crate::diagnostic::{Diagnostic, code};
 use crate::model::record::SECRET;
 use crate::span::Span;
+use crate::value::path::dotted;
 use crate::value::{Node, Value, push_segment};
 
 /// A walk through an instance.
@@ -29,6 +30,10 @@ impl Placement<'_, '_> {
             }
             Value::Map(map) => {
                 for entry in map.iter() {
+                    let takes = || places.below(&entry.key).is_some_and(Places::takes_secret);
+                    if matches!(entry.value.value, Value::Secret(_)) && !places.names(&entry.key) && takes() {
+                        continue;
+                    }
                     if &*entry.key == SECRET {
                         let message = format!("`{SECRET}` can't be a key: records mark their secrets with it");
                         self.told.push(

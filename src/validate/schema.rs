@@ -10,10 +10,11 @@ use serde_json::Value as Plain;
 
 use super::lookup::{Lookup, shown};
 use super::words::{first_lower, found, type_words};
-use super::{Against, dotted, suggested};
+use super::{Against, suggested};
 use crate::diagnostic::{Diagnostic, code, listed, nearest, sounds_secret};
 use crate::model::connection::Connection;
 use crate::span::Span;
+use crate::value::path::dotted;
 use crate::value::{Entry, Node, Value, push_segment};
 use crate::yaml::conceal;
 
@@ -102,7 +103,7 @@ fn spoken<'a>(error: &'a ValidationError<'a>) -> Vec<&'a ValidationError<'a>> {
 /// Whether the schema has a field at `pointer`, in the chosen variant and mode, that is not secret.
 pub(super) fn is_known(connection: &Connection, against: &Against<'_>, pointer: &str) -> bool {
     let (variant, mode) = (connection.choice("config", "variant"), connection.choice("auth", "mode"));
-    let places = against.connector.places(variant, mode);
+    let places = against.connector.places_of(connection);
     let mut at = Some(&*places);
     for segment in crate::value::segments(pointer) {
         at = at.filter(|places| !places.secret).and_then(|places| places.below(&segment));
@@ -214,8 +215,7 @@ impl Translation<'_, '_> {
 
     /// Whether the field `name` of the map at `pointer` is secret in the chosen variant and mode.
     pub(super) fn is_secret(&self, pointer: &str, name: &str) -> bool {
-        let choice = |block, switch| self.connection.choice(block, switch);
-        let places = self.against.connector.places(choice("config", "variant"), choice("auth", "mode"));
+        let places = self.against.connector.places_of(self.connection);
         let mut segments = crate::value::segments(pointer).chain([name.to_owned()]);
         segments.try_fold(&*places, |p, segment| p.below(&segment)).is_some_and(|p| p.secret)
     }

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use serde_json::Value as Plain;
 
+use super::mask_all;
 use super::schema::Translation;
-use super::{dotted, mask_all};
 use crate::diagnostic::{Diagnostic, code, listed, nearest};
 use crate::span::Span;
+use crate::value::path::dotted;
 use crate::value::{Entry, push_segment};
 
 impl Translation<'_, '_> {

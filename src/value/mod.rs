@@ -2,6 +2,7 @@
 //! nobody has opened.
 
 mod map;
+pub mod path;
 
 use crate::span::Span;
 pub use map::{Entry, Map};

@@ -3,7 +3,7 @@
 use crate::world::{Found, Kind};
 
 /// Folders of connections, credentials and consumers, in any layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
     /// `connections/`
     Connections,

@@ -6,6 +6,7 @@ mod extract;
 mod hygiene;
 mod merging;
 mod recipients;
+mod sealed;
 mod sides;
 mod stores;
 mod values;

@@ -165,7 +165,7 @@ fn e2_11_a_secret_goes_where_the_field_is() {
 
 #[test]
 fn e2_11_a_path_is_written_so_that_its_parts_can_be_told_apart() {
-    use tieline::validate::dotted;
+    use tieline::value::path::dotted;
     for (pointer, path) in
         [("/config/a", "config.a"), ("/config/a.b", "config.\"a.b\""), ("/config/", "config.\"\""), ("/a b", "\"a b\"")]
     {
