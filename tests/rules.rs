@@ -5,7 +5,7 @@ use tieline::rules::RULES;
 use crate::support::{Folder, Run};
 
 const HEAD: &str = "tieline: 1\nid: 7b0c1f6e-4a53-4a57-9d0b-1d6a3f1c2e90\nkeys: {ops: age1vr9l69vvtreuntmsvsu4keme3jwsa25plc4fcngeyfn9v64u2eqqjzhu3u}\nrecipients: [ops]\n";
-const TOKEN: &str = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
+const TOKEN: &str = "Zk9Qw3Lr7Tx2Vb5Nm8Pc4Hs6Jd1Fg0Ya";
 
 /// The base workspace with one more connection, and with this at the end of `tieline.yaml`.
 fn workspace(connection: &str, settings: &str) -> Folder {
@@ -31,7 +31,7 @@ fn z15_a_level_decides_what_a_rule_weighs() {
     assert_eq!(codes("rules: {secret-shaped-value: error}\n"), (1, vec!["secret-shaped-value".to_owned()]));
     assert_eq!(codes("rules: {secret-shaped-value: 'off'}\n"), (0, Vec::new()));
     let shown = workspace(&http(""), "").validate();
-    assert!(!shown.stdout.contains("0123456789abcdef"), "the value is never shown: {}", shown.stdout);
+    assert!(!shown.stdout.contains(TOKEN), "the value is never shown: {}", shown.stdout);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::diagnostic::{Diagnostic, Severity, code};
 use crate::model::{connection, credential, sealed};
 use crate::parallel;
 use crate::rules::levels::Levels;
-use crate::rules::{Judge, Rule};
+use crate::rules::{Judge, Rule, Text};
 use crate::span::{FileId, Span};
 use crate::validate::document::{Ground, InClear, Reason, in_clear, in_plain};
 use crate::value::Node;
@@ -268,7 +268,11 @@ fn shapes(workspace: &Workspace, judge: &Judge<'_>, wanted: &impl Fn(&Layer) -> 
         told
     });
     let mut told: Vec<Diagnostic> = told.into_iter().flatten().collect();
-    workspace.layers().filter(|layer| wanted(layer)).for_each(|layer| judge.variables(&layer.settings.vars, &mut told));
+    for settings in workspace.layers().filter(|layer| wanted(layer)).map(|layer| &layer.settings) {
+        judge.variables(&settings.vars, &mut told);
+        let description = settings.description.iter();
+        description.for_each(|text| judge.text(&Text { span: text.span, text: &text.value, pointer: "" }, &mut told));
+    }
     told
 }
 

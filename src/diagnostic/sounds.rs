@@ -23,7 +23,7 @@ pub const SECRET_WORDS: &[&str] = &[
 
 /// The same for words that count only whole: `compass` ends in one of them.
 pub const WHOLE_SECRET_WORDS: &[&str] =
-    &["pass", "passwords", "authorization", "cookie", "cookies", "credential", "credentials", "apikeys"];
+    &["pass", "pw", "passwords", "authorization", "cookie", "cookies", "credential", "credentials", "apikeys"];
 
 /// What makes a name harmless that has one of [`SECRET_WORDS`], as its last word: it is about the secret.
 pub const HARMLESS_ENDINGS: &[&str] = &[

@@ -1,6 +1,6 @@
 //! A URL or connection string has a credential in it.
 //!
-//! Hosts and URLs are shown in plans, records and logs. `https://user:pass@host`, `https://token@host`, a signature in a query (`?sig=…`), a token in
+//! Hosts and URLs are shown in plans, records and logs, and so are titles and descriptions. `https://user:pass@host`, `https://token@host`, a signature in a query (`?sig=…`), a token in
 //! one (`?access_token=…`) or a password in a JAAS line is a secret in a place that is not one.
 //!
 //! ```yaml
@@ -18,14 +18,10 @@ use super::shapes::login;
 use super::{Findings, Text};
 
 pub(super) fn check(text: &Text<'_>, findings: &mut Findings<'_>) {
-    // Every form has one of these.
-    if text.pointer.is_empty() {
-        return;
-    }
     if let Some(what) = login(text.text) {
-        findings.sources.mask(text.node.span);
+        findings.sources.mask(text.span);
         findings.tell(
-            text.node.span,
+            text.span,
             format!("{what} stands in this value, which is shown to everybody"),
             "if it was ever committed, rotate it. Logins go under `auth`, with the secret as ${{ secrets.NAME }}",
         );

@@ -17,7 +17,7 @@
 
 use std::collections::BTreeMap;
 
-use super::shapes::{login, shape};
+use super::shapes::{is_random, login};
 use super::{Findings, clear_texts};
 use crate::span::Span;
 use crate::template::OPEN;
@@ -30,10 +30,11 @@ pub(super) fn check(id: &str, document: &Node, findings: &mut Findings<'_>) {
     for named in settings.as_map().into_iter().flat_map(|map| in_plain(map, "settings")) {
         found.insert(named.node.span, "a credential");
     }
-    clear_texts(settings, &mut String::new(), &mut |node, text, _| {
+    clear_texts(settings, &mut String::new(), &mut |span, text, _| {
         let names_secret = text.contains("secrets.") && text.contains(OPEN);
-        let what = if names_secret { Some("a secret") } else { shape(text).or_else(|| login(text)) };
-        found.extend(what.map(|what| (node.span, what)));
+        let random = || is_random(text).then_some("a random text, as keys are,");
+        let what = if names_secret { Some("a secret") } else { login(text).or_else(random) };
+        found.extend(what.map(|what| (span, what)));
     });
     for (span, what) in found {
         findings.sources.mask(span);

@@ -32,7 +32,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use crate::connectors::{Catalogue, Connector};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity, code};
 use crate::model::connection::Connection;
 use crate::model::consumer::Consumer;
 use crate::model::credential::Credential;
@@ -91,7 +91,7 @@ pub struct Subject<'a> {
 /// A text in clear.
 pub struct Text<'n> {
     /// Where it stands.
-    pub node: &'n Node,
+    pub span: Span,
     /// The text.
     pub text: &'n str,
     /// Its JSON Pointer in its document; empty in what people read.
@@ -228,63 +228,83 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Judges a text in clear: by its form, and by every rule for texts. `pointer` is empty where people read it.
+    pub fn text(&self, text: &Text<'_>, told: &mut Vec<Diagnostic>) {
+        if !self.is_token(text, told) {
+            self.each(told, |check, findings| {
+                if let Check::Texts(check) = check {
+                    check(text, findings);
+                }
+            });
+        }
+    }
+
+    /// Whether a text has a token or key in it, which is told: no level and no excuse lets it pass.
+    fn is_token(&self, text: &Text<'_>, told: &mut Vec<Diagnostic>) -> bool {
+        let is_public = |what: &&str| *what == shapes::AWS && text.pointer.ends_with("access_key_id");
+        let Some(what) = shapes::token(text.text).filter(|what| !is_public(what)) else { return false };
+        self.sources.mask(text.span);
+        let message = format!("{what} stands here in clear");
+        told.push(Diagnostic::error(code::PLAINTEXT_SECRET, text.span, message).help(
+            "if it was ever committed, rotate it; then `tieline secret set NAME -e ENV`, and write ${{ secrets.NAME }} in a \
+             secret field, or in one that `sealed` lists",
+        ));
+        true
+    }
+
     /// Judges a connection.
     pub fn connection(&self, subject: &Subject<'_>, told: &mut Vec<Diagnostic>) {
-        self.each(told, |check, findings| match check {
-            Check::Connection(check) => check(subject, findings),
-            Check::Texts(check) => {
-                let connection = subject.connection;
-                for node in [&connection.title, &connection.description].into_iter().flatten() {
-                    clear_texts(node, &mut String::new(), &mut |node, text, _| {
-                        check(&Text { node, text, pointer: "" }, findings);
-                    });
-                }
-                if let Some(labels) = &connection.labels {
-                    clear_texts(labels, &mut "/labels".to_owned(), &mut |node, text, pointer| {
-                        check(&Text { node, text, pointer }, findings);
-                    });
-                }
-                clear_texts(&connection.instance, &mut String::new(), &mut |node, text, pointer| {
-                    check(&Text { node, text, pointer }, findings);
-                });
+        let connection = subject.connection;
+        for node in [&connection.title, &connection.description].into_iter().flatten() {
+            clear_texts(node, &mut String::new(), &mut |span, text, _| {
+                self.text(&Text { span, text, pointer: "" }, told);
+            });
+        }
+        let labels = connection.labels.iter().map(|labels| (&**labels, "/labels"));
+        for (node, above) in labels.chain([(&*connection.instance, "")]) {
+            clear_texts(node, &mut above.to_owned(), &mut |span, text, pointer| {
+                self.text(&Text { span, text, pointer }, told);
+            });
+        }
+        self.each(told, |check, findings| {
+            if let Check::Connection(check) = check {
+                check(subject, findings);
             }
-            _ => {}
         });
     }
 
     /// Judges variables, whether anything takes them or not.
     pub fn variables(&self, vars: &Map, told: &mut Vec<Diagnostic>) {
-        self.each(told, |check, findings| {
-            if let Check::Texts(check) = check {
-                for entry in vars.iter() {
-                    let mut pointer = "/vars".to_owned();
-                    crate::value::push_segment(&mut pointer, &entry.key);
-                    clear_texts(&entry.value, &mut pointer, &mut |node, text, pointer| {
-                        check(&Text { node, text, pointer }, findings);
-                    });
-                }
-            }
-        });
+        for entry in vars.iter() {
+            let mut pointer = "/vars".to_owned();
+            crate::value::push_segment(&mut pointer, &entry.key);
+            clear_texts(&entry.value, &mut pointer, &mut |span, text, pointer| {
+                self.text(&Text { span, text, pointer }, told);
+            });
+        }
     }
 
     /// Judges a file by itself, whether anything is compiled of it or not; `id` is that of what it is a file of.
     pub fn document(&self, family: Family, id: &str, root: &Node, told: &mut Vec<Diagnostic>) {
-        self.each(told, |check, findings| match check {
-            Check::Texts(check) if family != Family::Consumers => {
-                clear_texts(root, &mut String::new(), &mut |node, text, pointer| {
-                    let block =
-                        ["/config/", "/auth/", "/labels/", "/runbook"].iter().any(|block| pointer.starts_with(block));
-                    if template::names_secret(text) {
-                        for text in template::literals(text) {
-                            check(&Text { node, text, pointer: if block { pointer } else { "" } }, findings);
-                        }
-                    } else {
-                        check(&Text { node, text, pointer: if block { pointer } else { "" } }, findings);
-                    }
-                });
+        clear_texts(root, &mut String::new(), &mut |span, text, pointer| {
+            let block = ["/config/", "/auth/", "/labels/", "/runbook"].iter().any(|block| pointer.starts_with(block));
+            // Of settings, a rule of their own tells the rest.
+            let settings = family == Family::Consumers && pointer.starts_with("/settings");
+            let pointer = if block { pointer } else { "" };
+            let parts = if template::names_secret(text) { template::literals(text) } else { vec![text] };
+            for text in parts {
+                let text = Text { span, text, pointer };
+                if settings {
+                    self.is_token(&text, told);
+                } else {
+                    self.text(&text, told);
+                }
             }
-            Check::Settings(check) if family == Family::Consumers => check(id, root, findings),
-            _ => {}
+        });
+        self.each(told, |check, findings| {
+            if let (Check::Settings(check), Family::Consumers) = (check, family) {
+                check(id, root, findings);
+            }
         });
     }
 
@@ -326,7 +346,7 @@ impl<'a> Judge<'a> {
 }
 
 /// The texts of a tree that are in clear, with where each stands and the JSON Pointer of it.
-fn clear_texts<'n>(node: &'n Node, pointer: &mut String, see: &mut impl FnMut(&'n Node, &'n str, &str)) {
+fn clear_texts<'n>(node: &'n Node, pointer: &mut String, see: &mut impl FnMut(Span, &'n str, &str)) {
     use crate::value::{Value, push_segment};
     let mut below = |segment: &str, node: &'n Node| {
         let length = pointer.len();
@@ -335,7 +355,7 @@ fn clear_texts<'n>(node: &'n Node, pointer: &mut String, see: &mut impl FnMut(&'
         pointer.truncate(length);
     };
     match &node.value {
-        Value::String(text) => see(node, text, pointer),
+        Value::String(text) => see(node.span, text, pointer),
         Value::Map(map) => map.iter().for_each(|entry| below(&entry.key, &entry.value)),
         Value::List(items) => items.iter().enumerate().for_each(|(i, item)| below(&i.to_string(), item)),
         _ => {}

@@ -2,7 +2,7 @@
 //!
 //! Where no schema knows a field (its connector does not exist, or has no such field), or only as one of any name (a header, a
 //! driver's parameter), and in `labels` and `vars`, its name decides: unless the schema says `"writeOnly": false`. These say
-//! secret, as whole words or two in a row (`api_key`, `api-key`, `apiKey`): `password`, `passwords`, `passwd`, `pass`, `pwd`, `passphrase`,
+//! secret, as whole words or two in a row (`api_key`, `api-key`, `apiKey`): `password`, `passwords`, `passwd`, `pass`, `pw`, `pwd`, `passphrase`,
 //! `passcode`, `secret`, `token`, `authorization`, `cookie`, `cookies`, `credential`, `credentials`, `private_key`, `api_key`,
 //! `api_keys`, `access_key`, `account_key`, `client_key`, `encryption_key`, `master_key`, `shared_key`, `signing_key`.
 //!

@@ -4,9 +4,12 @@ use std::sync::OnceLock;
 
 use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
+/// An access key of AWS, by its id: public where it stands as one.
+pub const AWS: &str = "an AWS access key";
+
 /// Forms of tokens and what they are, after the public lists of secret scanners.
 const FORMS: &[(&str, &str)] = &[
-    (r"\b(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b", "an AWS access key"),
+    (r"\b(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b", AWS),
     (r"\bgh[pousr]_[0-9a-zA-Z]{36}", "a GitHub token"),
     (r"\bgithub_pat_\w{82}", "a GitHub token"),
     (r"\bglpat-[\w-]{20}", "a GitLab token"),
@@ -57,27 +60,30 @@ fn forms() -> &'static RegexSet {
 }
 
 /// What a text looks like, if it looks like a secret.
-pub fn shape(text: &str) -> Option<&'static str> {
-    if text.len() < SHORTEST {
+fn shape(text: &str) -> Option<&'static str> {
+    token(text).or_else(|| is_random(text).then_some("a random text, as keys are,"))
+}
+
+/// What kind of token or key a text has in it, by its known form.
+pub fn token(text: &str) -> Option<&'static str> {
+    if text.len() < SHORTEST || !hints().is_some_and(|hints| hints.is_match(text)) {
         return None;
     }
-    if hints().is_some_and(|hints| hints.is_match(text))
-        && let Some(form) = forms().matches(text).iter().next()
-    {
-        return Some(FORMS[form].1);
-    }
-    is_random(text).then_some("a random text, as keys are,")
+    forms().matches(text).iter().next().map(|form| FORMS[form].1)
 }
 
 fn login_forms() -> &'static [(Regex, &'static str)] {
     static FORMS: OnceLock<Vec<(Regex, &'static str)>> = OnceLock::new();
     FORMS.get_or_init(|| {
         let forms = [
-            (r"(?i)^[a-z][a-z0-9+.-]*://[^/@\s?#:]*:[^/@\s?#]+@", "a user and password"),
+            (r"(?i)\b[a-z][a-z0-9+.-]*://[^/@\s?#:]*:[^/@\s?#]+@", "a user and password"),
             // On the web a user without a password is a token; elsewhere it is a user.
-            (r"(?i)^(?:[a-z0-9.-]+\+)?(?:https?|wss?)://[^/@\s?#:{}]+@", "a user or token"),
-            (r"(?i)[?&;](?:sig|signature|access_token|token|api_?key|key|secret|password|pwd|x-amz-signature)=[^&;\s]{6,}", "a token"),
-            (r"(?i)\b(?:password|pwd|accountkey|sharedaccesskey|sharedaccesssignature|secret)\s*=\s*[^;\s]{3,}", "a password"),
+            (r"(?i)\b(?:https?|wss?)://[^/@\s?#:{}]+@", "a user or token"),
+            (
+                r"(?i)\b(?:password|pwd|accountkey|sharedaccesskey|sharedaccesssignature|secret)\s*=\s*[^;\s]{3,}",
+                "a password",
+            ),
+            (r"(?i)[?&;](?:sig|signature|access_token|token|api_?key|key|x-amz-signature)=[^&;\s]{6,}", "a token"),
         ];
         forms.into_iter().filter_map(|(form, what)| Some((Regex::new(form).ok()?, what))).collect()
     })
@@ -98,7 +104,7 @@ pub fn login(text: &str) -> Option<&'static str> {
 }
 
 /// Letters of both cases and digits in one word, without an order.
-fn is_random(text: &str) -> bool {
+pub fn is_random(text: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'_' | b'-');
     if text.len() < LONG || !text.bytes().all(plain) {
         return false;

@@ -24,7 +24,7 @@ pub struct Settings {
     /// The workspace's name; the root's alone.
     pub name: Option<Box<str>>,
     /// For people.
-    pub description: Option<Box<str>>,
+    pub description: Option<Spanned<Box<str>>>,
     /// The environment below this one.
     pub extends: Option<Spanned<Arc<str>>>,
     /// Plain values for expressions.
@@ -111,7 +111,7 @@ pub fn workspace(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Settings {
 pub fn environment(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Settings {
     let mut settings = Settings::default();
     let Some(mut fields) = Fields::new(node, "an environment", ENVIRONMENT, diagnostics) else { return settings };
-    settings.description = fields.string("description").map(|s| s.value.into());
+    settings.description = fields.string("description").map(|s| Spanned { value: s.value.into(), span: s.span });
     settings.extends = fields.string("extends").map(|s| Spanned { value: s.value.into(), span: s.span });
     settings.protected = fields.boolean("protected");
     settings.secrets = bindings(&mut fields);
@@ -126,7 +126,7 @@ pub fn environment(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Settings {
 pub fn customer(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Settings {
     let mut settings = Settings::default();
     let Some(mut fields) = Fields::new(node, "a customer", CUSTOMER, diagnostics) else { return settings };
-    settings.description = fields.string("description").map(|s| s.value.into());
+    settings.description = fields.string("description").map(|s| Spanned { value: s.value.into(), span: s.span });
     settings.environments = fields.texts("environments");
     settings.connections = fields.texts("connections").unwrap_or_default();
     settings.secrets = bindings(&mut fields);
@@ -138,7 +138,7 @@ pub fn customer(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Settings {
 pub fn sublayer(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Settings {
     let mut settings = Settings::default();
     let Some(mut fields) = Fields::new(node, "a layer of this kind", SUBLAYER, diagnostics) else { return settings };
-    settings.description = fields.string("description").map(|s| s.value.into());
+    settings.description = fields.string("description").map(|s| Spanned { value: s.value.into(), span: s.span });
     settings.secrets = bindings(&mut fields);
     shared(&mut fields, &mut settings);
     settings

@@ -188,3 +188,41 @@ fn f01_what_stood_in_clear_in_a_free_map_is_extracted() {
     shell.ok(&["validate"]);
     assert_eq!(get(&shell, "HOOK_X_API_KEY", "prod"), "hunter2");
 }
+
+/// A token of a vendor's known form is refused wherever people write clear text, and no excuse lets it pass.
+#[test]
+fn f01_a_token_is_refused_in_every_clear_text() {
+    let token = concat!("ghp_", "0123456789abcdefghijABCDEFGHIJ012345");
+    let http = "connector: http\nowner: team-data\nconfig: {base_url: 'https://h.example.com'}\nauth: {mode: none}\n";
+    let places = [
+        ("connections/hook.yaml", format!("{http}title: see {token}\n")),
+        ("connections/hook.yaml", format!("{http}description: see {token}\n")),
+        ("connections/hook.yaml", format!("{http}labels: {{note: {token}}}\n")),
+        ("connections/hook.yaml", format!("enabled: false\n{http}title: see {token}\n")),
+        ("connections/hook.yaml", http.replace("h.example.com", &format!("h.example.com/{token}"))),
+        (
+            "credentials/other.yaml",
+            format!("title: {token}\nauth: {{mode: basic, username: a, password: '${{{{ secrets.KEY }}}}'}}\n"),
+        ),
+        (
+            "credentials/other.yaml",
+            format!("runbook: {token}\nauth: {{mode: basic, username: a, password: '${{{{ secrets.KEY }}}}'}}\n"),
+        ),
+        ("consumers/other.yaml", format!("kind: flow\ntitle: {token}\nuses: [hubspot]\n")),
+        ("consumers/other.yaml", format!("kind: flow\nuses: [hubspot]\nsettings: {{deep: [{{x: {token}}}]}}\n")),
+        ("environments/dev/environment.yaml", format!("description: {token}\nvars: {{db_host: h}}\n")),
+        ("environments/dev/environment.yaml", format!("vars: {{db_host: h, unused: {{deep: {token}}}}}\n")),
+    ];
+    for (path, text) in places {
+        let shell = with_keys();
+        let line = text.lines().find(|line| line.contains(token)).unwrap_or_default();
+        let excused = text.replace(line, &format!("{line} # tieline: allow plaintext-secret because"));
+        for text in [&text, &excused] {
+            shell.put(path, text);
+            let refused = shell.run(&["validate", "--format", "concise"]);
+            assert_eq!(refused.code, 1, "{text}\n{refused:#?}");
+            let told = refused.stdout.matches("error[plaintext-secret]: a GitHub token stands here in clear").count();
+            assert!(told == 1 && !refused.stdout.contains(token), "{text}\n{refused:#?}");
+        }
+    }
+}
