@@ -80,7 +80,7 @@ fn e00_each_line_about_trust_names_a_test_that_is_there() {
         .filter(|path| path.ends_with(".rs"))
         .map(|path| fs::read_to_string(root().join("tests").join(path)).unwrap())
         .collect();
-    let name = Regex::new("`([ae][0-9]{1,3}_[a-z][a-z0-9_]+|e2_[0-9a-z_]+)`").unwrap();
+    let name = Regex::new("`([aef][0-9]{1,3}_[a-z][a-z0-9_]+|e2_[0-9a-z_]+)`").unwrap();
     let mut lines = 0;
     let rows =
         section.lines().filter(|line| line.starts_with("| ") && !line.ends_with("shown by |") && !line.contains("---"));

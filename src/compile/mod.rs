@@ -31,6 +31,7 @@ use crate::overlay::{Idle, Notes};
 use crate::parallel;
 use crate::rules::facts::Facts;
 use crate::rules::levels::{self, Levels};
+use crate::rules::unmarked_secret;
 use crate::rules::{Everything, Judge, Running};
 use crate::span::{FileId, Span};
 use crate::workspace::discover::Family;
@@ -118,7 +119,7 @@ fn assemble(workspace: &Workspace, catalogue: &Catalogue, at: &At) -> (Compiled,
     }
     let compiled = Compiled { at: at.clone(), connections, consumers, states };
     diagnostics.extend(context.told(notes.diagnostics));
-    diagnostics.extend(check_catalogue(workspace, catalogue));
+    diagnostics.extend(check_catalogue(workspace, catalogue, &levels));
     levels::excuse(workspace, &levels, &mut diagnostics, false);
     (compiled, diagnostics)
 }
@@ -203,7 +204,7 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue, mut told: Vec<Diagnos
     }
     told.extend(idle_everywhere(workspace, &contexts, idle));
     told.extend(customers::without(workspace));
-    told.extend(check_catalogue(workspace, catalogue));
+    told.extend(check_catalogue(workspace, catalogue, &levels));
     let documents = documents::check(workspace, catalogue, &levels, None, &told);
     told.extend(documents);
     levels::excuse(workspace, &levels, &mut told, true);
@@ -344,8 +345,8 @@ fn check_keys(states: &States, told: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Schemas that can't be used, and those that would take a built-in id.
-fn check_catalogue(workspace: &Workspace, catalogue: &Catalogue) -> Vec<Diagnostic> {
+/// Schemas that can't be used, what they leave in clear, and those that would take a built-in id.
+fn check_catalogue(workspace: &Workspace, catalogue: &Catalogue, levels: &Levels) -> Vec<Diagnostic> {
     let mut told = Vec::new();
     for (id, file) in &workspace.connectors {
         if catalogue.file(id).is_none() {
@@ -364,6 +365,12 @@ fn check_catalogue(workspace: &Workspace, catalogue: &Catalogue) -> Vec<Diagnost
                     workspace.sources.mask(Span::new(*file, masked.clone()));
                 }
                 told.push(Diagnostic::error(code::INVALID_CONNECTOR_SCHEMA, span, fault.message.clone()).help(help));
+            }
+        } else if let Some(Ok(connector)) = catalogue.get(id) {
+            let judge = Judge::new(levels, &workspace.sources);
+            for field in connector.unmarked() {
+                let span = Span::new(*file, field.range.clone());
+                judge.beside(unmarked_secret::unmarked(id, &field.name, span), &mut told);
             }
         }
     }

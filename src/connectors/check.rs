@@ -5,7 +5,8 @@
 
 use serde_json::{Map, Value};
 
-use super::words::{Below, MARKS, below, schema_at};
+use super::keywords;
+use super::words::{Below, MARKS, below, kind, schema_at};
 use crate::value::push_segment;
 
 /// Something that a schema may not say.
@@ -48,6 +49,14 @@ impl Check<'_> {
                     push_segment(pointer, key);
                     if let Some((message, help)) = self.member(key, value, length == 0) {
                         self.wrong.push(Wrong { pointer: pointer.clone(), message, help });
+                    }
+                    if let (true, "x-tieline", Value::Object(block)) = (length == 0, key.as_str(), value) {
+                        let told = keywords::about(block).map(|(key, message, help)| {
+                            let mut pointer = pointer.clone();
+                            push_segment(&mut pointer, key);
+                            Wrong { pointer, message, help }
+                        });
+                        self.wrong.extend(told);
                     }
                     match (below(key), value) {
                         (Below::Data, _) => {}
@@ -101,7 +110,7 @@ impl Check<'_> {
                 format!("`{mark}` must be true or false, found {}", kind(value)),
                 &format!("write `\"{mark}\": true` if the field is secret"),
             ),
-            _ => None,
+            _ => keywords::wrong(key, value, top),
         }
     }
 
@@ -133,15 +142,4 @@ fn is_draft(uri: &str) -> bool {
         let rest = |uri: &str| uri.split_once("://").map(|(_, rest)| rest.to_owned());
         rest(draft) == rest(uri)
     })
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "a map",
-    }
 }

@@ -7,6 +7,7 @@
 mod builtin;
 mod text;
 mod words;
+mod keywords;
 mod check;
 mod patterns;
 pub mod json;
@@ -15,6 +16,7 @@ mod marks;
 mod form;
 mod branching;
 mod harmless;
+mod unmarked;
 mod shared;
 mod schema;
 pub mod field;
@@ -151,6 +153,15 @@ mod tests {
                 let known = connector.as_ref().is_some_and(|c| !c.field(harmless, "", "").schemas.is_empty());
                 assert!(known, "{id} has no field {harmless}");
             }
+        }
+    }
+
+    #[test]
+    fn f05_no_builtin_field_says_secret_without_a_mark() {
+        for (id, text) in builtin::BUILTIN {
+            let connector = Connector::load(id, text, false);
+            let fields = connector.iter().flat_map(Connector::unmarked).map(|field| &field.name);
+            assert_eq!(fields.collect::<Vec<_>>(), [""; 0], "{id}");
         }
     }
 

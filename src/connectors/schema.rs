@@ -15,7 +15,7 @@ use super::json::{Tree, weighed};
 use super::patterns::{self, BACKTRACK_LIMIT, MAX_COMPILED, Weights};
 use super::sensitive::Places;
 use super::shared::{self, OUTSIDE};
-use super::{branching, harmless, marks, text};
+use super::{branching, harmless, marks, text, unmarked};
 use crate::budget::{self, Paid};
 use crate::digest::Digest;
 use crate::model::connection::Connection;
@@ -73,6 +73,16 @@ pub struct Connector {
     places: Mutex<HashMap<Choice, (Arc<Places>, Paid)>>,
     merge_keys: OnceLock<Vec<(String, Box<str>)>>,
     refers: OnceLock<bool>,
+    unmarked: Vec<Unmarked>,
+}
+
+/// A field of a stranger's schema whose name says secret, and that is neither marked nor called clear.
+#[derive(Clone, Debug)]
+pub struct Unmarked {
+    /// Its name.
+    pub name: String,
+    /// Bytes of the schema's text: its key.
+    pub range: Range<usize>,
 }
 
 impl Connector {
@@ -113,6 +123,7 @@ impl Connector {
             places: Mutex::default(),
             merge_keys: OnceLock::new(),
             refers: OnceLock::new(),
+            unmarked: Vec::new(),
         };
         if !trusted {
             connector.examine(text)?;
@@ -132,6 +143,7 @@ impl Connector {
             return Err(vec![Fault::new("its references (`$ref`) branch without end, or it is too deep")]);
         };
         let mut wrong = harmless::check(&self.schema, &found.places);
+        let fields = unmarked::find(&self.schema, &found.places);
         if let Some((secret, pointer)) = form::secret_in_condition(&self.schema, &found) {
             let message = format!(
                 "a condition (`if` or `not`) reads the secret `{secret}`: its outcome would reveal something of the value"
@@ -152,6 +164,10 @@ impl Connector {
             }
             return Err(faults);
         }
+        let ranges = text::members(text, &fields.iter().map(|(pointer, _)| &**pointer).collect());
+        let fields =
+            fields.into_iter().filter_map(|(at, name)| Some(Unmarked { name, range: ranges.get(&at)?.clone() }));
+        self.unmarked = fields.collect();
         match self.validator.get_or_init(|| compile(&self.id, &plan_form(&self.schema, &sealed))) {
             Ok(_) => Ok(()),
             Err(wrong) => Err(located(text, vec![wrong.clone()])),
@@ -161,6 +177,11 @@ impl Connector {
     /// The id.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The fields of a workspace's schema whose name says secret, and that it leaves in clear.
+    pub fn unmarked(&self) -> &[Unmarked] {
+        &self.unmarked
     }
 
     /// The schema, standing alone: for messages.

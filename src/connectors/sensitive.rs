@@ -97,6 +97,12 @@ impl Places {
         !(self.clear || self.other || self.asked || self.connection.is_some())
     }
 
+    /// Whether any place below, with the key that leads to it, is one of these.
+    pub(super) fn has(&self, is: &dyn Fn(&str, &Self) -> bool) -> bool {
+        let named = self.children.iter().any(|(key, below)| is(key, below) || below.has(is));
+        named || self.any.as_deref().is_some_and(|any| any.has(is))
+    }
+
     /// Whether the schema has a key by its name, and not only as any other.
     pub fn names(&self, key: &str) -> bool {
         self.children.contains_key(key)

@@ -23,6 +23,7 @@ mod secret_named_value;
 mod secret_shaped_value;
 mod shared_consumer_key;
 mod single_recipient;
+pub mod unmarked_secret;
 mod unused_credential;
 mod unused_excuse;
 mod unused_secret;
@@ -179,6 +180,7 @@ pub static RULES: &[Rule] = &[
     rule!(secret_shaped_value, "secret-shaped-value", Warning, Error, Check::Texts(secret_shaped_value::check)),
     rule!(shared_consumer_key, "shared-consumer-key", Warning, Error, Check::Workspace(shared_consumer_key::check)),
     rule!(single_recipient, "single-recipient", Warning, Error, Check::Workspace(single_recipient::check)),
+    rule!(unmarked_secret, "unmarked-secret-field", Error, Error, Check::Beside),
     rule!(unused_credential, "unused-credential", Warning, Error, Check::Workspace(unused_credential::check)),
     rule!(unused_excuse, "unused-excuse", Warning, Error, Check::Beside),
     rule!(unused_secret, "unused-secret", Warning, Error, Check::Workspace(unused_secret::check)),

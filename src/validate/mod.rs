@@ -94,17 +94,24 @@ fn clear(node: &Node, connection: &Connection, against: &Against<'_>, mistyped: 
     }
 }
 
-/// Forbids showing what stands beside the expressions of a scalar.
+/// Forbids showing what stands beside the expressions of a scalar. Its quotes stay: a mask instead of them would look like
+/// a value.
 fn mask_literals(span: Span, sources: &Sources) {
     let text = sources.slice(span);
-    let start = span.start as usize;
-    let mut at = 0;
-    while let Some(open) = text[at..].find(OPEN).map(|i| at + i) {
-        sources.mask(Span::new(span.file, start + at..start + open));
+    let quoted = ['"', '\''].iter().any(|quote| text.len() > 1 && text.starts_with(*quote) && text.ends_with(*quote));
+    let (first, end) = if quoted { (1, text.len() - 1) } else { (0, text.len()) };
+    let mask = |from: usize, to: usize| {
+        if from < to {
+            sources.mask(Span::new(span.file, span.start as usize + from..span.start as usize + to));
+        }
+    };
+    let mut at = first;
+    while let Some(open) = text[at..end].find(OPEN).map(|i| at + i) {
+        mask(at, open);
         let Some(close) = text[open..].find("}}").map(|i| open + i + 2) else { return };
         at = close;
     }
-    sources.mask(Span::new(span.file, start + at..start + text.len()));
+    mask(at, end);
 }
 
 /// Forbids showing a value that may be a secret, whole.

@@ -93,3 +93,35 @@ fn z12_the_ziggy_example_has_no_problems() {
     let run = folder.validate();
     assert_eq!((run.code, run.stdout.as_str()), (0, "11 connections, 2 environments: no problems\n"));
 }
+
+/// A name that says secret is an error unless the workspace gives it another level; slips in the schema itself have none.
+#[test]
+fn f05_a_field_that_says_secret_is_marked_or_called_clear() {
+    let schema = |password: &str, more: &str| {
+        format!(
+            r#"{{"type": "object", "properties": {{"config": {{"type": "object"}}, "auth": {{"type": "object",
+              "properties": {{"mode": {{"const": "password"}}, "password": {{"type": "string"{password}}}}}}}}}{more}}}"#
+        )
+    };
+    let codes = |schema: &str, rules: &str| {
+        let folder = Folder::base().with("connectors/lab.json", schema);
+        let settings = fs::read_to_string(folder.path().join("tieline.yaml")).unwrap();
+        folder.put("tieline.yaml", format!("{settings}{rules}"));
+        (folder.validate().code, folder.codes())
+    };
+    let unmarked = vec!["unmarked-secret-field".to_owned()];
+    assert_eq!(codes(&schema("", ""), ""), (1, unmarked.clone()));
+    assert_eq!(codes(&schema("", ""), "rules: {unmarked-secret-field: warning}\n"), (0, unmarked));
+    for clear in [r#", "writeOnly": true"#, r#", "writeOnly": false"#, r#", "const": "none""#] {
+        assert_eq!(codes(&schema(clear, ""), ""), (0, Vec::new()), "{clear}");
+    }
+    // Marked by another part of the schema.
+    let elsewhere = r#", "allOf": [{"properties": {"auth": {"properties": {"password": {"writeOnly": true}}}}}]"#;
+    assert_eq!(codes(&schema("", elsewhere), ""), (0, Vec::new()));
+    // A note of one's own says nothing, and is none of ours misspelt.
+    for (more, code) in
+        [(r#", "x-team-note": 1, "order": 2"#, 0), (r#", "x-aliass": ["a"]"#, 1), (r#", "requird": []"#, 1)]
+    {
+        assert_eq!(codes(&schema(r#", "writeOnly": true"#, more), "").0, code, "{more}");
+    }
+}

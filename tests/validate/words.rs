@@ -172,3 +172,18 @@ fn e2_11_a_path_is_written_so_that_its_parts_can_be_told_apart() {
         assert_eq!(dotted(pointer), path);
     }
 }
+
+/// A mask instead of quotes would look like a value that was typed in clear.
+#[test]
+fn f04_the_quotes_of_an_expression_are_no_value() {
+    for (written, shown) in [
+        (r#""${{ secrets.FINANCE_PASSWORD }}""#, r#""${{ secrets.FINANCE_PASSWORD }}""#),
+        ("'${{ secrets.FINANCE_PASSWORD }}'", "'${{ secrets.FINANCE_PASSWORD }}'"),
+        (r#""hunter2${{ secrets.FINANCE_PASSWORD }}""#, r#""********${{ secrets.FINANCE_PASSWORD }}""#),
+        ("'${{ secrets.FINANCE_PASSWORD }}hunter2'", "'${{ secrets.FINANCE_PASSWORD }}********'"),
+    ] {
+        let connection = format!("connector: hubspot\nauth: {{mode: private_app, acess_token: {written}}}\n");
+        let told = Folder::base().with("connections/crm.yaml", connection).validate().stdout;
+        assert!(told.contains(&format!("acess_token: {shown}}}")) && !told.contains("hunter2"), "{told}");
+    }
+}
