@@ -73,6 +73,9 @@ pub fn compile(context: &Context<'_>, id: &Arc<str>) -> Outcome {
         references: Arc::default(),
     };
     connection.customer.clone_from(&context.customer);
+    if context.leaves_out(id) {
+        return outcome;
+    }
     if context.customer.is_none() && connection.scope != Scope::Global {
         // Each customer's instance is compiled with what the customer says.
         return outcome;

@@ -19,6 +19,7 @@ use crate::value::{Map, Node, Value};
 use crate::workspace::discover::Family;
 use crate::workspace::layers::At;
 use crate::workspace::{Document, Layer, Workspace};
+use crate::world::allow::Allowed;
 
 /// What compiling needs to know of one environment.
 pub struct Context<'w> {
@@ -32,6 +33,8 @@ pub struct Context<'w> {
     pub customer: Option<Arc<str>>,
     /// The layers, lowest first.
     pub stack: Vec<&'w Layer>,
+    /// The connections that the profile is narrowed to.
+    only: Option<Allowed>,
     /// The rules, at the workspace's levels.
     pub levels: &'w Levels,
     /// What expressions can name.
@@ -72,6 +75,8 @@ impl<'w> Context<'w> {
         let customer = names.customer();
         let stack = workspace.stack_of(at, customer);
         let scope = Scope::environment(&at.environment, customer, &names.vars, names);
+        let only = stack.iter().rev().find_map(|layer| layer.settings.only.as_ref());
+        let only = only.map(|ids| Allowed::of(&ids.iter().map(|id| id.value.to_string()).collect::<Vec<_>>()));
         let mut context = Self {
             workspace,
             catalogue,
@@ -79,6 +84,7 @@ impl<'w> Context<'w> {
             at: at.clone(),
             customer: customer.map(Arc::from),
             stack,
+            only,
             names,
             scope,
             credentials: BTreeMap::new(),
@@ -102,6 +108,11 @@ impl<'w> Context<'w> {
             context.credentials.insert(id, login);
         }
         context
+    }
+
+    /// Whether the profile leaves a connection out.
+    pub fn leaves_out(&self, id: &str) -> bool {
+        self.only.as_ref().is_some_and(|only| !only.has(id))
     }
 
     /// Who judges by the rules.

@@ -136,7 +136,7 @@ fn trust(
         .collect();
     let policy: BTreeMap<&str, Digest> =
         workspace.root.settings.policy.iter().map(|policy| (&*policy.name.value, of_policy(policy))).collect();
-    json!({
+    let mut trust = json!({
         "target": target(stack).json(),
         "publish": publish(stack),
         "recipients": recipients,
@@ -147,7 +147,11 @@ fn trust(
         "rules": levels.changed(),
         "policy": policy,
         "excuses": excuses,
-    })
+    });
+    if workspace.inherits_secrets(&compiled.at, None) {
+        trust["inherit_secrets"] = true.into();
+    }
+    trust
 }
 
 struct Maker<'a, 'w> {

@@ -16,6 +16,7 @@ pub mod names;
 pub mod ownership;
 pub mod policy;
 mod policy_names;
+mod profiles;
 pub mod references;
 pub mod states;
 
@@ -120,6 +121,7 @@ fn assemble(workspace: &Workspace, catalogue: &Catalogue, at: &At) -> (Compiled,
     let compiled = Compiled { at: at.clone(), connections, consumers, states };
     diagnostics.extend(context.told(notes.diagnostics));
     diagnostics.extend(check_catalogue(workspace, catalogue, &levels));
+    profiles::gather(workspace, at, &mut diagnostics);
     levels::excuse(workspace, &levels, &mut diagnostics, false);
     (compiled, diagnostics)
 }
@@ -202,6 +204,7 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue, mut told: Vec<Diagnos
     if !has_errors(&told) {
         Judge::new(&levels, &workspace.sources).workspace(&everything, &mut told);
     }
+    contexts.iter().for_each(|context| profiles::gather(workspace, &context.at, &mut told));
     told.extend(idle_everywhere(workspace, &contexts, idle));
     told.extend(customers::without(workspace));
     told.extend(check_catalogue(workspace, catalogue, &levels));

@@ -44,6 +44,8 @@ pub struct Names<'w> {
     /// The variables of the whole stack.
     pub vars: Map,
     secrets: BTreeMap<&'w str, Source<'w>>,
+    /// The profile, where it has secrets of its own alone; the names that the layers below have all the same.
+    withheld: Option<(At, BTreeSet<&'w str>)>,
     /// A layer's secrets could not be read: any name might be in it.
     unreadable: bool,
     /// All layers are known.
@@ -58,8 +60,15 @@ impl<'w> Names<'w> {
         let mut secrets = BTreeMap::new();
         let complete = workspace.is_complete(&at.environment) && stack.iter().all(|layer| !layer.unusable);
         let mut unreadable = !complete;
+        let apart = at.profile.is_some() && !workspace.inherits_secrets(at, customer);
+        let mut withheld = BTreeSet::new();
         for layer in stack {
             merge_map(&mut vars, &layer.settings.vars, notes);
+            if apart && !layer.is_profile() {
+                let sealed = layer.secrets.iter().flat_map(|file| file.names.keys());
+                withheld.extend(sealed.chain(layer.settings.secrets.keys()).map(|name| &**name));
+                continue;
+            }
             if let Some(file) = &layer.secrets {
                 unreadable |= !file.readable;
                 for (name, sealed) in file.names.iter().filter(|(name, _)| &***name != SCOPE) {
@@ -80,7 +89,8 @@ impl<'w> Names<'w> {
             template::forbid(&entry.value, "`vars`", &mut notes.diagnostics);
         }
         let customer = customer.map(Into::into);
-        Self { workspace, customer, vars, secrets, unreadable, complete }
+        let withheld = apart.then(|| (at.clone(), withheld));
+        Self { workspace, customer, vars, secrets, withheld, unreadable, complete }
     }
 
     /// The customer whose names these are, if any.
@@ -133,6 +143,15 @@ impl<'w> AllNames<'w> {
     }
 }
 
+/// What to do about secrets that a profile lacks.
+pub fn withheld(at: &At) -> String {
+    let (environment, profile) = (&at.environment, at.profile.as_deref().unwrap_or_default());
+    format!(
+        "a profile uses no secrets but its own: `tieline secret set NAME -e {environment} --profile {profile}` for each; or \
+         write `inherit_secrets: true` in environments/{environment}/profiles/{profile}/profile.yaml"
+    )
+}
+
 impl SecretNames for Names<'_> {
     fn has(&self, name: &str) -> bool {
         self.unreadable || self.secrets.contains_key(name)
@@ -143,6 +162,11 @@ impl SecretNames for Names<'_> {
     }
 
     fn help(&self, name: &str) -> String {
+        if let Some((at, names)) = &self.withheld
+            && names.contains(name)
+        {
+            return withheld(at);
+        }
         let has = |layer: &&Layer| {
             let sealed = layer.secrets.as_ref().is_some_and(|s| s.names.contains_key(name));
             sealed || layer.settings.secrets.get(name).is_some_and(|b| b.uri.is_some())

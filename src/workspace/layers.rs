@@ -113,6 +113,15 @@ impl Workspace {
         std::iter::once(layer).chain(environments).chain(profile).collect()
     }
 
+    /// Whether a profile uses the secrets of its environment too, as its own settings say, or for a customer's instance those
+    /// of the customer's profile. A profile of an environment below says nothing of it.
+    pub fn inherits_secrets(&self, at: &At, customer: Option<&str>) -> bool {
+        let owners = [self.environments.get(&at.environment), customer.and_then(|name| self.customers.get(name))];
+        let profile =
+            |layer: &Layer| layer.profiles.get(at.profile.as_ref()?).map(|profile| profile.settings.inherit_secrets);
+        owners.into_iter().flatten().any(|layer| profile(layer) == Some(true))
+    }
+
     /// The layers of an instance: those that all share, and those of its customer.
     pub fn stack_of(&self, at: &At, customer: Option<&str>) -> Vec<&Layer> {
         let mut stack = self.stack(at);
@@ -197,6 +206,11 @@ impl Layer {
     pub fn is_in(&self, environment: &str) -> bool {
         let listed = self.settings.environments.as_ref();
         listed.is_none_or(|list| list.iter().any(|e| &*e.value == environment))
+    }
+
+    /// Whether it is a profile, of an environment or a customer.
+    pub fn is_profile(&self) -> bool {
+        self.path.contains("/profiles/")
     }
 
     /// Whether it belongs to a customer.

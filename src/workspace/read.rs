@@ -221,6 +221,7 @@ fn place(workspace: &mut Workspace, layer: &str, role: Role, id: FileId, read: R
                 Role::Workspace => settings::workspace,
                 Role::Customer => settings::customer,
                 Role::Environment if !nested => settings::environment,
+                Role::Profile => settings::profile,
                 _ => settings::sublayer,
             };
             let before = told.len();

@@ -53,6 +53,10 @@ pub struct Settings {
     pub environments: Option<Vec<Spanned<Box<str>>>>,
     /// The connections that a customer has an instance of.
     pub connections: Vec<Spanned<Box<str>>>,
+    /// The profile uses the secrets of its environment too.
+    pub inherit_secrets: bool,
+    /// The connections that a profile is narrowed to: ids, in which `*` is any text; `None` for all.
+    pub only: Option<Vec<Spanned<Box<str>>>>,
 }
 
 /// A name bound to a secret store, or unbound.
@@ -71,7 +75,8 @@ const ENVIRONMENT: &[&str] =
     &["description", "extends", "vars", "secrets", "keys", "recipients", "target", "publish", "protected", "guards"];
 
 const CUSTOMER: &[&str] = &["description", "environments", "connections", "vars", "secrets", "keys", "recipients"];
-/// Of a profile, and of what differs for a customer in an environment.
+const PROFILE: &[&str] = &["description", "vars", "secrets", "keys", "recipients", "inherit_secrets", "connections"];
+/// Of what differs for a customer in an environment.
 const SUBLAYER: &[&str] = &["description", "vars", "secrets", "keys", "recipients"];
 
 /// Reads `tieline.yaml`.
@@ -134,7 +139,19 @@ pub fn customer(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Settings {
     settings
 }
 
-/// Reads `profile.yaml`, or the `environment.yaml` of a customer.
+/// Reads `profile.yaml`.
+pub fn profile(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Settings {
+    let mut settings = Settings::default();
+    let Some(mut fields) = Fields::new(node, "a profile", PROFILE, diagnostics) else { return settings };
+    settings.description = fields.string("description").map(|s| Spanned { value: s.value.into(), span: s.span });
+    settings.secrets = bindings(&mut fields);
+    settings.inherit_secrets = fields.boolean("inherit_secrets").unwrap_or(false);
+    settings.only = fields.texts("connections");
+    shared(&mut fields, &mut settings);
+    settings
+}
+
+/// Reads the `environment.yaml` of a customer.
 pub fn sublayer(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Settings {
     let mut settings = Settings::default();
     let Some(mut fields) = Fields::new(node, "a layer of this kind", SUBLAYER, diagnostics) else { return settings };

@@ -89,6 +89,7 @@ fn e06_a_new_profile_is_held_against_its_environment() {
     let shell = applied();
     let path = "environments/prod/profiles/fast/connections/warehouse.yaml";
     put(&shell, path, "config: {host: warehouse.example.com}\n");
+    put(&shell, "environments/prod/profiles/fast/profile.yaml", "inherit_secrets: true\n");
     assert!(told(&shell, &["prod", "--profile", "fast"]).is_empty());
     put(&shell, path, &format!("config: {{host: {EVIL}}}\n"));
     shows(&shell, &["prod", "--profile", "fast"]);

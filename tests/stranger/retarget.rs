@@ -772,7 +772,7 @@ fn e06_instances_of_customers_and_profiles_are_held_to_the_same() {
     fs::create_dir_all(shell.folder.join("environments/prod/profiles/test")).unwrap();
     shell.put(
         "environments/prod/profiles/test/profile.yaml",
-        "secrets: {TOKEN: 'vault://kv/test#TOKEN'}\nvars: {server: a}\n",
+        "secrets: {TOKEN: 'vault://kv/test#TOKEN'}\nvars: {server: a}\nconnections: [plain]\n",
     );
     shell.put("connections/plain.yaml", &own("{server: a}", TOKEN));
     commit(&shell, "one");
