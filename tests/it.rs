@@ -13,6 +13,7 @@ mod language;
 mod outputs;
 mod peers;
 mod pre_commit;
+mod profiles;
 mod readme;
 mod replay;
 mod rules;

@@ -82,7 +82,7 @@ impl Past {
     fn has(&self, at: &At) -> bool {
         self.read.as_ref().is_some_and(|(workspace, ..)| {
             let profile = |profile| workspace.profiles(&at.environment).contains(profile);
-            workspace.environments.contains_key(&at.environment) && at.profile.as_ref().is_none_or(profile)
+            workspace.has_environment(&at.environment) && at.profile.as_ref().is_none_or(profile)
         })
     }
 

@@ -37,7 +37,7 @@ pub(super) fn make(
     ui.data(&diff.split('\n').map(visible).collect::<Vec<_>>().join("\n"));
     let fresh: Vec<Diagnostic> = checked.fresh.into_iter().filter(|d| !allowed(d)).collect();
     if !fresh.is_empty() {
-        ui.problems(&fresh, &checked.sources, session.workspace.environments.len());
+        ui.problems(&fresh, &checked.sources, session.workspace.concrete().count());
         return Err(Failure::new("the workspace would not compile with this change: nothing was written"));
     }
     if manner.dry_run {

@@ -34,7 +34,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let given = given(&args.names)?;
     let session = Session::open(cli)?;
     if has_errors(&session.told) {
-        ui.problems(&session.told, &session.workspace.sources, session.workspace.environments.len());
+        ui.problems(&session.told, &session.workspace.sources, session.workspace.concrete().count());
         return Err(Failure::new("no rules are made of a workspace with errors").help("fix them, and run it again"));
     }
     let handles = Handles { given, workspace: &session.workspace };

@@ -30,7 +30,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let session = Session::open(cli)?;
     let places = match &args.environment {
         Some(name) => vec![At::plain(&session.environment(name)?)],
-        None => session.workspace.environments.keys().map(At::plain).collect(),
+        None => session.workspace.concrete().map(At::plain).collect(),
     };
     let mut graph = Graph::default();
     for at in &places {

@@ -52,7 +52,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
         Some(name) => {
             vec![session.chosen(&Chosen { environment: name.clone(), profile: args.profile.clone(), expose: None })?]
         }
-        None => session.workspace.environments.keys().map(At::plain).collect(),
+        None => session.workspace.concrete().map(At::plain).collect(),
     };
     let customer = args.customer.as_ref().map(|name| session.customer(name)).transpose()?;
     let mut rows: BTreeMap<Arc<str>, Row> = BTreeMap::new();

@@ -175,16 +175,10 @@ impl Session {
     /// # Errors
     /// There is none; the help names those that are.
     pub fn environment(&self, name: &str) -> Result<Arc<str>, Failure> {
-        if let Some((name, _)) = self.workspace.environments.get_key_value(name) {
+        if let Some(name) = self.workspace.concrete().find(|known| ***known == *name) {
             return Ok(name.clone());
         }
-        let known = || self.workspace.environments.keys().map(|n| &**n);
-        let help = match nearest(name, known()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None if known().next().is_none() => "make one: environments/NAME/environment.yaml".into(),
-            None => format!("environments: {}", listed(known(), 12)),
-        };
-        let message = format!("there is no environment `{name}`");
+        let (message, help) = self.workspace.no_environment(name);
         Err(match self.world.files().obstacle(format!("environments/{name}")) {
             Some(found) => Failure::new(format!("{message}: {found}")).help("put the folder itself there"),
             None => Failure::usage(message).help(help),

@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     }
     let mut rows = Vec::new();
     let mut missing = None;
-    for environment in session.workspace.environments.keys() {
+    for environment in session.workspace.concrete() {
         let at = At::plain(environment);
         let compiled = session.compile(&at, ui)?;
         match session.connection(&compiled, &args.id) {
@@ -86,7 +86,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
 /// What fills the slots of a consumer, in each environment that it runs in.
 fn consumer(session: &Session, id: &str, format: Listing, ui: &Ui) -> Result<Exit, Failure> {
     let mut rows = Vec::new();
-    for environment in session.workspace.environments.keys() {
+    for environment in session.workspace.concrete() {
         let compiled = session.compile(&At::plain(environment), ui)?;
         let Some(consumer) = compiled.consumers.iter().find(|c| *c.id == *id) else { continue };
         for used in &consumer.uses {
@@ -113,7 +113,7 @@ fn consumer(session: &Session, id: &str, format: Listing, ui: &Ui) -> Result<Exi
 /// What links a credential, in each environment.
 fn credential(session: &Session, id: &str, format: Listing, ui: &Ui) -> Result<Exit, Failure> {
     let mut rows = Vec::new();
-    for environment in session.workspace.environments.keys() {
+    for environment in session.workspace.concrete() {
         let compiled = session.compile(&At::plain(environment), ui)?;
         let links = |c: &&Connection| c.credential.as_ref().is_some_and(|link| *link.value == *id);
         for connection in compiled.connections.values().filter(links) {

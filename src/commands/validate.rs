@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let totals = Totals {
         files: workspace.sources.len(),
         connections: workspace.connection_count(),
-        environments: workspace.environments.len(),
+        environments: workspace.concrete().count(),
     };
     match args.format {
         Problems::Concise => {

@@ -48,7 +48,7 @@ fn references(context: &Context<'_>, states: &States, consumer: &mut Consumer) {
 }
 
 fn check_environments(context: &Context<'_>, consumer: &Consumer, told: &mut Vec<Diagnostic>) {
-    let known = |name: &str| context.workspace.environments.contains_key(name) || name.contains(OPEN);
+    let known = |name: &str| context.workspace.has_environment(name) || name.contains(OPEN);
     for environment in consumer.environments.iter().flatten().filter(|e| !known(&e.value)) {
         told.push(context.workspace.unknown_environment(&environment.value, environment.span));
     }

@@ -129,7 +129,7 @@ fn assemble(workspace: &Workspace, catalogue: &Catalogue, at: &At) -> (Compiled,
 /// Every problem of every environment, profile and customer. A workspace without environments is checked as its root
 /// alone. `told` is what reading it told; the result is all of it in order, each fault once.
 pub fn check(workspace: &Workspace, catalogue: &Catalogue, mut told: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let places = match workspace.environments.len() {
+    let places = match workspace.concrete().count() {
         0 => vec![At::plain(&Arc::from(""))],
         _ => workspace.everywhere(),
     };

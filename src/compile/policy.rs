@@ -161,7 +161,7 @@ fn named(expression: &str) -> Option<String> {
 
 fn unknown_environments(workspace: &Workspace) -> Vec<Diagnostic> {
     let named = workspace.root.settings.policy.iter().flat_map(|p| p.environments.iter().flatten());
-    let unknown = named.filter(|e| !workspace.environments.contains_key(&*e.value));
+    let unknown = named.filter(|e| !workspace.has_environment(&e.value));
     unknown.map(|e| workspace.unknown_environment(&e.value, e.span)).collect()
 }
 

@@ -34,6 +34,7 @@ const WORKSPACE: &[&str] = &["tieline", "id", "name", "keys", "recipients", "var
 const LAYER: &[&str] = &[
     "description",
     "extends",
+    "abstract",
     "environments",
     "connections",
     "protected",

@@ -114,11 +114,11 @@ fn environments(workspace: &Workspace, layer: &str) -> String {
         layer.split('/').nth_back(0).filter(|_| layer.starts_with("customers/") && layer.contains("/environments/"));
     match (layer, own) {
         (_, Some(name)) => name.to_owned(),
-        ("", _) => workspace.environments.keys().map(|name| &**name).collect::<Vec<_>>().join(", "),
+        ("", _) => workspace.concrete().map(|name| &**name).collect::<Vec<_>>().join(", "),
         (layer, None) if layer.starts_with("customers/") => {
-            workspace.environments.keys().map(|name| &**name).collect::<Vec<_>>().join(", ")
+            workspace.concrete().map(|name| &**name).collect::<Vec<_>>().join(", ")
         }
-        _ => workspace.environments.keys().map(|name| &**name).filter(|name| sees(name)).collect::<Vec<_>>().join(", "),
+        _ => workspace.concrete().map(|name| &**name).filter(|name| sees(name)).collect::<Vec<_>>().join(", "),
     }
 }
 

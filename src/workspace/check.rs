@@ -42,7 +42,7 @@ impl Workspace {
     /// Tells environments and connections that a customer names and nobody has.
     fn check_customer(&self, name: &str, layer: &Layer, told: &mut Vec<Diagnostic>) {
         for environment in layer.settings.environments.iter().flatten() {
-            if !self.environments.contains_key(&*environment.value) {
+            if !self.has_environment(&environment.value) {
                 told.push(self.unknown_environment(&environment.value, environment.span));
             }
         }
@@ -92,14 +92,30 @@ impl Workspace {
         }
     }
 
-    /// An environment that is named and not there.
+    /// An environment that is named and not there, or abstract.
     pub fn unknown_environment(&self, name: &str, at: Span) -> Diagnostic {
-        let known = || self.environments.keys().map(|n| &**n);
+        let (message, help) = self.no_environment(name);
+        Diagnostic::error(code::UNKNOWN_ENVIRONMENT, at, message).help(help)
+    }
+
+    /// Why a name is not that of an environment, and what to do.
+    pub fn no_environment(&self, name: &str) -> (String, String) {
+        if self.environments.contains_key(name) {
+            let message =
+                format!("the environment `{name}` is abstract: a base of others, which is not deployed itself");
+            let help = match &*self.built_on(name) {
+                [] => "no environment extends it".to_owned(),
+                others => format!("these stand on it: {}", listed(others.iter().copied(), 12)),
+            };
+            return (message, help);
+        }
+        let known = || self.concrete().map(|n| &**n);
         let help = match nearest(name, known()) {
             Some(near) => format!("did you mean `{near}`?"),
+            None if known().next().is_none() => "make one: environments/NAME/environment.yaml".to_owned(),
             None => format!("environments: {}", listed(known(), 12)),
         };
-        Diagnostic::error(code::UNKNOWN_ENVIRONMENT, at, format!("there is no environment `{name}`")).help(help)
+        (format!("there is no environment `{name}`"), help)
     }
 }
 

@@ -92,6 +92,22 @@ impl Workspace {
         chain
     }
 
+    /// The environments that are compiled and deployed: those that aren't abstract.
+    pub fn concrete(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.environments.iter().filter(|(_, layer)| !layer.settings.is_abstract).map(|(name, _)| name)
+    }
+
+    /// Whether there is an environment of this name that isn't abstract.
+    pub fn has_environment(&self, name: &str) -> bool {
+        self.environments.get(name).is_some_and(|layer| !layer.settings.is_abstract)
+    }
+
+    /// The environments that stand on this one, directly or through others, and aren't abstract.
+    pub fn built_on(&self, name: &str) -> Vec<&str> {
+        let on = |other: &&Arc<str>| self.chain(other).iter().any(|layer| layer.name() == name);
+        self.concrete().filter(on).map(|other| &**other).collect()
+    }
+
     /// Whether an environment is protected: as the nearest of its chain says that says anything.
     pub fn is_protected(&self, environment: &str) -> bool {
         is_protected(&self.chain(environment))
@@ -132,7 +148,7 @@ impl Workspace {
     /// Everything that can be compiled: every environment, alone and with each profile that one of its layers has.
     pub fn everywhere(&self) -> Vec<At> {
         let mut all = Vec::new();
-        for environment in self.environments.keys() {
+        for environment in self.concrete() {
             all.push(At::plain(environment));
             let profiles = self.profiles(environment).into_iter().cloned();
             all.extend(profiles.map(|profile| At {

@@ -139,7 +139,7 @@ impl Workspace {
         let has = |environment: &&Arc<str>| {
             self.stack(&At::plain(environment)).iter().any(|layer| layers.contains(&layer.path))
         };
-        self.environments.keys().filter(has).map(|name| &**name).collect()
+        self.concrete().filter(has).map(|name| &**name).collect()
     }
 
     /// How many connections there are, over all layers, each counted once.

@@ -27,6 +27,8 @@ pub struct Settings {
     pub description: Option<Spanned<Box<str>>>,
     /// The environment below this one.
     pub extends: Option<Spanned<Arc<str>>>,
+    /// It is only a base of other environments; said of itself alone.
+    pub is_abstract: bool,
     /// Plain values for expressions.
     pub vars: Map,
     /// Names bound to secret stores; `None` unbinds.
@@ -71,8 +73,19 @@ pub struct Binding {
 }
 
 const WORKSPACE: &[&str] = &["tieline", "id", "name", "keys", "handles", "recipients", "vars", "policy", "rules"];
-const ENVIRONMENT: &[&str] =
-    &["description", "extends", "vars", "secrets", "keys", "recipients", "target", "publish", "protected", "guards"];
+const ENVIRONMENT: &[&str] = &[
+    "description",
+    "extends",
+    "abstract",
+    "vars",
+    "secrets",
+    "keys",
+    "recipients",
+    "target",
+    "publish",
+    "protected",
+    "guards",
+];
 
 const CUSTOMER: &[&str] = &["description", "environments", "connections", "vars", "secrets", "keys", "recipients"];
 const PROFILE: &[&str] = &["description", "vars", "secrets", "keys", "recipients", "inherit_secrets", "connections"];
@@ -118,6 +131,7 @@ pub fn environment(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Settings {
     let Some(mut fields) = Fields::new(node, "an environment", ENVIRONMENT, diagnostics) else { return settings };
     settings.description = fields.string("description").map(|s| Spanned { value: s.value.into(), span: s.span });
     settings.extends = fields.string("extends").map(|s| Spanned { value: s.value.into(), span: s.span });
+    settings.is_abstract = fields.boolean("abstract").unwrap_or(false);
     settings.protected = fields.boolean("protected");
     settings.secrets = bindings(&mut fields);
     settings.target = deployment::target(&mut fields);

@@ -241,3 +241,37 @@ fn a_list_of_maps_merges_by_its_key_where_the_schema_says_so_and_nowhere_else() 
     assert_eq!(folder(marked, "[{host: nameless.example}]").codes(), ["missing-key"]);
     assert_eq!(folder(marked, "[{name: a}, {name: a}]").codes(), ["duplicate-key"]);
 }
+
+/// A base says what several environments share, and is none itself.
+#[test]
+fn f15_an_abstract_environment_is_only_a_base_of_others() {
+    let base =
+        "abstract: true\nvars: {db_host: db.acme.example}\nsecrets: {FINANCE_PASSWORD: 'vault://kv/base#password'}\n";
+    let folder = Folder::base().with("environments/base/environment.yaml", base);
+    folder.put("environments/dev/environment.yaml", "extends: base\n");
+    folder.put("environments/base/connections/finance.yaml", "config: {port: 6432}\n");
+    let run = folder.validate();
+    assert_eq!((run.code, run.stdout.as_str()), (0, "2 connections, 2 environments: no problems\n"));
+    assert!(folder.run(&["render", "dev", "finance"]).stdout.contains("port: 6432"));
+    assert!(!folder.run(&["list"]).stdout.contains("base"));
+    for arguments in
+        [&["render", "base"][..], &["plan", "base"], &["explain", "base", "finance"], &["diff", "dev", "base"]]
+    {
+        let run = folder.run(arguments);
+        assert_eq!(run.code, 64, "{arguments:?} {}", run.stderr);
+        let told = "the environment `base` is abstract: a base of others, which is not deployed itself\n  help: these stand on it: `dev`";
+        assert!(run.stderr.contains(told), "{arguments:?} {}", run.stderr);
+    }
+    // Nor does it stand in a list of environments, and what extends it is not abstract by that.
+    let consumer = "kind: flow\nenvironments: [base, dev]\nuses: [finance]\n";
+    folder.put("consumers/flow.yaml", consumer);
+    folder.put("customers/globex/customer.yaml", "environments: [base]\nconnections: []\n");
+    let codes = folder.codes();
+    assert_eq!(codes, ["unknown-environment", "unknown-environment"]);
+    // Without one that extends it, it is held to what it says all the same.
+    folder.put(
+        "environments/base/connections/finance.yaml",
+        "config: {port: 6432}\nauth: {mode: password, password: hunter2}\n",
+    );
+    assert!(folder.codes().contains(&"plaintext-secret".to_owned()));
+}

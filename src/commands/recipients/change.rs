@@ -262,7 +262,7 @@ fn make(
         let checked =
             check(&session.world, &edited, &before).map_err(|_| Failure::new("there would be no workspace"))?;
         if !checked.fresh.is_empty() {
-            ui.problems(&checked.fresh, &checked.sources, session.workspace.environments.len());
+            ui.problems(&checked.fresh, &checked.sources, session.workspace.concrete().count());
             return Err(Failure::new("the workspace would not compile with this change: nothing was written"));
         }
     }
