@@ -122,8 +122,11 @@ fn p13_p14_values_of_lower_layers_are_inherited_and_global_fields_stay() {
     put(&shell, "customers/globex/connections/crm.yaml", "auth: {client_id: theirs}\n");
     let expected = "`auth.client_id` is the same for all customers: `globex` can't set it";
     assert_eq!(told(&shell), [("customer-scope".into(), expected.into())]);
+    // Beside a secret of the organization's, nothing differs that isn't harmless.
     put(&shell, "customers/globex/connections/crm.yaml", "auth: {scopes: [crm.objects.contacts.read]}\n");
-    assert_eq!(told(&shell), [], "which field is shared depends on the connector");
+    assert_eq!(told(&shell).len(), 1);
+    put(&shell, "customers/globex/connections/crm.yaml", "config: {number_of_api_call_retries: 2}\n");
+    assert_eq!(told(&shell), []);
 }
 
 #[test]
@@ -357,4 +360,100 @@ fn e2_11_no_item_of_a_list_is_a_secret_of_the_organizations() {
     assert_eq!(codes(&format!("one: {own}, all: [{own}, {own}]")), [""; 0]);
     assert_eq!(codes(&format!("one: {shared}")), ["unknown-secret"]);
     assert_eq!(codes(&format!("all: [{own}, {shared}]")), ["unknown-secret"]);
+}
+
+/// Whose app it is decides where its secret goes: no customer does, by any of its layers.
+#[test]
+fn f09_nothing_of_a_customers_changes_what_all_share_or_where_the_organizations_secret_goes() {
+    let crm = |shell: &Shell, client: &str| {
+        shell.put(
+            "connections/crm.yaml",
+            &shell.read("connections/crm.yaml").replace("8f3c2a10-tieline-example", client),
+        );
+    };
+    let customer = |shell: &Shell, more: &str| {
+        let settings = shell.read("customers/globex/customer.yaml");
+        shell.put("customers/globex/customer.yaml", &format!("{settings}{more}"));
+    };
+    let root_vars = |shell: &Shell, vars: &str| {
+        let settings = shell.read("tieline.yaml");
+        shell.put("tieline.yaml", &format!("{settings}\n{vars}\n"));
+    };
+    // A variable behind a global field.
+    let shell = tenants();
+    crm(&shell, "${{ vars.app }}");
+    root_vars(&shell, "vars: {app: ours}");
+    assert_eq!(told(&shell), []);
+    customer(&shell, "vars: {app: evil}\n");
+    let all = told(&shell);
+    assert!(!all.is_empty() && all.iter().all(|(code, _)| code == "customer-scope"), "{all:?}");
+    assert!(all[0].1.contains("`auth.client_id` is the same for all customers"), "{all:?}");
+    // The name of the customer is no value of its own.
+    let shell = tenants();
+    crm(&shell, "${{ customer.name }}");
+    customer(&shell, "vars: {app: evil}\n");
+    assert_eq!(told(&shell), []);
+    // A setting that is no global field, beside the organization's secret: where it goes.
+    let shell = tenants();
+    put(&shell, "customers/globex/connections/crm.yaml", "config: {base_url: 'https://evil.example.com'}\n");
+    let all = told(&shell);
+    assert!(
+        all.iter().any(|(code, text)| code == "customer-scope"
+            && text.starts_with("`config.base_url` says where the organization's `HUBSPOT_APP_SECRET` goes")),
+        "{all:?}"
+    );
+    // What is harmless may differ.
+    put(&shell, "customers/globex/connections/crm.yaml", "config: {number_of_api_call_retries: 2}\n");
+    assert_eq!(told(&shell), []);
+    // A credential of its own.
+    let shell = tenants();
+    let text = shell.read("connections/crm.yaml");
+    let (connection, auth) = text.split_once("auth:").unwrap();
+    shell.put("connections/crm.yaml", &format!("{connection}credential: app\n"));
+    put(&shell, "credentials/app.yaml", &format!("connectors: [hubspot]\nauth:{auth}"));
+    assert_eq!(told(&shell), []);
+    put(&shell, "customers/globex/credentials/app.yaml", "auth: {client_id: evil}\n");
+    let all = told(&shell);
+    assert!(all.iter().any(|(code, text)| code == "customer-scope" && text.contains("`auth.client_id`")), "{all:?}");
+    // A connection that only the customer has.
+    let shell = tenants();
+    put(
+        &shell,
+        "customers/globex/connections/own.yaml",
+        &shell.read("connections/crm.yaml").replace("8f3c2a10", "evil"),
+    );
+    customer(&shell, "");
+    let settings = shell.read("customers/globex/customer.yaml").replace("[shop, crm]", "[shop, crm, own]");
+    shell.put("customers/globex/customer.yaml", &settings);
+    let all = told(&shell);
+    assert!(
+        all.iter().any(|(code, text)| code == "customer-scope"
+            && text.contains(
+                "the secret `HUBSPOT_APP_SECRET` is the organization's: no connection of `globex` alone can use it"
+            )),
+        "{all:?}"
+    );
+}
+
+#[test]
+fn f09_a_credential_of_global_connections_is_no_customers_to_change() {
+    let shell = tenants();
+    let ids: Vec<String> = fs::read_dir(shell.folder.join("credentials")).map_or_else(
+        |_| Vec::new(),
+        |found| found.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect(),
+    );
+    if ids.is_empty() {
+        let warehouse = shell.read("connections/warehouse.yaml");
+        let (connection, auth) = warehouse.split_once("auth:").unwrap();
+        shell.put("connections/warehouse.yaml", &format!("{connection}credential: wh\n"));
+        put(&shell, "credentials/wh.yaml", &format!("connectors: [postgresql]\nauth:{auth}"));
+    }
+    assert_eq!(told(&shell), []);
+    let id = ids.first().map_or("wh.yaml", |id| id.as_str());
+    put(&shell, &format!("customers/globex/credentials/{id}"), "auth: {username: evil}\n");
+    let all = told(&shell);
+    assert!(
+        all.iter().any(|(code, text)| code == "customer-scope" && text.contains("a customer can't change it")),
+        "{all:?}"
+    );
 }

@@ -73,7 +73,7 @@ impl<'w> Context<'w> {
         notes: &mut Notes,
     ) -> Self {
         let customer = names.customer();
-        let stack = workspace.stack_of(at, customer);
+        let stack = names.stack.clone();
         let scope = Scope::environment(&at.environment, customer, &names.vars, names);
         let only = stack.iter().rev().find_map(|layer| layer.settings.only.as_ref());
         let only = only.map(|ids| Allowed::of(&ids.iter().map(|id| id.value.to_string()).collect::<Vec<_>>()));
@@ -90,7 +90,9 @@ impl<'w> Context<'w> {
             credentials: BTreeMap::new(),
         };
         let left = if links.is_none() { customers::logins(workspace, at) } else { BTreeSet::new() };
-        let wanted = |id: &Arc<str>| links.map_or_else(|| !left.contains(&**id), |links| links.contains(id));
+        let narrowed = context.only.is_some().then(|| context.links());
+        let is_in = |id: &Arc<str>| narrowed.as_ref().is_none_or(|links| links.contains(&**id));
+        let wanted = |id: &Arc<str>| links.map_or_else(|| !left.contains(&**id), |links| links.contains(id)) && is_in(id);
         let ids: Vec<Arc<str>> = context.ids(Family::Credentials).into_iter().filter(wanted).collect();
         let logins = parallel::within(&ids, |_, id| {
             let mut notes = Notes::default();
@@ -113,6 +115,12 @@ impl<'w> Context<'w> {
     /// Whether the profile leaves a connection out.
     pub fn leaves_out(&self, id: &str) -> bool {
         self.only.as_ref().is_some_and(|only| !only.has(id))
+    }
+
+    /// The credentials that some document of a connection links which the profile has.
+    fn links(&self) -> BTreeSet<&'w str> {
+        let documents = self.stack.iter().flat_map(|layer| &layer.connections).filter(|(id, _)| !self.leaves_out(id));
+        documents.filter_map(|(_, document)| document.root.as_ref()?.get("credential")?.as_str()).collect()
     }
 
     /// Who judges by the rules.

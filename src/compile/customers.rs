@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::connection::{self, Outcome, State};
 use super::context::Context;
 use super::names::Names;
-use super::references;
 use super::states::States;
+use super::{references, shared};
 use crate::connectors::Catalogue;
 use crate::diagnostic::{Diagnostic, code, nearest};
 use crate::model::connection::{Connection, Scope};
@@ -112,9 +112,53 @@ fn instances(
             Kind::Absent => {}
         }
     }
+    compare(&context, ground, &links, &connections, &mut notes.diagnostics);
     unlisted(&context, layer, &mut notes.diagnostics);
+    global_logins(&context, layer, &mut notes.diagnostics);
     let diagnostics = context.told(notes.diagnostics);
     Instances { customer: customer.clone(), connections, facts: all_facts, diagnostics, idle: notes.idle }
+}
+
+/// Holds the instances against what they are without the customer's layers.
+fn compare(
+    context: &Context<'_>,
+    ground: (&Catalogue, &Levels),
+    links: &BTreeSet<Arc<str>>,
+    connections: &[Connection],
+    told: &mut Vec<Diagnostic>,
+) {
+    let connector = |connection: &Connection| ground.0.get(&connection.connector.value).and_then(Result::ok);
+    let concerned = connections.iter().filter_map(|connection| Some((connection, connector(connection)?)));
+    let concerned: Vec<_> = concerned.filter(|(one, connector)| shared::concerns(context, one, connector)).collect();
+    let Some(customer) = context.customer.as_deref().filter(|_| !concerned.is_empty()) else { return };
+    let names = Names::shared(context.workspace, &context.at, customer);
+    let base = Context::new(context.workspace, ground, &context.at, &names, Some(links), &mut Notes::default());
+    for (own, connector) in concerned {
+        let without = connection::compile(&base, &own.id).connection;
+        shared::check(context, (own, without.as_ref()), connector, told);
+    }
+}
+
+/// Credentials of which a customer changes one that no instance of its own links.
+fn global_logins(context: &Context<'_>, customer: &Layer, told: &mut Vec<Diagnostic>) {
+    // In any environment, and before any layer displaces a link.
+    let listed = || customer.settings.connections.iter().map(|listed| &*listed.value);
+    let documents = context.workspace.layers().flat_map(|layer| listed().filter_map(|id| layer.connections.get(id)));
+    let links: BTreeSet<&str> = documents.filter_map(link).collect();
+    let (own, others): (Vec<&Layer>, Vec<&Layer>) =
+        context.stack.iter().copied().partition(|layer| layer.is_customers());
+    for (id, document) in own.iter().flat_map(|layer| &layer.credentials).filter(|(id, _)| !links.contains(&***id)) {
+        let below = others.iter().rev().find_map(|layer| layer.credentials.get(id));
+        let (Some(below), Some(node)) = (below, &document.root) else { continue };
+        let message =
+            format!("the credential `{id}` is linked by no connection of this customer: a customer can't change it");
+        let mut fault = Diagnostic::error(code::CUSTOMER_SCOPE, Span { end: node.span.start, ..node.span }, message)
+            .help("remove this file; or link the credential from a connection that the customer lists");
+        if let Some(below) = &below.root {
+            fault = fault.also(Span { end: below.span.start, ..below.span }, "one for all customers");
+        }
+        told.push(fault);
+    }
 }
 
 /// What a connection is that a customer lists.

@@ -17,6 +17,7 @@ pub mod ownership;
 pub mod policy;
 mod policy_names;
 mod profiles;
+mod shared;
 pub mod references;
 pub mod states;
 

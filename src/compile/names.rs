@@ -41,6 +41,8 @@ pub enum SourceKind<'w> {
 pub struct Names<'w> {
     workspace: &'w Workspace,
     customer: Option<Box<str>>,
+    /// The layers that they are of, lowest first.
+    pub stack: Vec<&'w Layer>,
     /// The variables of the whole stack.
     pub vars: Map,
     secrets: BTreeMap<&'w str, Source<'w>>,
@@ -55,14 +57,22 @@ pub struct Names<'w> {
 impl<'w> Names<'w> {
     /// Collects the names of an environment and profile, or of what a customer has there.
     pub fn new(workspace: &'w Workspace, at: &At, customer: Option<&str>, notes: &mut Notes) -> Self {
-        let stack = workspace.stack_of(at, customer);
+        Self::of(workspace, at, customer, workspace.stack_of(at, customer), notes)
+    }
+
+    /// What a customer's instances would name if the customer's layers said nothing.
+    pub fn shared(workspace: &'w Workspace, at: &At, customer: &str) -> Self {
+        Self::of(workspace, at, Some(customer), workspace.stack(at), &mut Notes::default())
+    }
+
+    fn of(workspace: &'w Workspace, at: &At, customer: Option<&str>, stack: Vec<&'w Layer>, notes: &mut Notes) -> Self {
         let mut vars = Map::default();
         let mut secrets = BTreeMap::new();
         let complete = workspace.is_complete(&at.environment) && stack.iter().all(|layer| !layer.unusable);
         let mut unreadable = !complete;
         let apart = at.profile.is_some() && !workspace.inherits_secrets(at, customer);
         let mut withheld = BTreeSet::new();
-        for layer in stack {
+        for layer in stack.iter().copied() {
             merge_map(&mut vars, &layer.settings.vars, notes);
             if apart && !layer.is_profile() {
                 let sealed = layer.secrets.iter().flat_map(|file| file.names.keys());
@@ -90,7 +100,7 @@ impl<'w> Names<'w> {
         }
         let customer = customer.map(Into::into);
         let withheld = apart.then(|| (at.clone(), withheld));
-        Self { workspace, customer, vars, secrets, withheld, unreadable, complete }
+        Self { workspace, customer, stack, vars, secrets, withheld, unreadable, complete }
     }
 
     /// The customer whose names these are, if any.

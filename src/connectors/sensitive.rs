@@ -131,6 +131,11 @@ impl Places {
         global
     }
 
+    /// Whether anything below is the same for all customers.
+    pub fn has_global(&self) -> bool {
+        self.global || self.has(&|_, place| place.global)
+    }
+
     /// The lists that merge by a key: the JSON Pointer of each, and the key. Lists within lists are not among them.
     pub fn merge_keys(&self) -> Vec<(String, Box<str>)> {
         let mut found = Vec::new();
