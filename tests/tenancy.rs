@@ -258,12 +258,19 @@ fn every_layer_of_the_stack_has_its_place() {
 }
 
 #[test]
-fn p25_what_is_exposed_has_a_bundle_of_its_own() {
+fn p25_f10_what_is_exposed_has_a_bundle_of_its_own_without_the_organizations_secrets() {
     let shell = tenants();
     let crm = shell.read("connections/crm.yaml");
     shell.put("connections/crm.yaml", &crm.replace("scope: customer\n", "scope: customer\nexpose: [embedded]\n"));
-    // The secret of the app is the organization's, even though the same for all.
-    assert_eq!(told(&shell), []);
+    // The secret of the app is the organization's: whoever holds the bundle would have it.
+    let all = told(&shell);
+    assert!(!all.is_empty() && all.iter().all(|(code, _)| code == "exposes-organization"), "{all:?}");
+    assert!(all[0].1.contains("`HUBSPOT_APP_SECRET` belongs to the organization"), "{all:?}");
+    let (connection, _) = crm.split_once("auth:").unwrap();
+    let own = format!("{connection}expose: [embedded]\nauth: {{mode: private_app}}\n");
+    shell.put("connections/crm.yaml", &own);
+    let all: Vec<String> = told(&shell).into_iter().map(|(code, _)| code).collect();
+    assert_eq!(all, ["unused-secret"]);
     let records = json(&shell, &["render", "prod", "--expose", "embedded"])["connections"].take();
     assert_eq!(records.as_object().unwrap().keys().collect::<Vec<_>>(), ["crm@globex"]);
     shell.ok(&["apply", "prod", "--expose", "embedded", "--yes"]);

@@ -92,7 +92,8 @@ impl<'w> Context<'w> {
         let left = if links.is_none() { customers::logins(workspace, at) } else { BTreeSet::new() };
         let narrowed = context.only.is_some().then(|| context.links());
         let is_in = |id: &Arc<str>| narrowed.as_ref().is_none_or(|links| links.contains(&**id));
-        let wanted = |id: &Arc<str>| links.map_or_else(|| !left.contains(&**id), |links| links.contains(id)) && is_in(id);
+        let wanted =
+            |id: &Arc<str>| links.map_or_else(|| !left.contains(&**id), |links| links.contains(id)) && is_in(id);
         let ids: Vec<Arc<str>> = context.ids(Family::Credentials).into_iter().filter(wanted).collect();
         let logins = parallel::within(&ids, |_, id| {
             let mut notes = Notes::default();
