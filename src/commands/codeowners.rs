@@ -15,8 +15,9 @@ use crate::world::{ReadError, disk};
 ///
 /// With them the Git host asks the right people before a secret or its recipients change.
 ///
-/// Secrets files and settings belong to the recipients of their layer, as does what is added to its folder; connections to
-/// their `owner`. What account a name
+/// What alters a protected environment belongs to the recipients of that environment; else secrets files and settings belong
+/// to the recipients of their layer, as does what is added to its folder. Connections belong to their `owner`, except in the
+/// layers of a protected environment. What account a name
 /// has on the host is said below `handles` in tieline.yaml (`team-finance: "@acme/finance"`, `ci: null` for a machine) or
 /// by `--as`. While a name has none, the rules are printed with the line to write, the exit code is 1, and `--write`
 /// writes nothing. GitHub, GitLab and Bitbucket read such a file; protect the branch, or they only suggest.

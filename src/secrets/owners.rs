@@ -5,9 +5,11 @@
 //! whose values have a strict form, and a path that the hosts read in different ways is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::recipients;
 use crate::workspace::discover::Family;
+use crate::workspace::layers::At;
 use crate::workspace::{Layer, Workspace};
 
 /// The lines around our rules.
@@ -71,20 +73,24 @@ pub fn rules(handles: &Handles<'_>, prefix: &str) -> Result<Rules, String> {
         }
         Ok(())
     };
-    let people = |stack: &[&Layer]| -> BTreeSet<String> {
-        recipients::of(stack).unwrap_or_default().into_iter().map(|named| named.name).collect()
-    };
     let all = workspace.layers_with_stacks();
-    // Who decides what is secret and who reviews: all that may open anything of the root's.
-    let root = all.iter().find(|(layer, _)| layer.path.is_empty()).map(|(_, stack)| people(stack)).unwrap_or_default();
+    let owners: Vec<Owners> = all.iter().map(|(layer, stack)| Owners::of(workspace, layer, stack)).collect();
+    let layers = || all.iter().map(|(layer, _)| *layer).zip(&owners);
+    // What alters everything belongs to whom the root belongs to.
+    let root = layers().find(|(layer, _)| layer.path.is_empty()).map(|(_, owners)| owners.names.clone());
+    let root = root.unwrap_or_default();
     // Folders first, as the last rule that fits wins: what a branch adds asks somebody too.
+    for family in [Family::Connections, Family::Credentials, Family::Consumers] {
+        rule(&format!("{}/", family.folder()), &root)?;
+    }
     for folder in ["environments/", "customers/"] {
         rule(folder, &root)?;
     }
-    for (layer, stack) in all.iter().filter(|(layer, _)| !layer.path.is_empty()) {
-        rule(&format!("{}/", layer.path), &people(stack))?;
+    for (layer, owners) in layers().filter(|(layer, _)| !layer.path.is_empty()) {
+        rule(&format!("{}/", layer.path), &owners.names)?;
     }
-    for layer in workspace.layers() {
+    // In the layers of a protected environment, nobody else decides.
+    for (layer, _) in layers().filter(|(_, owners)| !owners.protected) {
         for family in [Family::Connections, Family::Credentials, Family::Consumers] {
             for (id, document) in layer.family(family) {
                 let owner = document.root.as_ref().and_then(|root| root.get("owner")).and_then(|owner| owner.as_str());
@@ -93,19 +99,47 @@ pub fn rules(handles: &Handles<'_>, prefix: &str) -> Result<Rules, String> {
             }
         }
     }
-    for (layer, stack) in &all {
-        let owners = people(stack);
-        if layer.settings_file.is_some() || layer.secrets.is_some() {
-            let settings = layer.settings_file.map(|file| workspace.sources.get(file).path().to_owned());
-            settings.iter().try_for_each(|path| rule(path, &owners))?;
-            rule(&layer.file("secrets.sops.yaml"), &owners)?;
-        }
+    for (layer, owners) in layers().filter(|(layer, _)| layer.settings_file.is_some() || layer.secrets.is_some()) {
+        let settings = layer.settings_file.map(|file| workspace.sources.get(file).path().to_owned());
+        settings.iter().try_for_each(|path| rule(path, &owners.names))?;
+        rule(&layer.file("secrets.sops.yaml"), &owners.names)?;
     }
     for path in ["connectors/", ".sops.yaml", ".gitattributes", ".github/CODEOWNERS", "CODEOWNERS"] {
         rule(path, &root)?;
     }
     let missing: String = unmapped.iter().map(|name| format!("# no account: {}\n", line_to_write(name))).collect();
     Ok(Rules { text: format!("{BEGIN}\n{missing}{lines}{END}\n"), count, unmapped })
+}
+
+/// Who owns what a layer holds.
+struct Owners {
+    names: BTreeSet<String>,
+    /// It is a layer of a protected environment's own, of which `owner` says nothing.
+    protected: bool,
+}
+
+impl Owners {
+    /// Those of the environments that the layer alters: of the protected ones, where it alters some, since of several names
+    /// on a line any one may approve. Where it alters none, who may open its secrets.
+    fn of(workspace: &Workspace, layer: &Layer, stack: &[&Layer]) -> Self {
+        let people = |stack: &[&Layer]| recipients::of(stack).unwrap_or_default().into_iter().map(|named| named.name);
+        let mut segments = layer.path.split('/');
+        let (kind, name) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
+        let customer = workspace.customers.get(name).filter(|_| kind == "customers");
+        let alters = |environment: &&Arc<str>| match kind {
+            "environments" => workspace.chain(environment).iter().any(|below| below.name() == name),
+            "customers" => customer.is_some_and(|customer| customer.is_in(environment)),
+            _ => true,
+        };
+        let protected = workspace.concrete().filter(alters).filter(|environment| workspace.is_protected(environment));
+        let protected: Vec<&Arc<str>> = protected.collect();
+        let own = kind == "environments" && !protected.is_empty();
+        let of = |environments: Vec<&Arc<str>>| -> BTreeSet<String> {
+            environments.into_iter().flat_map(|name| people(&workspace.stack(&At::plain(name)))).collect()
+        };
+        let names = if protected.is_empty() { people(stack).collect() } else { of(protected) };
+        Self { names, protected: own }
+    }
 }
 
 /// The line of `handles` that a name lacks.

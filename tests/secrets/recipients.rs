@@ -301,3 +301,66 @@ fn e2_08_an_identity_goes_below_the_last_line_of_a_file_that_lacks_its_end() {
     let text = fs::read_to_string(shell.keys()).unwrap();
     assert!(text.starts_with("# what stands here is somebody's\n# created: "), "{}", text.lines().next().unwrap());
 }
+
+/// Everything whose change alters a protected environment belongs to those who own it, whoever has written their name there.
+#[test]
+fn f11_what_alters_a_protected_environment_is_owned_by_its_owners() {
+    let shell = quickstart();
+    // Two names of the one key that all is sealed to.
+    let settings = shell.read("tieline.yaml");
+    let key = settings.lines().find_map(|line| line.trim().strip_prefix("me: ")).unwrap().to_owned();
+    let key = key.split_whitespace().next().unwrap();
+    edit(&shell, "tieline.yaml", "keys:", &format!("keys:\n  ana: {key}\n  ben: {key}"));
+    let handles = "handles: {me: '@me', ana: '@ana', ben: '@ben', team-data: '@data', team-crm: '@crm'}\n";
+    shell.put("tieline.yaml", &format!("{}\n{handles}", shell.read("tieline.yaml")));
+    let add = |path: &str, more: &str| shell.put(path, &format!("{}{more}", shell.read(path)));
+    let protected = |yes: &str| {
+        let text = shell.read("environments/prod/environment.yaml");
+        let text: String = text.lines().filter(|l| !l.starts_with("protected")).map(|l| format!("{l}\n")).collect();
+        shell.put("environments/prod/environment.yaml", &format!("{text}protected: {yes}\n"));
+    };
+    add("environments/prod/environment.yaml", "recipients: [ana]\n");
+    add("environments/dev/environment.yaml", "recipients: [ben]\n");
+    protected("true");
+    let folder = |path: &str| fs::create_dir_all(shell.folder.join(path)).unwrap();
+    folder("customers/globex");
+    shell.put("customers/globex/customer.yaml", "environments: [dev]\nconnections: []\nrecipients: [ben]\n");
+    folder("customers/initech");
+    shell.put("customers/initech/customer.yaml", "connections: []\nrecipients: [ben]\n");
+    folder("environments/prod/profiles/night");
+    shell.put("environments/prod/profiles/night/profile.yaml", "recipients: [ben]\nconnections: [nothing]\n");
+    folder("environments/staging");
+    let staging = "extends: prod\nprotected: false\nrecipients: [ben]\n";
+    shell.put("environments/staging/environment.yaml", staging);
+    let overlay = shell.read("environments/prod/connections/warehouse.yaml");
+    shell.put("environments/prod/connections/warehouse.yaml", &format!("owner: team-data\n{overlay}"));
+    let owners = |path: &str| {
+        let printed = shell.ok(&["codeowners"]).stdout;
+        let fits = |rule: &str| format!("/{path}").starts_with(rule) && (rule.ends_with('/') || rule[1..] == *path);
+        let mut rules = printed.lines().filter_map(|line| line.split_once(' ')).filter(|(rule, _)| fits(rule));
+        rules.next_back().map(|(_, names)| names.to_owned()).unwrap_or_default()
+    };
+    for (path, names) in [
+        ("environments/prod/environment.yaml", "@ana"),
+        ("environments/prod/connections/warehouse.yaml", "@ana"),
+        ("environments/prod/connections/new.yaml", "@ana"),
+        ("environments/prod/profiles/night/profile.yaml", "@ana"),
+        ("environments/prod/profiles/night/secrets.sops.yaml", "@ana"),
+        ("environments/dev/environment.yaml", "@ben"),
+        ("environments/staging/secrets.sops.yaml", "@ben"),
+        ("customers/globex/customer.yaml", "@ben"),
+        ("customers/initech/customer.yaml", "@ana"),
+        ("customers/initech/connections/new.yaml", "@ana"),
+        ("tieline.yaml", "@ana"),
+        ("connectors/own.json", "@ana"),
+        ("consumers/new.yaml", "@ana"),
+        // What all environments start from belongs to whom it says.
+        ("connections/warehouse.yaml", "@data"),
+    ] {
+        assert_eq!(owners(path), names, "{path}\n{}", shell.run(&["codeowners"]).stdout);
+    }
+    // Without protection, each layer belongs to who may open its secrets.
+    protected("false");
+    assert_eq!(owners("environments/prod/connections/warehouse.yaml"), "@data");
+    assert_eq!(owners("tieline.yaml"), "@me");
+}
