@@ -175,3 +175,15 @@ fn a48_a_ci_system_finds_no_command_in_a_file_of_a_stranger() {
         assert!(!ended.stdout.contains("##"), "{arguments:?}: {ended:#?}");
     }
 }
+
+#[test]
+fn f23_a_connector_that_is_not_there_is_no_empty_list() {
+    let shell = Shell::example("quickstart");
+    let ended = shell.run(&["list", "--connector", "postgres"]);
+    assert_eq!(ended.code, 64, "{ended:#?}");
+    assert!(
+        ended.stderr.contains("there is no connector `postgres`")
+            && ended.stderr.contains("did you mean `postgresql`?")
+    );
+    shell.ok(&["list", "--connector", "s3"]);
+}

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::format::Listing;
 use super::session::Chosen;
 use super::{Cli, Exit, Failure, Session};
+use crate::diagnostic::nearest;
 use crate::model::connection::Connection;
 use crate::reporters::json::pretty;
 use crate::reporters::table;
@@ -66,6 +67,13 @@ pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
             row.owner = connection.owner.unwrap_or_default().into();
             row.title = connection.title.as_deref().and_then(Node::as_str).unwrap_or("").into();
         }
+    }
+    if let Some(name) = args.connector.as_ref().filter(|name| !session.catalogue.contains(name)) {
+        let help = match nearest(name, session.catalogue.ids()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "`tieline connector list` shows them".to_owned(),
+        };
+        return Err(Failure::usage(format!("there is no connector `{name}`")).help(help));
     }
     rows.retain(|_, row| args.connector.as_ref().is_none_or(|c| *c == row.connector));
     match args.format {

@@ -1,14 +1,17 @@
 //! Consumers against the connections of an environment: what is used must be there, and of a kind that the slot takes.
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use super::connection::State;
 use super::context::Context;
 use super::states::States;
-use crate::connectors::Catalogue;
+use crate::connectors::{Catalogue, Connector};
 use crate::diagnostic::{Diagnostic, code, listed, nearest};
 use crate::model::consumer::{Consumer, Use};
 use crate::overlay::Notes;
+use crate::span::Spanned;
 use crate::template::OPEN;
 use crate::workspace::Workspace;
 use crate::workspace::discover::{Family, is_id};
@@ -122,10 +125,40 @@ pub fn accepts<'k>(catalogue: &Catalogue, connector: &str, wanted: impl Iterator
     wanted.peek().is_none() || wanted.any(|kind| traits.contains(&kind))
 }
 
+/// Words of `accepts` that no connector has, as its id, category or capability.
+fn check_words(catalogue: &Catalogue, connector: &str, used: &Use, told: &mut Vec<Diagnostic>) {
+    let own = catalogue.get(connector).and_then(Result::ok).map(Connector::traits).unwrap_or_default();
+    let unknown = |word: &&Spanned<Box<str>>| !own.contains(&&*word.value) && !catalogue.contains(&word.value);
+    let unknown: Vec<&Spanned<Box<str>>> = used.accepts.iter().filter(unknown).collect();
+    if unknown.is_empty() {
+        return;
+    }
+    // Only now is every schema looked at.
+    let loaded = catalogue.ids().filter_map(|id| catalogue.get(id)?.ok());
+    let all: BTreeSet<&str> = loaded.flat_map(Connector::traits).collect();
+    let is_known = |word: &Spanned<Box<str>>| all.contains(&*word.value) || word.value.contains(OPEN);
+    // Beside words that are known, one may be of a connector that is yet to come; a slip is none.
+    let dead = !used.accepts.iter().any(is_known);
+    for word in unknown.into_iter().filter(|word| !is_known(word)) {
+        let help = match nearest(&word.value, all.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if !dead => continue,
+            None => "`tieline connector list` shows the ids, categories and capabilities".to_owned(),
+        };
+        let message = format!("no connector is a `{}`", word.value);
+        told.push(Diagnostic::error(code::SLOT_ACCEPTS, word.span, message).help(help));
+    }
+}
+
 fn check_accepts(catalogue: &Catalogue, connector: &str, used: &Use, told: &mut Vec<Diagnostic>) {
     let Some(Ok(connector)) = catalogue.get(connector) else { return };
     let traits = connector.traits();
     let Some(first) = used.accepts.first() else { return };
+    let before = told.len();
+    check_words(catalogue, connector.id(), used, told);
+    if told.len() > before {
+        return;
+    }
     if !accepts(catalogue, connector.id(), used.accepts.iter().map(|wanted| &*wanted.value)) {
         let message = format!("the slot `{}` does not accept a `{}`", used.slot, connector.id());
         let is = format!("a `{}` counts as {}", connector.id(), listed(traits, 12));

@@ -226,3 +226,18 @@ fn e2_11_an_identity_is_found_where_sops_has_it() {
     fs::copy(shell.folder.join("demo-identity.txt"), folder.join("keys.txt")).unwrap();
     assert_eq!(get(&shell, "HUBSPOT_TOKEN", "prod"), "replace-me");
 }
+
+/// A typo would be a profile of its own, sealed and never used.
+#[test]
+fn f21_a_value_goes_into_no_profile_that_is_not_there() {
+    let shell = quickstart();
+    fs::create_dir_all(shell.folder.join("environments/prod/profiles/test")).unwrap();
+    shell.put("environments/prod/profiles/test/profile.yaml", "inherit_secrets: true\n");
+    let ended = shell.run_with(&["secret", "set", "HUBSPOT_TOKEN", "-e", "prod", "--profile", "tset"], "value");
+    assert_eq!(ended.code, 64, "{ended:#?}");
+    assert!(
+        ended.stderr.contains("did you mean `test`?") && !shell.folder.join("environments/prod/profiles/tset").exists()
+    );
+    let ended = shell.run_with(&["secret", "set", "HUBSPOT_TOKEN", "-e", "prod", "--profile", "test"], "value");
+    assert_eq!(ended.code, 0, "{ended:#?}");
+}

@@ -34,7 +34,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let session = Session::open(cli)?;
-    let target = Place::of(&session, &args.choice)?;
+    let target = Place::named(&session, &args.choice)?;
     let found = args.keys.find(&session.world, ui)?;
     let (shown, text, format) = match &args.file {
         Some(file) => foreign_file(file, &session, cli)?,

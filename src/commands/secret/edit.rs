@@ -33,7 +33,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     let session = Session::open(cli)?;
-    let place = Place::of(&session, &args.choice)?;
+    let place = Place::named(&session, &args.choice)?;
     let found = args.keys.find(&session.world, ui)?;
     let consent = place.consent(&found, args.access.yes, ui)?;
     let before = opened(&session, &place, &found)?;

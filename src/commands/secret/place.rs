@@ -9,6 +9,7 @@ use crate::commands::acceptance::{Acceptance, Judged, tell_access};
 use crate::commands::access::{Consent, Gain, consent, with_key};
 use crate::commands::session::{Keys, absent};
 use crate::commands::{Exit, Failure, Session};
+use crate::diagnostic::nearest;
 use crate::providers::identities::Found;
 use crate::secrets::accepted::Location;
 use crate::secrets::change::Sealing;
@@ -67,7 +68,12 @@ impl<'s> Place<'s> {
     /// Finds it.
     pub(in crate::commands) fn of(session: &'s Session, choice: &Choice) -> Result<Self, Failure> {
         let workspace = &session.workspace;
-        let environment = choice.environment.as_ref().map(|name| session.environment(name)).transpose()?;
+        // An abstract environment has secrets for those that stand on it.
+        let named = |name: &String| match workspace.environments.get_key_value(name.as_str()) {
+            Some((name, _)) => Ok(name.clone()),
+            None => session.environment(name),
+        };
+        let environment = choice.environment.as_ref().map(named).transpose()?;
         let customer = choice.customer.as_ref().map(|name| session.customer(name)).transpose()?;
         let environments = match &customer {
             Some(customer) => &workspace.customers[customer].environments,
@@ -100,6 +106,29 @@ impl<'s> Place<'s> {
             stack.extend(layer);
         }
         Ok(Self { file: format!("{path}/secrets.sops.yaml"), path, layer, stack, session })
+    }
+
+    /// The same for a value that somebody names the place of: a profile is there already, so that a slip begins none.
+    pub(in crate::commands) fn named(session: &'s Session, choice: &Choice) -> Result<Self, Failure> {
+        let place = Self::of(session, choice)?;
+        let Some((above, profile)) = place.path.split_once("/profiles/") else { return Ok(place) };
+        let workspace = &session.workspace;
+        let known: Vec<&str> = match (&choice.customer, &choice.environment) {
+            (Some(customer), _) => workspace.customers[&**customer].profiles.keys().map(|name| &**name).collect(),
+            (None, environment) => {
+                let profiles = environment.iter().flat_map(|environment| workspace.profiles(environment));
+                profiles.map(|name| &**name).collect()
+            }
+        };
+        if known.contains(&profile) {
+            return Ok(place);
+        }
+        let make = format!("to begin one, write {above}/profiles/{profile}/profile.yaml");
+        let help = match nearest(profile, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`? {make}"),
+            None => make,
+        };
+        Err(Failure::usage(format!("there is no profile `{profile}` in {above}")).help(help))
     }
 
     /// That of a layer which exists.

@@ -27,7 +27,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, cli: &Cli, ui: &Ui) -> Result<Exit, Failure> {
     check_name(&args.one.name)?;
     let session = Session::open(cli)?;
-    let place = Place::of(&session, &args.one.choice)?;
+    let place = Place::named(&session, &args.one.choice)?;
     place.recipients()?;
     let found = args.one.keys.find(&session.world, ui)?;
     let consent = place.consent(&found, args.access.yes, ui)?;
