@@ -26,6 +26,19 @@ impl<T: Zeroize> Secret<T> {
     }
 }
 
+impl Secret<String> {
+    /// The same without the line break that an editor or `echo` puts behind a password. That of several lines is part of them:
+    /// a key file without it is one that programs refuse.
+    #[must_use]
+    pub fn of_one_line(mut self) -> Self {
+        let cut = self.0.strip_suffix('\n').map(|value| value.strip_suffix('\r').unwrap_or(value).len());
+        if let Some(length) = cut.filter(|length| !self.0[..*length].contains('\n')) {
+            self.0.truncate(length);
+        }
+        self
+    }
+}
+
 impl<T: Zeroize> Drop for Secret<T> {
     fn drop(&mut self) {
         self.0.zeroize();

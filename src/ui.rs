@@ -245,11 +245,7 @@ impl Ui {
         if value.expose().len() > limit {
             return Err(io::Error::new(io::ErrorKind::InvalidData, format!("more than {limit} bytes")));
         }
-        let cut = value.expose().strip_suffix('\n').map(|v| v.strip_suffix('\r').unwrap_or(v).len());
-        if let Some(length) = cut {
-            value.expose_mut().truncate(length);
-        }
-        Ok(value)
+        Ok(value.of_one_line())
     }
 }
 

@@ -50,13 +50,7 @@ impl Provider for File {
             drop(Secret::new(error.into_bytes()));
             Fault::new("not UTF-8", "")
         })?;
-        let mut value = Secret::new(text);
-        // An editor's line break at the end of a password is not part of it; that of a key file is.
-        let cut = value.expose().strip_suffix('\n').map(|v| v.strip_suffix('\r').unwrap_or(v).len());
-        if let Some(length) = cut.filter(|length| !value.expose()[..*length].contains('\n')) {
-            value.expose_mut().truncate(length);
-        }
-        Ok(value)
+        Ok(Secret::new(text).of_one_line())
     }
 }
 

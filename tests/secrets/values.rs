@@ -241,3 +241,20 @@ fn f21_a_value_goes_into_no_profile_that_is_not_there() {
     let ended = shell.run_with(&["secret", "set", "HUBSPOT_TOKEN", "-e", "prod", "--profile", "test"], "value");
     assert_eq!(ended.code, 0, "{ended:#?}");
 }
+
+/// A key that lost its last line break is one that OpenSSH refuses.
+#[test]
+fn f26_several_lines_keep_their_last_line_break() {
+    let shell = quickstart();
+    let key = "-----BEGIN KEY-----\nabc\n-----END KEY-----\n";
+    shell.put("key.pem", key);
+    for (given, kept) in
+        [(key, key), ("one line\n", "one line"), ("one line\r\n", "one line"), ("a\r\nb\r\n", "a\r\nb\r\n")]
+    {
+        set(&shell, "NEW", "prod", given);
+        assert_eq!(get(&shell, "NEW", "prod"), kept);
+        shell.put("value.txt", given);
+        shell.ok(&["secret", "set", "NEW", "-e", "prod", "--from-file", "value.txt"]);
+        assert_eq!(get(&shell, "NEW", "prod"), kept);
+    }
+}

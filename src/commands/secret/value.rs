@@ -16,7 +16,7 @@ const MAX_BYTES: usize = 256 << 10;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct From {
-    /// Take the value from a file, without one line break at its end
+    /// Take the value from a file; one line without the line break behind it, several lines as they are
     #[arg(long, value_name = "FILE", group = "value")]
     from_file: Option<PathBuf>,
     /// Make a value up that nobody has seen: 32 letters and digits, or `--generate=64,hex`, `40,ascii`, `40,set:abc123`
@@ -45,7 +45,7 @@ impl From {
 
 fn from_file(file: &Path, place: &Typed) -> Result<Secret<String>, Failure> {
     let failed = |reason: &str| Failure::new(format!("{}: {reason}", file.display()));
-    let mut value = place.read(MAX_BYTES).map_err(|error| match error {
+    let value = place.read(MAX_BYTES).map_err(|error| match error {
         ReadError::Missing => failed("there is no such file"),
         // What stands behind a link of the repository would be sealed to whoever may read the secret.
         ReadError::NotAFile => match place.obstacle() {
@@ -55,12 +55,7 @@ fn from_file(file: &Path, place: &Typed) -> Result<Secret<String>, Failure> {
         ReadError::TooLarge => failed("more than 262144 bytes"),
         ReadError::Failed(reason) => failed(&reason),
     })?;
-    let cut = value.expose().strip_suffix('\n').map(|v| v.strip_suffix('\r').unwrap_or(v).len());
-    // A key's last line break is part of it; that of a password is its editor's.
-    if let Some(length) = cut.filter(|length| !value.expose()[..*length].contains('\n')) {
-        value.expose_mut().truncate(length);
-    }
-    Ok(value)
+    Ok(value.of_one_line())
 }
 
 /// A name that a secret can have.
