@@ -29,6 +29,10 @@ impl World for Overlaid<'_> {
         Ok(found)
     }
 
+    fn folders(&self) -> Vec<String> {
+        self.world.folders()
+    }
+
     fn read(&self, path: &str, limit: usize) -> Result<Vec<u8>, ReadError> {
         match self.files.get(path) {
             Some(Some(text)) if text.len() > limit => Err(ReadError::TooLarge),

@@ -12,7 +12,7 @@ use crate::parallel;
 use crate::source::Sources;
 use crate::span::{FileId, Span};
 use crate::value::{Node, Value};
-use crate::world::{ReadError, World};
+use crate::world::{Found, ReadError, World};
 use crate::yaml;
 
 /// A workspace may have this many files.
@@ -92,6 +92,17 @@ fn plan(world: &dyn World, sources: &mut Sources, diagnostics: &mut Vec<Diagnost
             }
         }
     }
+    for (folder, meant) in world.folders().iter().filter_map(|folder| Some((folder, slip(folder)?))) {
+        // A folder of something else, a program's sources for example, is nobody's slip.
+        let ours = |found: &Found| [".yaml", ".yml", ".json"].iter().any(|end| found.path.ends_with(end));
+        if !world.list(folder).is_ok_and(|found| found.iter().any(ours)) {
+            continue;
+        }
+        let span = Span::file(sources.add(folder, String::new(), true));
+        let message = format!("the folder `{folder}` is not read: is it meant to be `{meant}`?");
+        let help = format!("git mv {} {meant}; or give it a name that is less like it", word(folder));
+        diagnostics.push(Diagnostic::error(code::STRAY_FILE, span, message).help(help));
+    }
     if planned.len() > MAX_FILES {
         let span = Span::file(sources.add("tieline.yaml", String::new(), true));
         let message = format!("{} files in the workspace, at most {MAX_FILES} are read", planned.len());
@@ -99,6 +110,13 @@ fn plan(world: &dyn World, sources: &mut Sources, diagnostics: &mut Vec<Diagnost
         planned.clear();
     }
     planned
+}
+
+/// The folder at the top that is meant by one which is nearly called so.
+fn slip(folder: &str) -> Option<&'static str> {
+    let lower = folder.to_lowercase();
+    let mut folders = TOP.iter().copied().filter(|name| !name.contains('.'));
+    folders.find(|name| folder != *name && strsim::damerau_levenshtein(&lower, name) <= 1)
 }
 
 fn refuse(path: &str, refusal: &Refusal, at: Span) -> Diagnostic {

@@ -76,6 +76,11 @@ pub trait World: Sync {
     /// there. Links are listed, never followed; dotfiles are left out with all below them.
     fn list(&self, folder: &str) -> Result<Vec<Found>, ReadError>;
 
+    /// The names of the folders at the top, whatever they hold, without dotfolders: for telling slips.
+    fn folders(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The content of a regular file of at most `limit` bytes. No part of the path may be a link.
     fn read(&self, path: &str, limit: usize) -> Result<Vec<u8>, ReadError>;
 

@@ -220,6 +220,10 @@ fn walk(
 }
 
 impl World for Revision {
+    fn folders(&self) -> Vec<String> {
+        Self::folders(self, "")
+    }
+
     fn list(&self, folder: &str) -> Result<Vec<Found>, ReadError> {
         let repository = self.repository.local();
         let mut found = Vec::new();

@@ -41,6 +41,13 @@ impl System {
 }
 
 impl World for System {
+    fn folders(&self) -> Vec<String> {
+        let found = self.files.folder("").and_then(|top| top.entries()).unwrap_or_default().into_iter();
+        let folders = found.filter(|(_, kind)| *kind == Kind::Folder);
+        let names = folders.filter_map(|(name, _)| name.into_string().ok());
+        names.filter(|name| !name.starts_with('.')).collect()
+    }
+
     fn list(&self, folder: &str) -> Result<Vec<Found>, ReadError> {
         let walk = self.files.walk(folder, false).map_err(|error| ReadError::Failed(reason(&error)))?;
         let found = |(path, kind): (PathBuf, Kind)| {
