@@ -231,9 +231,8 @@ impl<'a> Sides<'a, '_> {
         if leaf.secret.is_none() {
             return !harmless && !self.same_connection(old, new, leaf);
         }
-        let at = |record: &'_ Record| record.pointer(&leaf.path).filter(|value| !value.is_null()).cloned();
-        let (was, is) = (at(old), at(new));
-        let change = kept.change(old, was.as_ref(), is.as_ref());
+        let (was, is) = (old.pointer(&leaf.path), new.pointer(&leaf.path));
+        let change = kept.change(old, was, is);
         if matches!(change, Change::Moved) {
             // It goes to wherever this field's value goes: that another value is harmless there says nothing of it.
             return true;
@@ -242,7 +241,7 @@ impl<'a> Sides<'a, '_> {
             return false;
         }
         // Beside another secret a new value of a sealed setting is a change that nobody sees; else it is a rotation.
-        clear(was.as_ref()) != clear(is.as_ref())
+        clear(was) != clear(is)
             || (leaf.path.starts_with("/config") && !matches!(change, Change::Rotated { all: true }))
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Pair;
 use super::identity::{Identity, address, secrets, unversioned};
-use super::leaves::{Leaf, LeafAction, diff_records};
+use super::leaves::{Leaf, diff_records};
 use crate::model::connection::instance_id;
 use crate::model::record::{Record, covers, harmless_paths, reference_paths};
 use crate::value::{push_segment, segments};
@@ -77,11 +77,9 @@ impl<'a, 'p> Sides<'a, 'p> {
         let names = |trust: &Value, record: &Record| {
             reference_paths(trust, record.text("connector")).any(|pattern| same_place(pattern, &leaf.path))
         };
-        let both = names(self.old_trust, old) && names(self.new_trust, new) && leaf.action == LeafAction::Change;
-        both && {
-            let was = self.reference(Side::Old, old, leaf.old.as_str());
-            was.is_some() && was == self.reference(Side::New, new, leaf.new.as_str())
-        }
+        let was = self.reference(Side::Old, old, leaf.old.as_str());
+        let both = names(self.old_trust, old) && names(self.new_trust, new);
+        both && was.is_some() && was == self.reference(Side::New, new, leaf.new.as_str())
     }
 
     /// Settings that name another connection than before by the same name.

@@ -9,6 +9,7 @@ mod contract;
 mod crash;
 mod gc;
 mod guards;
+mod kept;
 mod leak;
 mod life;
 mod objects;
