@@ -292,3 +292,81 @@ fn matches(pattern: &str, text: &str) -> bool {
     }
     pattern[p..].iter().all(|byte| *byte == b'*')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{list_matches, timestamp};
+
+    /// What OpenSSH's `strptime` takes for a time, and what it gives for it.
+    #[test]
+    fn e2_11_a_time_is_read_to_the_second_and_each_number_has_its_limits() {
+        for (text, seconds) in [
+            ("19700101000001", 1),
+            ("197001010001", 60),
+            ("197001010100", 3_600),
+            ("19700102", 86_400),
+            ("20240229123456", 1_709_210_096),
+            ("20240229123456Z", 1_709_210_096),
+            ("20240229123456utc", 1_709_210_096),
+            ("202402291234", 1_709_210_040),
+            ("20240231", 1_709_337_600),
+            ("20240302", 1_709_337_600),
+            ("2024 1 1", 1_704_067_200),
+            ("20241231235959", 1_735_689_599),
+            ("20241231235961", 1_735_689_601),
+            ("99991231", 253_402_214_400),
+        ] {
+            assert_eq!(timestamp(text), Some(seconds), "{text}");
+        }
+        for text in [
+            "",
+            "Z",
+            "UTC",
+            "19700101",
+            "19691231",
+            "00000101",
+            "20240001",
+            "20241301",
+            "20240100",
+            "20240132",
+            "202401012400",
+            "202401010060",
+            "20240101000062",
+            "2024010112",
+            "202401011",
+            "20240101Zx",
+            "2024-1-1",
+            "20240é1",
+            "-2240101",
+        ] {
+            assert_eq!(timestamp(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn e2_11_a_list_of_patterns_matches_as_openssh_says() {
+        for (list, text, is) in [
+            ("a,b", "b", true),
+            ("a,b", "c", false),
+            ("a,", "a", true),
+            ("a,", "", false),
+            ("", "", false),
+            ("!a,*", "a", false),
+            ("*,!a", "a", false),
+            ("!a,*", "b", true),
+            ("!a", "b", false),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("a*", "a", true),
+            ("a**", "a", true),
+            ("*c", "abcc", true),
+            ("a*b*c", "axxbyybzc", true),
+            ("a*b*c", "axxbyyb", false),
+            ("ab", "abc", false),
+            ("abc", "ab", false),
+            ("abc", "abd", false),
+        ] {
+            assert_eq!(list_matches(list, text), is, "{list} {text}");
+        }
+    }
+}

@@ -68,7 +68,6 @@ pub(super) fn is_path(text: &str) -> bool {
         segment.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
             && !WORDS.contains(&segment)
-            && segment != "is"
     };
     segments.all(is_name)
 }
@@ -275,5 +274,52 @@ mod tests {
         for text in ["secrets.A if env.name == 'dev' else secrets.B", "vars.u ~ ':' ~ secrets.P | urlencode"] {
             assert!(read(text).faults.is_empty(), "{text}");
         }
+    }
+
+    #[test]
+    fn e2_11_an_expression_falls_into_words_signs_texts_and_numbers() {
+        let read = |text: &str| -> Vec<String> {
+            let kind = |token: &Token<'_>| match token {
+                Token::Name(_) => 'n',
+                Token::Sign(_) => 's',
+                Token::Text => 't',
+                Token::Number => '0',
+            };
+            tokens(text).iter().map(|(token, range)| format!("{}{}", kind(token), &text[range.clone()])).collect()
+        };
+        let text = r"a_1 ~ 'x\'y' ~1.5_0>=é**_b//c == !d";
+        assert_eq!(
+            read(text),
+            ["na_1", "s~", r"t'x\'y'", "s~", "01.5_0", "s>=", "sé", "s**", "n_b", "s//", "nc", "s==", "s!", "nd"]
+        );
+        assert_eq!(read("a'b"), ["na", "t'b"]);
+        assert_eq!(read(r#"a"b\"#), ["na", r#"t"b\"#]);
+        for (text, is) in [
+            ("vars.a", true),
+            (" _x._y2\r\n\t", true),
+            ("vars", true),
+            ("", false),
+            ("vars..a", false),
+            ("vars.2a", false),
+            ("vars.a-b", false),
+            ("vars.not", false),
+            ("is.x", false),
+        ] {
+            assert_eq!(is_path(text), is, "{text}");
+        }
+    }
+
+    #[test]
+    fn e2_11_brackets_nest_and_a_product_has_bounds() {
+        let faults = |text: &str| read(text).faults.len();
+        assert_eq!((faults("[[[[1]]]]"), faults("[[[[[1]]]]]"), faults("[1] ~ [2] ~ [3] ~ [4] ~ [5]")), (0, 1, 0));
+        assert_eq!(
+            (faults("vars.a * 2"), faults("vars.a * 'x'"), faults("vars.a|int * 2"), faults("vars.a|trim * 2")),
+            (0, 1, 0, 1)
+        );
+        let grows = |text: &str| grows(text).map(|fault| fault.range);
+        assert_eq!((grows("a * 2"), grows("a ** 2"), grows("a - 2")), (Some(2..3), Some(2..4), None));
+        assert_eq!(grows(&format!("'{}'", "x".repeat(MAX_LENGTH - 2))), None);
+        assert_eq!(grows(&format!("'{}'", "x".repeat(MAX_LENGTH - 1))), Some(0..MAX_LENGTH + 1));
     }
 }

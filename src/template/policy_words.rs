@@ -272,4 +272,35 @@ mod tests {
             assert_eq!(compared(text), expected);
         }
     }
+
+    #[test]
+    fn e2_11_a_policy_names_what_stands_outside_of_its_words() {
+        for (text, all) in [
+            ("connection.config.host", &["connection.config.host"][..]),
+            ("connection['a b'].c == x", &["connection.a b.c", "x"]),
+            ("connection[x].y", &["connection", "x"]),
+            ("a is defined and b", &["a?", "b"]),
+            ("a.b is not defined or not c", &["a.b?", "c"]),
+            ("a['b'] | default('c') == d", &["a.b?", "d"]),
+            ("a|length > b", &["a", "b"]),
+            ("a is none", &["a"]),
+            ("a is not none", &["a"]),
+            ("a is sameas b", &["a", "b"]),
+            ("a is not sameas b", &["a", "b"]),
+            ("'x' in a|map(attribute='b')|list", &["a"]),
+            ("a|join(b=c)", &["a", "c"]),
+            ("('x').y == z", &["z"]),
+        ] {
+            let found = names(text);
+            let spelled = found.iter().map(|name| {
+                let segments: Vec<&str> = name.segments.iter().map(|(segment, _)| *segment).collect();
+                segments.join(".") + if name.is_tested { "?" } else { "" }
+            });
+            assert_eq!(spelled.collect::<Vec<_>>(), all, "{text}");
+            for name in &found {
+                assert!(name.segments.iter().all(|(segment, range)| &text[range.clone()] == *segment), "{text}");
+            }
+        }
+        assert_eq!(names("x == a.b['c d'] == y")[1].range(), 5..13);
+    }
 }

@@ -142,7 +142,7 @@ const WHOLE: &str = "put all of the value into the secret: `tieline secret set N
 /// Whether a `[` behind this token takes a part of a clear value that has a name.
 fn is_part(before: Option<Token<'_>>) -> bool {
     match before {
-        Some(Token::Name(name)) => !WORDS.contains(&name) && name != "is",
+        Some(Token::Name(name)) => !WORDS.contains(&name),
         Some(Token::Sign("]")) => true,
         _ => false,
     }
@@ -274,5 +274,88 @@ impl Edges {
         };
         let letters = [quoted(tokens.first(), begins), quoted(tokens.last(), ends)];
         Self { range, secret: [begins_with_secret(tokens), ends_in_secret(tokens)], letters }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::gives_secret;
+
+    #[test]
+    fn e2_11_what_can_only_give_a_secret_is_one() {
+        for text in [
+            "${{ secrets.A }}",
+            "Bearer ${{ secrets.A }}",
+            "${{ vars.user ~ ':' ~ secrets.A }}",
+            "${{ vars.default ~ vars.secrets ~ secrets.A }}",
+            "${{ secrets.A|replace('x', 'y') }}",
+            "${{ secrets.A|replace('hunter2', 'y') }}",
+            "${{ secrets.A|replace('abcdefgh', '12345678') }}",
+            "${{ secrets.A if env.name == 'x' else secrets.B }}",
+            "${{ ((secrets.A)) if (vars.x == 'y') else (secrets.B) }}",
+            "${{ secrets.A if vars.x else secrets.B if vars.y else secrets.C }}",
+            "${{ (secrets.A if vars.x else secrets.B) ~ ':' }}",
+            "${{ secrets.A if env.name in ['a', 'b'] else secrets.B }}",
+            "${{ secrets.A if env.name in ('a', 'b') else secrets.B }}",
+            "${{ secrets.A if vars.hosts['hunter22'] else secrets.B }}",
+            "${{ vars.list[0] ~ secrets.A }}",
+            "${{ vars.list[-1] ~ secrets.A }}",
+            "${{ vars.map['x']['y'].z ~ secrets.A }}",
+            // What is beside it and no part of it.
+            "${{ 'abcde' ~ secrets.A ~ 'abcde' }}",
+            "${{ 'abcdef-' ~ secrets.A ~ '-abcdef' }}",
+            "${{ 'abcdef' ~ vars.x ~ secrets.A ~ vars.x ~ 'abcdef' }}",
+            "abcde${{ secrets.A }}abcde",
+            "abcdef ${{ secrets.A }}-abcdef",
+            "${{ secrets.A }}$${{abcdef",
+            "${{ secrets.A }}${{ secrets.B }}",
+            "${{ secrets.A }}${{ 'abcde' }}",
+        ] {
+            assert!(gives_secret(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn e2_11_what_could_give_or_tell_something_else_is_no_secret() {
+        for text in [
+            "${{ vars.secrets }}",
+            "${{ [secrets.A] }}",
+            "${{ ['x'] ~ secrets.A }}",
+            "${{ ('x')[0] ~ secrets.A }}",
+            "${{ {'a': secrets.A} }}",
+            "${{ secrets.A, 'x' }}",
+            "${{ 'x'.y ~ secrets.A }}",
+            "${{ (vars.a).b ~ secrets.A }}",
+            "${{ secrets.A if secrets.B else secrets.C }}",
+            "${{ secrets.A if vars.x else 'y' }}",
+            "${{ 'y' if vars.x else secrets.A }}",
+            "${{ secrets.A if vars.x else secrets.B if vars.y else 'z' }}",
+            "${{ (secrets.A if vars.x else 'y') ~ secrets.B }}",
+            "${{ secrets.A if (vars.x if secrets.B else 'y') else secrets.C }}",
+            "${{ vars.a|replace('x', secrets.A) }}",
+            "${{ vars.map[secrets.A] }}",
+            "${{ secrets.A|default('x') }}",
+            "${{ secrets.A == 'x' }}",
+            "${{ secrets.A is defined }}",
+            "${{ -secrets.A }}",
+            "${{ secrets.A * 2 }}",
+            "${{ secrets.A|replace('hunter22', 'x') }}",
+            "${{ secrets.A|replace('x', '-hunter22-') }}",
+            // A part of it, in clear.
+            "${{ 'abcdef' ~ secrets.A }}",
+            "${{ secrets.A ~ 'abcdef' }}",
+            "${{ secrets.A|trim ~ 'abcdef' }}",
+            "${{ secrets.A|replace('a', ('b')) ~ 'abcdef' }}",
+            "${{ ('x' ~ (secrets.A)) ~ 'abcdef' }}",
+            "${{ 'abcdef' ~ ((secrets.A)) }}",
+            "${{ '-abcdef' ~ secrets.A }}",
+            "abcdef${{ secrets.A }}",
+            "${{ secrets.A }}abcdef",
+            "x ${{ secrets.A ~ ':' ~ secrets.B }}abcdef",
+            "${{ secrets.A }}${{ 'abcdef' }}",
+            "${{ 'abcdef' }}${{ secrets.A }}",
+        ] {
+            assert!(!gives_secret(text), "{text}");
+        }
     }
 }
