@@ -202,18 +202,12 @@ impl Edit<'_> {
 
     /// Puts the MAC into a changed text, if the text holds what it should.
     fn seal(&self, text: &str, lastmodified: &str, random: &mut dyn FnMut(&mut [u8])) -> Result<String, SopsError> {
-        let same = |data: &[Map]| {
-            data.len() == self.data.len() && data.iter().zip(&self.data).all(|(new, wanted)| new.same(wanted))
-        };
         let format = self.file.format;
-        let (data, digits) = Encrypted::parse_as(text, format)?.decrypt(&self.key, self.numbers)?;
-        if !same(&data) {
-            return Err(ErrorKind::EditFailed.into());
-        }
+        let (_, digits) = Encrypted::parse_as(text, format)?.decrypt(&self.key, self.numbers)?;
         let mac = digits.seal(&self.key, lastmodified, random).ok_or(ErrorKind::TooLarge)?;
         let text = splice::block(text, format, lastmodified, &mac)?;
         let data = Encrypted::parse_as(&text, format)?.open_with(&self.key)?;
-        if same(&data) { Ok(text) } else { Err(ErrorKind::EditFailed.into()) }
+        if Map::all_same(&data, &self.data) { Ok(text) } else { Err(ErrorKind::EditFailed.into()) }
     }
 }
 

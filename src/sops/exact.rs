@@ -38,7 +38,7 @@ pub(super) fn number(node: &Node<'_>, format: Format) -> Result<(), SopsError> {
 fn holds(float: f64, written: &str) -> bool {
     let integer = written.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'_'));
     let number = digits(written);
-    if integer && float.abs() > JSON_INTEGERS as f64 {
+    if integer && float.abs() >= JSON_INTEGERS as f64 {
         return false;
     }
     number == digits(&float_text(float))

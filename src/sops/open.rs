@@ -113,7 +113,7 @@ impl<'a> Encrypted<'a> {
         let mut leaves = Vec::new();
         walk(&self.documents, &self.selector, |place, node, scalar| {
             let typed = scalar.resolve().map_err(|kind| place.error(kind, node))?;
-            let enc = Enc::parse(&scalar.text).filter(|_| typed == Typed::Str);
+            let enc = Enc::parse(&scalar.text);
             leaves.push(Leaf {
                 document: place.document,
                 path: place.path.clone(),

@@ -150,8 +150,9 @@ fn read(output: ChildStdout, to: &SyncSender<Zeroizing<String>>) {
     let mut output = BufReader::new(output);
     loop {
         let mut line = Zeroizing::new(String::with_capacity(256));
-        let read = (&mut output).take(MAX_LINE).read_line(&mut line);
-        if read.is_err() || line.pop() != Some('\n') || to.send(line).is_err() {
+        // What is no text leaves no line.
+        let _ = (&mut output).take(MAX_LINE).read_line(&mut line);
+        if line.pop() != Some('\n') || to.send(line).is_err() {
             return;
         }
     }

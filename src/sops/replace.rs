@@ -41,7 +41,7 @@ impl Encrypted<'_> {
             scalar.resolve().map(|typed| Some(plain(typed, &scalar.text))).map_err(|kind| place.error(kind, node))
         })?;
         let key = clear.key.again();
-        let same = |data: &[Map]| data.len() == wanted.len() && data.iter().zip(&wanted).all(|(a, b)| a.same(b));
+        let same = |data: &[Map]| Map::all_same(data, &wanted);
         if comments(&clear.documents) == comments(&new) {
             if same(clear.data()) {
                 return Ok(None);
@@ -58,7 +58,7 @@ impl Encrypted<'_> {
         }
         let mut stashing = Stashing { key: &key, stash: Stash::default() };
         transform(&self.documents, &self.selector, &mut stashing)?;
-        let sealing = Sealing { key: &key, format: self.format, strict: false, stash: stashing.stash };
+        let sealing = Sealing { key: &key, strict: false, stash: stashing.stash };
         let (mut documents, mac) = sealing.run(&new, &self.selector, self.metadata.mac_only_encrypted, random)?;
         let mac = mac.finish().seal(&key, lastmodified, random).ok_or(ErrorKind::TooLarge)?;
         let block = self.documents.first().and_then(|document| document.block.as_ref());

@@ -44,7 +44,9 @@ pub(super) fn values(file: &Encrypted<'_>, wanted: &[Wanted<'_>]) -> Option<Stri
         cuts.push(match (map.get(last), new) {
             (Some(entry), Some(new)) => replace(text, entry, map.flow, new, format)?,
             (Some(entry), None) if format == Format::Json => remove_json(text, entry)?,
-            (Some(entry), None) => remove(text, entry, map.flow)?,
+            (Some(entry), None) => {
+                (line_start(text, entry.key_range.start)..line_end(text, end_of(text, entry)), String::new())
+            }
             (None, Some(new)) if format == Format::Json => add_json(text, map, last, new)?,
             (None, Some(new)) => {
                 let block = document.block.as_ref().filter(|_| above.is_empty());
@@ -59,18 +61,11 @@ pub(super) fn values(file: &Encrypted<'_>, wanted: &[Wanted<'_>]) -> Option<Stri
 /// Replaces `lastmodified` and `mac` in the block of every document.
 pub(super) fn block(text: &str, format: Format, lastmodified: &str, mac: &str) -> Result<String, SopsError> {
     let mut cuts = Vec::new();
-    for (index, document) in document::parse(text, format)?.iter().enumerate() {
+    for document in document::parse(text, format)? {
         let Some(block) = document.block.as_ref().and_then(|block| block.value.as_map()) else { continue };
-        let time = emit::double_quoted(lastmodified);
-        for (key, new) in [("lastmodified", time), ("mac", spelled(mac, block.flow, format))] {
-            match block.get(key).map(|entry| (&entry.value.kind, &entry.value.range)) {
-                Some((Kind::Scalar(scalar), range)) if scalar.style != Style::Block => {
-                    cuts.push((whole(scalar, range), new));
-                }
-                // Only the first block is ever read.
-                _ if index > 0 => {}
-                _ => return Err(ErrorKind::EditFailed.into()),
-            }
+        for (key, new) in [("lastmodified", lastmodified), ("mac", mac)] {
+            // The first block has both; no other is ever read.
+            cuts.extend(block.get(key).and_then(|entry| replace(text, entry, block.flow, new, format)));
         }
     }
     join(text, cuts).ok_or_else(|| ErrorKind::EditFailed.into())
@@ -103,8 +98,8 @@ fn replace(text: &str, entry: &Entry<'_>, flow: bool, new: &str, format: Format)
     let range = &entry.value.range;
     let new = spelled(new, flow, format);
     if scalar.style == Style::Block {
-        // The range is that of the lines; the `|` before them goes too.
-        let end = text.get(..range.end)?.trim_end_matches(['\n', '\r']).len();
+        // The range is that of the lines, and of what stands before the next thing; the `|` before them goes too.
+        let end = text.get(..range.end)?.trim_end().len();
         return Some((behind_colon(text, entry)?..end, format!(" {new}")));
     }
     if range.is_empty() {
@@ -112,12 +107,6 @@ fn replace(text: &str, entry: &Entry<'_>, flow: bool, new: &str, format: Format)
         return Some((colon..colon, format!(" {new}")));
     }
     Some((whole(scalar, range), new))
-}
-
-fn remove(text: &str, entry: &Entry<'_>, flow: bool) -> Option<Cut> {
-    let start = line_start(text, entry.key_range.start);
-    let alone = text.get(start..entry.key_range.start)?.bytes().all(|b| b == b' ');
-    (alone && !flow).then(|| (start..line_end(text, end_of(text, entry)), String::new()))
 }
 
 /// A line behind the last entry of a map, or before the block if there is none.
@@ -166,10 +155,7 @@ pub(super) fn recipients(file: &Encrypted<'_>, entries: &Node<'_>) -> Option<Str
     let mut cuts = Vec::new();
     for document in &file.documents {
         let Some(block) = document.block.as_ref().and_then(|block| block.value.as_map()) else { continue };
-        let age = block.get("age").filter(|_| !block.flow)?;
-        if !matches!(&age.value.kind, Kind::List(items) if !items.is_empty()) {
-            return None;
-        }
+        let Some(age) = block.get("age") else { continue };
         let colon = behind_colon(file.text, age)?;
         let indent = age.key_range.start - line_start(file.text, age.key_range.start);
         let lines = emit::value_lines(entries, indent + 4).ok()?;

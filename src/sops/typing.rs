@@ -34,13 +34,13 @@ const CORE: &str = "tag:yaml.org,2002:";
 pub(super) fn resolve(text: &str, style: Style, tag: Option<&Tag>) -> Result<Typed, ErrorKind> {
     let tag = match tag.map(|tag| tag.name.as_str()) {
         None | Some("!") if style != Style::Plain => return Ok(Typed::Str),
-        None | Some("!") => return implicit(text, true),
+        None | Some("!") => return implicit(text),
         Some(name) => name.strip_prefix(CORE).unwrap_or("?"),
     };
     let typed = match tag {
         "binary" => return binary(text).map(Typed::Bytes).ok_or(ErrorKind::TagMismatch),
         "timestamp" => return Time::parse_yaml(text).map(Typed::Time).ok_or(ErrorKind::TagMismatch),
-        "null" | "bool" | "int" | "float" => implicit(text, false)?,
+        "null" | "bool" | "int" | "float" => implicit(text)?,
         // `!!str`, and every tag that sops does not know and drops.
         _ => return Ok(Typed::Str),
     };
@@ -53,7 +53,7 @@ pub(super) fn resolve(text: &str, style: Style, tag: Option<&Tag>) -> Result<Typ
     }
 }
 
-fn implicit(text: &str, times: bool) -> Result<Typed, ErrorKind> {
+fn implicit(text: &str) -> Result<Typed, ErrorKind> {
     Ok(match text {
         "" | "~" | "null" | "Null" | "NULL" => Typed::Null,
         "true" | "True" | "TRUE" => Typed::Bool(true),
@@ -63,7 +63,7 @@ fn implicit(text: &str, times: bool) -> Result<Typed, ErrorKind> {
         "-.inf" | "-.Inf" | "-.INF" => Typed::Float(f64::NEG_INFINITY),
         _ => match text.as_bytes()[0] {
             b'.' => float(text).map_or(Typed::Str, Typed::Float),
-            b'0'..=b'9' | b'+' | b'-' => match Time::parse_yaml(text).filter(|_| times) {
+            b'0'..=b'9' | b'+' | b'-' => match Time::parse_yaml(text) {
                 Some(time) => Typed::Time(time),
                 None => number(text)?,
             },

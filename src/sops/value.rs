@@ -174,6 +174,11 @@ impl Value {
 }
 
 impl Map {
+    /// The same of all documents of a file.
+    pub(super) fn all_same(one: &[Self], other: &[Self]) -> bool {
+        one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.same(other))
+    }
+
     pub(super) fn same(&self, other: &Self) -> bool {
         let entries = || self.entries.iter().zip(&other.entries);
         self.len() == other.len() && entries().all(|((k, a), (l, b))| k == l && a.same(b))
@@ -256,7 +261,7 @@ pub(super) fn float_text(float: f64) -> String {
 mod tests {
     // The ties below are not the shortest digits of their floats; that is the point.
     #![allow(clippy::excessive_precision)]
-    use super::float_text;
+    use super::*;
 
     #[test]
     fn floats_have_shortest_even_digits_and_no_exponent() {
@@ -283,5 +288,12 @@ mod tests {
         }
         assert_eq!(float_text(f64::MAX).len(), 309);
         assert_eq!(float_text(5e-324).parse::<f64>(), Ok(5e-324));
+    }
+
+    #[test]
+    fn e2_11_digits_that_overflow_are_no_float_and_words_are() {
+        let read = |text: &str| Value::from_plaintext(Type::Float, Zeroizing::new(text.into())).is_some();
+        assert!(read("1e300") && read("+Inf") && read("-inf") && read("NaN"));
+        assert!(!read("1e999") && !read("-1e999") && !read("x"));
     }
 }

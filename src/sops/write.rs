@@ -23,7 +23,6 @@ use super::rule::{Rule, Selector};
 use super::time::Time;
 use super::transform::{Transform, comment_aad, list_comments, transform, wipe};
 use super::tree::{age_entries, entry, map_node, of_data, of_value, scalar, string};
-use super::typing::Typed;
 use super::value::{Map, Value};
 use super::walk::{Place, Step};
 use crate::yaml::events::Style;
@@ -159,7 +158,7 @@ fn sealed_anew(
     random(&mut *bytes);
     let key = DataKey::new(bytes);
     let selector = Selector::new(settings.rule)?;
-    let sealing = Sealing { key: &key, format, strict, stash: Stash::default() };
+    let sealing = Sealing { key: &key, strict, stash: Stash::default() };
     let (mut documents, mac) = sealing.run(documents, &selector, settings.mac_only_encrypted, random)?;
     let mac = mac.finish().seal(&key, settings.lastmodified, random).ok_or(ErrorKind::TooLarge)?;
     let wrapped = settings.recipients.iter().map(|recipient| recipient.wrap(&key)).collect::<Result<Vec<_>, _>>()?;
@@ -220,7 +219,6 @@ impl Stash {
 /// Documents in clear -> sealed ones.
 pub(super) struct Sealing<'k> {
     pub(super) key: &'k DataKey,
-    pub(super) format: Format,
     /// Refuse what not every release reads back; else only what nobody does.
     pub(super) strict: bool,
     pub(super) stash: Stash,
@@ -250,9 +248,6 @@ impl Sealing<'_> {
             Value::Bytes(_) if self.strict => Err(ErrorKind::Unwritable(Type::Str)),
             Value::Float(float) if !place.demanded && negative_zero(*float.expose()) => {
                 Err(ErrorKind::Unwritable(Type::Float))
-            }
-            Value::Float(float) if self.format == Format::Json && !place.demanded && !float.expose().is_finite() => {
-                Err(ErrorKind::NotInJson)
             }
             _ => Ok(()),
         }
@@ -288,7 +283,7 @@ impl Transform for Sealer<'_, '_, '_> {
             Some(sealed) => Ok(Some(Scalar::new(Cow::Owned(sealed?), Style::Quoted, None))),
             None => {
                 sealing.check(place, &value)?;
-                Ok(Some(in_clear(scalar, &value)))
+                Ok(Some(of_value(&value)))
             }
         }
     }
@@ -304,14 +299,4 @@ impl Transform for Sealer<'_, '_, '_> {
         }
         sealing.key.seal(bytes, Type::Comment, aad.as_bytes(), *random).map(Some).ok_or(ErrorKind::TooLarge)
     }
-}
-
-/// A leaf in clear, to be spelled so that every reader types and hashes it alike.
-fn in_clear(scalar: &Scalar<'_>, value: &Value) -> Scalar<'static> {
-    let mut clear = of_value(value);
-    // A whole float of JSON has no point, which nobody there misses.
-    if let (Some(Typed::Float(_)), Value::Float(_)) = (&scalar.typed, value) {
-        clear.text = Cow::Owned(scalar.text.to_string());
-    }
-    clear
 }

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use super::document::{Comment, Document, Entry, Item, Kind, MAX_DEPTH, MAX_NODES, Map, Node, Scalar, split, unique};
 use super::error::{ErrorKind, SopsError};
 use super::typing::Typed;
-use crate::yaml::events::{Event, Events, Style, SyntaxErrorKind};
+use crate::yaml::events::{Event, Events, SyntaxErrorKind};
 
 /// Bytes of text that aliases may add.
 const MAX_COPIED: usize = 16 << 20;
@@ -33,31 +33,23 @@ pub(super) fn documents(text: &str) -> Result<Vec<Document<'_>>, SopsError> {
     };
     let mut documents = Vec::new();
     let mut missing = true;
-    while let Some((event, range)) = builder.next()? {
-        if event != Event::DocumentStart {
-            continue;
-        }
+    // The start of a document, one node, which is a null where nothing stands, and the end.
+    while builder.next()?.is_some() {
         builder.anchors.clear();
-        let root = if matches!(builder.peek()?, None | Some(Event::DocumentEnd)) {
-            Map::default()
-        } else {
-            let node = builder.node(0)?;
-            match node.kind {
-                Kind::Map(map) => {
-                    missing = false;
-                    map
-                }
-                Kind::Scalar(scalar) if matches!(scalar.resolve(), Ok(Typed::Null)) => {
-                    missing &= node.range.is_empty();
-                    Map::default()
-                }
-                _ => return Err(SopsError::at(ErrorKind::TopNotMap, &node.range)),
+        let node = builder.node(0)?;
+        let root = match node.kind {
+            Kind::Map(map) => {
+                missing = false;
+                map
             }
+            Kind::Scalar(scalar) if matches!(scalar.resolve(), Ok(Typed::Null)) => {
+                missing &= node.range.is_empty();
+                Map::default()
+            }
+            _ => return Err(SopsError::at(ErrorKind::TopNotMap, &node.range)),
         };
         // The document's last comments, up to `---` or the end of the text.
-        if !matches!(builder.next()?, None | Some((Event::DocumentEnd, _))) {
-            return Err(SopsError::at(ErrorKind::Syntax(SyntaxErrorKind::Other), &range));
-        }
+        builder.next()?;
         documents.push(split(root, std::mem::take(&mut builder.pending)));
     }
     if missing { Err(ErrorKind::Empty.into()) } else { Ok(documents) }
@@ -225,7 +217,7 @@ impl<'a> Builder<'a> {
             let mut comments = std::mem::take(&mut self.pending);
             let Node { range: key_range, kind } = self.node(depth + 1)?;
             let key = match kind {
-                Kind::Scalar(scalar) if is_string(&scalar) => scalar.text,
+                Kind::Scalar(scalar) if matches!(scalar.resolve(), Ok(Typed::Str)) => scalar.text,
                 _ => return Err(SopsError::at(ErrorKind::KeyNotString, &key_range)),
             };
             self.line_end(key_range.end, &mut comments)?;
@@ -251,11 +243,6 @@ impl<'a> Builder<'a> {
         let outer = self.pending.split_off(inner);
         std::mem::replace(&mut self.pending, outer)
     }
-}
-
-fn is_string(key: &Scalar<'_>) -> bool {
-    let merge = key.text == "<<" && key.style == Style::Plain;
-    merge || matches!(key.resolve(), Ok(Typed::Str))
 }
 
 fn measure(node: &Node<'_>) -> Size {
