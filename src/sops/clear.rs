@@ -219,3 +219,31 @@ pub fn entries(text: &str) -> Result<Vec<PlainEntry>, SopsError> {
     let values = data.into_iter().flatten();
     Ok(keys.zip(values).map(|(key_range, (key, value))| PlainEntry { key, key_range, value }).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::sops::{Settings, encrypt_text, keygen};
+
+    /// Whoever has the data key may seal what a comment can't hold: it must not become a line of its own.
+    #[test]
+    fn e2_11_a_comment_with_a_line_break_is_not_opened() {
+        let (identity, recipient) = keygen();
+        let identities = Identities::parse(identity.expose()).unwrap();
+        let rule = Rule::default();
+        let recipients = [recipient];
+        let lastmodified = "2026-11-21T08:00:00Z";
+        let settings = Settings { rule: &rule, mac_only_encrypted: false, recipients: &recipients, lastmodified };
+        let (text, _) = encrypt_text("# x\na: v\n", Format::Yaml, &settings, &mut |b| b.fill(3)).unwrap();
+        let key = keys::data_key(Encrypted::parse(&text).unwrap().metadata(), &identities).unwrap();
+        for (comment, opens) in [(" fine", true), (" x\nb: z", false), (" x\u{2028}b: z", false), (" \u{1b}", false)] {
+            let sealed = key.seal(comment.as_bytes(), Type::Comment, b":", &mut |b| b.fill(4)).unwrap();
+            let (_, rest) = text.split_once('\n').unwrap();
+            let text = format!("#{sealed}\n{rest}");
+            let clear = Encrypted::parse(&text).unwrap().clear(&identities).unwrap().text(Format::Yaml).unwrap();
+            let expected = if opens { comment } else { &sealed };
+            assert_eq!(clear.expose(), &format!("#{expected}\na: v\n"));
+        }
+    }
+}

@@ -61,3 +61,24 @@ impl Digits {
         Some(stored.len() == self.0.len() && std::hint::black_box(difference) == 0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn e2_11_a_mac_that_is_cut_off_or_goes_on_is_another() {
+        let key = DataKey::new(Zeroizing::new([7; 32]));
+        let mut mac = Mac::new(false);
+        mac.add(b"kelp", true);
+        let digits = mac.finish();
+        let matches = |stored: &[u8]| {
+            let sealed = key.seal(stored, Type::Str, b"now", &mut |iv| iv.fill(3)).unwrap();
+            digits.matches(&key, &sealed, "now")
+        };
+        assert_eq!(matches(&digits.0), Some(true));
+        assert_eq!(matches(&digits.0[..127]), Some(false));
+        assert_eq!(matches(&[&digits.0[..], b"0"].concat()), Some(false));
+    }
+}

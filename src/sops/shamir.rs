@@ -74,6 +74,8 @@ mod tests {
             assert_eq!(combine(&[share(a), share(b)]).unwrap().as_slice(), secret);
         }
         assert!(combine(&[share(4), share(4)]).is_none());
+        // At 0 stands the key itself.
+        assert!(combine(&[share(0), share(4)]).is_none());
         assert!(combine(&[share(4), Zeroizing::new(vec![1; 32])]).is_none());
         assert!(combine(&[share(4), Zeroizing::new(vec![1; 34])]).is_none());
     }

@@ -1,9 +1,11 @@
 //! The sops document format, seen from outside.
+mod corners;
 pub(crate) mod data;
 mod edges;
 mod editing;
 mod peer_sops;
 pub(crate) mod properties;
+mod readings;
 mod refusals;
 mod texts;
 pub(crate) mod vectors;

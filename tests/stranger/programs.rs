@@ -150,6 +150,9 @@ fn e2_11_a_plugin_is_told_no_where_it_says_what_nobody_asked_for() {
         "[\"file-key\", \"1\"], bytes(16)",
         "[\"file-key\", \"0\", \"x\"], bytes(16)",
         "[\"file-key\", \"0\"], bytes(15)",
+        "[\"labels\", \"0\"], bytes(16)",
+        "[\"msg\"], b\"touch \" * 8",
+        "[\"msg\"], b\"press \" * 20",
         "[\"nothing\"]",
         "[\"confirm\", \"eWVz\", \"bm8\"], b\"sure?\"",
         "[\"file-key\", \"0\"], hide(body)",
@@ -176,9 +179,13 @@ fn e2_11_a_plugin_is_told_no_where_it_says_what_nobody_asked_for() {
         let told = fs::read_to_string(&answers).unwrap();
         let told: Vec<&str> = told.lines().filter(|line| !line.is_empty()).collect();
         let fail = "-> fail";
-        assert_eq!(told, [fail, fail, fail, "-> unsupported", confirmed, "-> ok", fail]);
+        assert_eq!(told, [fail, fail, fail, fail, "-> ok", "-> ok", "-> unsupported", confirmed, "-> ok", fail]);
     };
-    assert_eq!(only.ok(&words).stdout, "sealed to a plugin");
+    let got = only.ok(&words);
+    assert_eq!(got.stdout, "sealed to a plugin");
+    // What it says arrives whole, also where its last line is a full one.
+    assert!(got.stderr.contains("touch ".repeat(8).trim_end()), "{got:#?}");
+    assert!(got.stderr.contains("press ".repeat(20).trim_end()), "{got:#?}");
     told("-> fail");
     if !there("script", Command::new("script").arg("--version")) {
         return;
