@@ -17,6 +17,7 @@ pub mod ownership;
 pub mod policy;
 mod policy_names;
 mod profiles;
+mod schemas;
 mod shared;
 pub mod references;
 pub mod states;
@@ -33,7 +34,6 @@ use crate::overlay::{Idle, Notes};
 use crate::parallel;
 use crate::rules::facts::Facts;
 use crate::rules::levels::{self, Levels};
-use crate::rules::unmarked_secret;
 use crate::rules::{Everything, Judge, Running};
 use crate::span::{FileId, Span};
 use crate::workspace::discover::Family;
@@ -121,7 +121,7 @@ fn assemble(workspace: &Workspace, catalogue: &Catalogue, at: &At) -> (Compiled,
     }
     let compiled = Compiled { at: at.clone(), connections, consumers, states };
     diagnostics.extend(context.told(notes.diagnostics));
-    diagnostics.extend(check_catalogue(workspace, catalogue, &levels));
+    diagnostics.extend(schemas::check(workspace, catalogue, &levels));
     profiles::gather(workspace, at, &mut diagnostics);
     levels::excuse(workspace, &levels, &mut diagnostics, false);
     (compiled, diagnostics)
@@ -208,7 +208,7 @@ pub fn check(workspace: &Workspace, catalogue: &Catalogue, mut told: Vec<Diagnos
     contexts.iter().for_each(|context| profiles::gather(workspace, &context.at, &mut told));
     told.extend(idle_everywhere(workspace, &contexts, idle));
     told.extend(customers::without(workspace));
-    told.extend(check_catalogue(workspace, catalogue, &levels));
+    told.extend(schemas::check(workspace, catalogue, &levels));
     let documents = documents::check(workspace, catalogue, &levels, None, &told);
     told.extend(documents);
     levels::excuse(workspace, &levels, &mut told, true);
@@ -347,38 +347,6 @@ fn check_keys(states: &States, told: &mut Vec<Diagnostic>) {
             );
         }
     }
-}
-
-/// Schemas that can't be used, what they leave in clear, and those that would take a built-in id.
-fn check_catalogue(workspace: &Workspace, catalogue: &Catalogue, levels: &Levels) -> Vec<Diagnostic> {
-    let mut told = Vec::new();
-    for (id, file) in &workspace.connectors {
-        if catalogue.file(id).is_none() {
-            let message = format!("`{id}` is a built-in connector: its id can't be taken");
-            told.push(
-                Diagnostic::error(code::INVALID_CONNECTOR_SCHEMA, Span::file(*file), message)
-                    .help("give the file another name"),
-            );
-        } else if let Some(Err(faults)) = catalogue.get(id) {
-            for fault in faults {
-                let span = Span::new(*file, fault.range.clone().unwrap_or(0..0));
-                let help = fault.help.as_deref().unwrap_or(
-                    "write a JSON Schema (2020-12) of `{config, auth}` that stands alone: `$ref` within the file only",
-                );
-                if let Some(masked) = &fault.masked {
-                    workspace.sources.mask(Span::new(*file, masked.clone()));
-                }
-                told.push(Diagnostic::error(code::INVALID_CONNECTOR_SCHEMA, span, fault.message.clone()).help(help));
-            }
-        } else if let Some(Ok(connector)) = catalogue.get(id) {
-            let judge = Judge::new(levels, &workspace.sources);
-            for field in connector.unmarked() {
-                let span = Span::new(*file, field.range.clone());
-                judge.beside(unmarked_secret::unmarked(id, &field.name, span), &mut told);
-            }
-        }
-    }
-    told
 }
 
 /// Patches that change nothing wherever their layer takes part.

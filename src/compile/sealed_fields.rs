@@ -22,11 +22,14 @@ pub(super) struct Item<'w> {
     pub(super) root: &'w Node,
 }
 
+/// The path of a layer, and the fields that a document there seals.
+type Sealing<'w> = (&'w str, Vec<String>);
+
 /// The fields that the documents of a workspace seal.
 #[derive(Default)]
 pub(super) struct SealedFields<'w> {
     /// By family and id: the layers that seal something, and what.
-    by: HashMap<(Family, &'w str), Vec<(&'w str, Vec<String>)>>,
+    by: HashMap<(Family, &'w str), Vec<Sealing<'w>>>,
     /// Credential -> the connections that link it.
     links: HashMap<&'w str, BTreeSet<&'w str>>,
     /// Layer -> the layers below it, in any stack.

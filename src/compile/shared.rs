@@ -57,8 +57,8 @@ fn outside(context: &Context<'_>, instance: &Node) -> Vec<(Box<str>, Span)> {
             Value::Map(map) => open.extend(map.iter().map(|entry| &entry.value)),
             Value::List(items) => open.extend(items),
             Value::Secret(secret) => {
-                let is_outside = |name: &&Box<str>| context.names.source(name).is_some_and(|s| !s.layer.is_customers());
-                found.extend(secret.names.iter().filter(is_outside).map(|name| (name.clone(), node.span)));
+                let is_outside = |name: &str| context.names.source(name).is_some_and(|s| !s.layer.is_customers());
+                found.extend(secret.names.iter().filter(|name| is_outside(name)).map(|name| (name.clone(), node.span)));
             }
             _ => {}
         }
@@ -146,7 +146,7 @@ impl Compared<'_, '_> {
         });
         let found =
             roots.filter_map(|root| root.pointer(pointer).or_else(|| root.pointer(pointer.rsplit_once('/')?.0)));
-        found.last().map_or(self.own.connector.span, |node| node.span)
+        found.fold(self.own.connector.span, |_, node| node.span)
     }
 }
 

@@ -261,7 +261,7 @@ impl<'s> Walk<'s, '_> {
             return None;
         }
         let compile = || {
-            let options = jsonschema::options().offline().with_pattern_options(super::schema::linear());
+            let options = jsonschema::options().offline().with_pattern_options(super::compiled::linear());
             options.build(&json!({ "pattern": pattern })).ok()
         };
         let validator = self.patterns.entry(pattern).or_insert_with(compile).as_ref()?;

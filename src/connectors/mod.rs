@@ -18,6 +18,7 @@ mod branching;
 mod harmless;
 mod unmarked;
 mod shared;
+mod compiled;
 mod schema;
 pub mod field;
 pub mod reference;
