@@ -28,15 +28,16 @@ const DRAFTS: [&str; 4] = [
     "http://json-schema.org/draft-06/schema",
 ];
 
-/// Everything of the kind, in the order of the schema's keys.
-pub(super) fn check(schema: &Value) -> Vec<Wrong> {
-    let mut check = Check { root: schema, wrong: Vec::new() };
+/// Everything of the kind, in the order of the schema's keys. `shares` is whether the shared definitions were put in.
+pub(super) fn check(schema: &Value, shares: bool) -> Vec<Wrong> {
+    let mut check = Check { root: schema, shares, wrong: Vec::new() };
     check.visit(schema, &mut String::new());
     check.wrong
 }
 
 struct Check<'s> {
     root: &'s Value,
+    shares: bool,
     wrong: Vec<Wrong>,
 }
 
@@ -82,7 +83,13 @@ impl Check<'_> {
         for (name, schema) in named {
             let length = pointer.len();
             push_segment(pointer, name);
-            self.visit(schema, pointer);
+            match schema {
+                // Ours, by name.
+                Value::Object(definitions) if self.shares && pointer == "/$defs/shared" => {
+                    self.named(definitions, pointer)
+                }
+                _ => self.visit(schema, pointer),
+            }
             pointer.truncate(length);
         }
     }

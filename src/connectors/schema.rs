@@ -125,14 +125,14 @@ impl Connector {
             unmarked: Vec::new(),
         };
         if !trusted {
-            connector.examine(text)?;
+            connector.examine(text, shares)?;
         }
         Ok(connector)
     }
 
     /// Holds a stranger's schema against what one may say, and compiles it.
-    fn examine(&mut self, text: &str) -> Result<(), Vec<Fault>> {
-        let wrong = check::check(&self.schema);
+    fn examine(&mut self, text: &str, shares: bool) -> Result<(), Vec<Fault>> {
+        let wrong = check::check(&self.schema, shares);
         if !wrong.is_empty() {
             return Err(located(text, wrong));
         }

@@ -118,6 +118,9 @@ fn f05_a_field_that_says_secret_is_marked_or_called_clear() {
     // Marked by another part of the schema.
     let elsewhere = r#", "allOf": [{"properties": {"auth": {"properties": {"password": {"writeOnly": true}}}}}]"#;
     assert_eq!(codes(&schema("", elsewhere), ""), (0, Vec::new()));
+    // What is shared with the built-in schemas is put in by name.
+    let shared = r#", "$defs": {"own": {"$ref": "../shared.json#/$defs/scopes"}}"#;
+    assert_eq!(codes(&schema(r#", "writeOnly": true"#, shared), ""), (0, Vec::new()));
     // A note of one's own says nothing, and is none of ours misspelt.
     for (more, code) in
         [(r#", "x-team-note": 1, "order": 2"#, 0), (r#", "x-aliass": ["a"]"#, 1), (r#", "requird": []"#, 1)]
