@@ -51,7 +51,7 @@ fn a24_an_overlay_that_sends_a_secret_elsewhere_is_a_trust_change() {
 #[test]
 fn a31_a_schema_that_no_longer_calls_a_field_secret_is_told_and_shows_nothing() {
     let shell = deployed();
-    shell.put("connectors/own.json", &OWN.replace(r#""writeOnly": true, "#, ""));
+    shell.put("connectors/own.json", &OWN.replace(r#""writeOnly": true"#, r#""writeOnly": false"#));
     // As long as a secret stands there, nothing compiles.
     let refused = shell.run(&["plan", "prod"]);
     assert_eq!(refused.code, 1, "{refused:?}");
