@@ -91,7 +91,7 @@ fn entry(out: &mut String, key: &str, value: &Node<'_>, indent: usize) -> Result
     out.push_str(&key);
     out.push(':');
     match &value.kind {
-        Kind::Map(inner) if !is_empty(inner) => {
+        Kind::Map(inner) if !inner.entries.is_empty() => {
             out.push('\n');
             map(out, inner, indent + 4, false)
         }
@@ -106,10 +106,6 @@ fn entry(out: &mut String, key: &str, value: &Node<'_>, indent: usize) -> Result
     }
 }
 
-fn is_empty(map: &Map<'_>) -> bool {
-    map.entries.is_empty() && map.trailing.is_empty()
-}
-
 fn list(out: &mut String, node: &Node<'_>, indent: usize, inline: bool) -> Result<(), SopsError> {
     let Kind::List(items) = &node.kind else { return Ok(()) };
     for (index, item) in items.iter().enumerate() {
@@ -119,13 +115,13 @@ fn list(out: &mut String, node: &Node<'_>, indent: usize, inline: bool) -> Resul
         }
         out.push('-');
         let commented = match &item.value.kind {
-            Kind::Map(inner) => inner.entries.first().is_none_or(|first| !first.comments.is_empty()),
+            Kind::Map(inner) => inner.entries.first().is_some_and(|first| !first.comments.is_empty()),
             Kind::List(inner) => inner.first().is_some_and(|first| !first.comments.is_empty()),
             Kind::Scalar(_) => false,
         };
         // What begins with a comment begins on a line of its own.
         match &item.value.kind {
-            Kind::Map(inner) if !is_empty(inner) => {
+            Kind::Map(inner) if !inner.entries.is_empty() => {
                 out.push(if commented { '\n' } else { ' ' });
                 map(out, inner, indent + 2, !commented)?;
             }

@@ -197,7 +197,7 @@ impl<'a> Builder<'a> {
             }
             let mut comments = std::mem::take(&mut self.pending);
             let value = self.node(depth + 1)?;
-            if matches!(value.kind, Kind::Scalar(_)) {
+            if is_leaf(&value.kind) {
                 comments.append(&mut self.pending);
             }
             self.line_end(value.range.end, &mut comments)?;
@@ -210,7 +210,10 @@ impl<'a> Builder<'a> {
         loop {
             if matches!(self.peek()?, Some(Event::MappingEnd) | None) {
                 let end = self.next()?.map_or(self.text.len()..self.text.len(), |(_, range)| range);
-                map.trailing = self.inner_comments(flow, start);
+                // A map without entries has no place for comments: they stay pending, for its own entry.
+                if !map.entries.is_empty() {
+                    map.trailing = self.inner_comments(flow, start);
+                }
                 unique(&map)?;
                 return Ok((map, end));
             }
@@ -222,7 +225,7 @@ impl<'a> Builder<'a> {
             };
             self.line_end(key_range.end, &mut comments)?;
             let value = self.node(depth + 1)?;
-            if matches!(value.kind, Kind::Scalar(_)) {
+            if is_leaf(&value.kind) {
                 comments.append(&mut self.pending);
             }
             self.line_end(value.range.end, &mut comments)?;
@@ -242,6 +245,15 @@ impl<'a> Builder<'a> {
         let inner = self.pending.iter().take_while(|comment| column(comment.range.start) >= own).count();
         let outer = self.pending.split_off(inner);
         std::mem::replace(&mut self.pending, outer)
+    }
+}
+
+/// Whether nothing in it can claim a comment.
+fn is_leaf(kind: &Kind<'_>) -> bool {
+    match kind {
+        Kind::Scalar(_) => true,
+        Kind::List(items) => items.is_empty(),
+        Kind::Map(map) => map.entries.is_empty(),
     }
 }
 

@@ -10,6 +10,7 @@ mod crash;
 mod gc;
 mod guards;
 mod kept;
+mod kept_whole;
 mod leak;
 mod life;
 mod objects;
@@ -22,6 +23,7 @@ mod signing;
 mod strace;
 mod trust;
 mod verify;
+mod written;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -322,3 +322,26 @@ fn e2_11_a_config_is_refused_where_a_field_is_not_what_it_must_be() {
     }
     assert_eq!(rule("age: 'age1x, age1y,'"), Ok(()));
 }
+
+/// A comment that stands in an empty map or list, or before it, is one of its key: sealed and opened, all three are as they were.
+#[test]
+fn e2_11_a_comment_in_what_is_empty_stays_a_comment() {
+    for (plain, opened) in [
+        ("a: {\n  # c\n}\n", "# c\na: {}\n"),
+        ("a: { # c\n}\nb: u\n", "# c\na: {}\nb: u\n"),
+        ("a: [\n  # c\n]\nb: u\n", "# c\na: []\nb: u\n"),
+        ("a:\n  # c\n  {}\nb: u\n", "# c\na: {}\nb: u\n"),
+        ("# a\na: {\n  # c\n} # d\n", "# a\n# c\n# d\na: {}\n"),
+        ("m:\n  a: {\n    # c\n    }\n  b: u\n", "m:\n    # c\n    a: {}\n    b: u\n"),
+        ("a: &x {\n  # c\n}\nb: *x\n", "# c\na: {}\nb: {}\n"),
+        ("a: {b: u\n  # c\n}\n", "a:\n    b: u\n    # c\n"),
+    ] {
+        for rule in [Rule::default(), s()] {
+            let (identities, text) = sealed(plain, Format::Yaml, &rule);
+            assert_eq!(clear(&text, &identities), opened, "{plain} {text}");
+        }
+    }
+    // One in a list is left out, as every one there is.
+    let (identities, text) = sealed("a:\n- {\n  # c\n  }\n- u\n", Format::Yaml, &Rule::default());
+    assert_eq!(clear(&text, &identities), "a:\n    - {}\n    - u\n");
+}
