@@ -169,8 +169,8 @@ mod tests {
     fn e2_11_a_condition_costs_its_length_and_for_each_operator_what_it_looks_at() {
         let mut sources = Sources::default();
         let at = Span::file(sources.add("tieline.yaml", String::new(), false));
-        let input = ConditionInput::new(&serde_json::json!({"connection": {"id": "x".repeat(640)}}));
-        assert_eq!(input.bytes / 64, 10);
+        let input = ConditionInput::new(&serde_json::json!({"connection": {"id": "x".repeat(616)}}));
+        assert_eq!(input.bytes, 640);
         for (expression, operators) in [
             ("connection.id", 0),
             ("connection.id == 'x'", 1),
@@ -187,5 +187,57 @@ mod tests {
                 assert_eq!(condition.holds(&input).is_ok(), held, "{expression}, {left} steps left");
             }
         }
+    }
+
+    /// What a record does not have is in no order, and false.
+    #[test]
+    fn e2_11_a_condition_is_asked_of_a_record() {
+        let mut sources = Sources::default();
+        let at = Span::file(sources.add("tieline.yaml", String::new(), false));
+        let record = serde_json::json!({"c": {"port": 5, "none": null, "name": "abc", "big": u64::MAX, "on": true}});
+        let input = ConditionInput::new(&record);
+        for (expression, held) in [
+            ("c.port < 6", true),
+            ("c.port < 5", false),
+            ("c.none < 6", false),
+            ("c.what < 6", false),
+            ("c.what.ever", false),
+            ("c.none is defined and c.what is not defined", true),
+            ("c.name is startingwith 'ab' and c.name is not startingwith 'b'", true),
+            ("c.name is endingwith 'bc' and c.name is not endingwith 'b'", true),
+            ("c.name not in ['abc']", false),
+            ("c.what not in ['abc']", true),
+            ("c.big > 5 and c.on", true),
+        ] {
+            assert_eq!(Condition::new(expression, at).unwrap().holds(&input).ok(), Some(held), "{expression}");
+        }
+        let text = |expression: &str| Condition::new(expression, at).unwrap().text(&input).ok();
+        assert_eq!(text("c.port").as_deref(), Some("5"));
+        assert_eq!((text("c.none").as_deref(), text("c.what").as_deref()), (Some(""), Some("")));
+        assert_eq!(Condition::new("c.port < d.e", at).unwrap().names().len(), 2);
+    }
+
+    #[test]
+    fn e2_11_what_a_message_is_made_of_has_its_place() {
+        let mut sources = Sources::default();
+        for (quote, text) in [("", "a $${{ ${{  c.port }}b"), ("'", "a $${{ ${{  c.port }}b")] {
+            let file = sources.add("tieline.yaml", format!("{quote}{text}{quote}"), false);
+            let at = Span::new(file, 0..text.len() + 2 * quote.len());
+            let pieces: Vec<String> = message(text, at)
+                .unwrap()
+                .iter()
+                .map(|piece| match piece {
+                    MessagePart::Text(text) => (*text).to_owned(),
+                    MessagePart::Value(condition) => format!("<{}>", sources.slice(condition.span(2..6))),
+                })
+                .collect();
+            assert_eq!(pieces, ["a ", "${{", " ", "<port>", "b"]);
+            let told = |text: &str| message(text, at).err().map(|told| sources.slice(told.labels[0].span).to_owned());
+            assert_eq!(told("a $${{ ${{  c.pxrt ) b").as_deref(), Some("${{"));
+            assert_eq!(told("a $${{ ${{  c port }}b").as_deref(), Some("port"));
+        }
+        // Escaped, so that no offset is known: the whole of it.
+        let at = Span::new(sources.add("tieline.yaml", "\"c.port\\t\"".to_owned(), false), 0..10);
+        assert_eq!(Condition::new("c.port\t", at).unwrap().span(2..6), at);
     }
 }

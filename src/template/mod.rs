@@ -378,3 +378,6 @@ fn check(
         told.push(told_of);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -237,10 +237,10 @@ pub(super) fn tokens(text: &str) -> Vec<Placed<'_>> {
                 }
                 Token::Name(&text[start..at])
             }
-            b => {
+            _ => {
                 let two = text.get(at..at + 2).filter(|s| matches!(*s, "==" | "!=" | "<=" | ">=" | "//" | "**"));
                 // Beyond ASCII nothing has a meaning; a whole character is one sign.
-                let length = if b.is_ascii() { 1 } else { text[at..].chars().next().map_or(1, char::len_utf8) };
+                let length = text[at..].chars().next().map_or(1, char::len_utf8);
                 at += two.map_or(length, str::len);
                 Token::Sign(&text[start..at])
             }
@@ -264,6 +264,11 @@ mod tests {
         assert_eq!(roots("vars.a.b | default('vars.c') ~ env.name"), ["vars.a.b", "env.name"]);
         assert_eq!(roots("vars.list[0].x + vars['y']"), ["vars.list", "vars"]);
         assert_eq!(roots("'a' if vars.on else none"), ["vars.on"]);
+        assert_eq!(roots("vars.a is vars.b ~ env.name"), ["vars.a", "env.name"]);
+        assert_eq!(roots("('x').b vars.c"), ["vars.c"]);
+        assert_eq!(roots("vars.a|join(d=vars.b)"), ["vars.a", "vars.b"]);
+        assert_eq!(roots("'a'|lower vars.b"), ["vars.b"]);
+        assert_eq!(roots("f(vars.a) ~ secrets(vars.b)"), ["vars.a", "secrets", "vars.b"]);
     }
 
     #[test]
@@ -274,6 +279,10 @@ mod tests {
         for text in ["secrets.A if env.name == 'dev' else secrets.B", "vars.u ~ ':' ~ secrets.P | urlencode"] {
             assert!(read(text).faults.is_empty(), "{text}");
         }
+        // Each cause once, and each cause.
+        let codes = |text: &str| read(text).faults.iter().map(|fault| fault.code).collect::<Vec<_>>();
+        assert_eq!(codes("secrets.A['x'] == 1"), ["secret-use"]);
+        assert_eq!(codes("secrets.A|nope == 'x'"), ["undefined-name", "secret-use"]);
     }
 
     #[test]
@@ -294,6 +303,7 @@ mod tests {
         );
         assert_eq!(read("a'b"), ["na", "t'b"]);
         assert_eq!(read(r#"a"b\"#), ["na", r#"t"b\"#]);
+        assert_eq!(read(r"'\\'a"), [r"t'\\'", "na"]);
         for (text, is) in [
             ("vars.a", true),
             (" _x._y2\r\n\t", true),
@@ -313,6 +323,7 @@ mod tests {
     fn e2_11_brackets_nest_and_a_product_has_bounds() {
         let faults = |text: &str| read(text).faults.len();
         assert_eq!((faults("[[[[1]]]]"), faults("[[[[[1]]]]]"), faults("[1] ~ [2] ~ [3] ~ [4] ~ [5]")), (0, 1, 0));
+        assert_eq!((faults("[[[1]],[[[1]]]]"), faults("[[[1]],[[[[1]]]]]"), faults("'x' * 2")), (0, 1, 1));
         assert_eq!(
             (faults("vars.a * 2"), faults("vars.a * 'x'"), faults("vars.a|int * 2"), faults("vars.a|trim * 2")),
             (0, 1, 0, 1)

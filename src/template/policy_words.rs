@@ -133,7 +133,10 @@ pub(super) fn fault(text: &str) -> Option<Fault> {
 
 /// Whether a word is that of a filter or a test, or an attribute.
 fn is_behind(tokens: &[Placed<'_>], at: usize) -> bool {
-    at > 0 && (matches!(tokens[at - 1].0, Token::Sign("|" | ".")) || is_word(tokens, at - 1, &["is", "not"]))
+    matches!(
+        &tokens[..at],
+        [.., (Token::Sign("|" | ".") | Token::Name("is"), _)] | [.., (Token::Name("is"), _), (Token::Name("not"), _)]
+    )
 }
 
 fn is_order(token: Token<'_>) -> bool {
@@ -268,8 +271,54 @@ mod tests {
             ("(a.b + 1) * 2 > 7", "(a.b is _comparable and (a.b + 1) * 2 > 7)"),
             ("'<' == a.b", "'<' == a.b"),
             ("1 < 2", "1 < 2"),
+            ("a < b", "a < b"),
+            ("a.b not < 5", "a.b not < 5"),
+            ("x and (a.b) > 7", "x and (a.b is _comparable and (a.b) > 7)"),
+            ("(a.b and c.d) > 7", "(a.b is _comparable and c.d is _comparable and (a.b and c.d) > 7)"),
+            ("7 < (a.b or c.d) and x", "(a.b is _comparable and c.d is _comparable and 7 < (a.b or c.d)) and x"),
+            ("7 < ((a.b)) or x", "(a.b is _comparable and 7 < ((a.b))) or x"),
+            ("f(a.b < 5)", "f((a.b is _comparable and a.b < 5))"),
+            ("5 in [a.b, c.d]", "(a.b is _comparable and c.d is _comparable and 5 in [a.b, c.d])"),
+            ("[a.b <= 1, c.d >= 1]", "[(a.b is _comparable and a.b <= 1), (c.d is _comparable and c.d >= 1)]"),
+            ("{'x': a.b > 1}", "{'x': (a.b is _comparable and a.b > 1)}"),
+            ("x if a.b < 1 else y", "x if (a.b is _comparable and a.b < 1) else y"),
+            ("a.b < 1 == true", "(a.b is _comparable and a.b < 1) == true"),
         ] {
             assert_eq!(compared(text), expected);
+        }
+    }
+
+    #[test]
+    fn e2_11_what_a_policy_can_not_ask_is_told_with_its_place() {
+        let nope = Some(("there is no test `nope`", "nope"));
+        let call = "there are no functions to call";
+        for (text, expected) in [
+            ("a|nope", Some(("there is no filter `nope`", "nope"))),
+            ("a|lower|default(1)", None),
+            ("a is nope", nope),
+            ("a is not nope", nope),
+            ("a is defined", None),
+            ("a is not defined", None),
+            ("a is startingwith('x')", None),
+            ("a is not endingwith('x')", None),
+            ("f(1)", Some((call, "f"))),
+            ("not f(1)", Some((call, "f"))),
+            ("a and not f(1)", Some((call, "f"))),
+            ("a.f(1)", None),
+            ("a and (b)", None),
+            ("not (b)", None),
+            ("a < b < c", Some(("two comparisons in one", "<"))),
+            ("a in b >= c", Some(("two comparisons in one", "in"))),
+            ("a < b == c", None),
+            ("a < b and b < c", None),
+            ("(a < b) < c", None),
+            ("a < (b < c)", None),
+            ("a < [b < c]", None),
+            ("a == b == c", None),
+        ] {
+            let told = fault(text);
+            let told = told.as_ref().map(|fault| (fault.message.as_str(), &text[fault.range.clone()]));
+            assert_eq!(told, expected, "{text}");
         }
     }
 
@@ -290,6 +339,8 @@ mod tests {
             ("'x' in a|map(attribute='b')|list", &["a"]),
             ("a|join(b=c)", &["a", "c"]),
             ("('x').y == z", &["z"]),
+            ("a|length b", &["a", "b"]),
+            ("a['']", &["a."]),
         ] {
             let found = names(text);
             let spelled = found.iter().map(|name| {

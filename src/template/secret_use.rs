@@ -279,7 +279,38 @@ impl Edges {
 
 #[cfg(test)]
 mod tests {
-    use super::super::gives_secret;
+    use super::super::{gives_secret, names, parts};
+    use super::*;
+
+    #[test]
+    fn e2_11_the_very_part_that_can_not_stand_there_is_told() {
+        for (text, part, message) in [
+            ("('y' if vars.x else secrets.A)", "'y'", "one branch"),
+            ("secrets.A if vars.x else 'z'", "'z'", "one branch"),
+            ("secrets.A if secrets else secrets.C", "secrets", "condition or comparison"),
+            ("secrets.A if vars.x == 'y' else secrets.B in 'z'", "in", "condition or comparison"),
+            ("vars.a|replace('x', 'abcdef' ~ secrets.A)", "secrets", "the argument of a filter"),
+            ("secrets.A ~ 'x' / 2", "/", "computed"),
+            ("secrets.A|replace('x', 'hunter22')", "'hunter22'", "in clear"),
+            ("secrets.A|default('x')", "default", "always has a value"),
+            ("(secrets.A).b", ".", "lists or maps"),
+            ("{'x': secrets.A}", "{", "lists or maps"),
+        ] {
+            let told = fault(text, &names::tokens(text)).map(|fault| (fault.range, fault.message));
+            let (range, told) = told.unwrap_or_default();
+            assert!(&text[range.clone()] == part && told.contains(message), "{text}: {told} at {range:?}");
+        }
+        for (text, part) in [
+            ("ab ${{ vars.x }}$${{${{ secrets.A }}abcdef", "abcdef"),
+            ("x ${{ 'abcdef' }}${{ secrets.A }}", " 'abcdef' "),
+            ("${{ secrets.A }}${{ secrets.B }}ghijkl", "ghijkl"),
+        ] {
+            let parts = parts(text).unwrap_or_default();
+            let told = joint(&parts, &|text| names::tokens(text)).map(|fault| fault.range).unwrap_or_default();
+            let at = text.find(part).unwrap_or_default();
+            assert_eq!(told, at..at + part.len(), "{text}");
+        }
+    }
 
     #[test]
     fn e2_11_what_can_only_give_a_secret_is_one() {
@@ -301,6 +332,10 @@ mod tests {
             "${{ vars.list[0] ~ secrets.A }}",
             "${{ vars.list[-1] ~ secrets.A }}",
             "${{ vars.map['x']['y'].z ~ secrets.A }}",
+            "${{ secrets.A if vars.x|replace('hunter22', 'x') == 'y' else secrets.B }}",
+            "${{ 'hunter22-' ~ secrets.A }}",
+            // What is wrong with it is another thing.
+            "${{ secrets.A|nope }}",
             // What is beside it and no part of it.
             "${{ 'abcde' ~ secrets.A ~ 'abcde' }}",
             "${{ 'abcdef-' ~ secrets.A ~ '-abcdef' }}",
@@ -332,6 +367,9 @@ mod tests {
             "${{ secrets.A if vars.x else secrets.B if vars.y else 'z' }}",
             "${{ (secrets.A if vars.x else 'y') ~ secrets.B }}",
             "${{ secrets.A if (vars.x if secrets.B else 'y') else secrets.C }}",
+            "${{ (secrets.A) if vars.x else 'y' }}",
+            "${{ (vars.a) if vars.x else secrets.B }}",
+            "${{ secrets.A) == 'x' }}",
             "${{ vars.a|replace('x', secrets.A) }}",
             "${{ vars.map[secrets.A] }}",
             "${{ secrets.A|default('x') }}",

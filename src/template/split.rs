@@ -85,6 +85,16 @@ mod tests {
             ]
         );
         assert_eq!(parts("x ${{ never"), Err(2));
+        for (text, expression) in [
+            (r"${{ 'a\'}}' }}x", r" 'a\'}}' "),
+            (r"${{ '\\' }}x", r" '\\' "),
+            ("${{ {'k': 1}}}", " {'k': 1}"),
+            ("${{ {'k': {'l': 1}}}}}", " {'k': {'l': 1}}"),
+            ("${{ a }}}", " a "),
+        ] {
+            let first = parts(text).map(|parts| parts.into_iter().next());
+            assert_eq!(first, Ok(Some(Part::Expression(expression, 3..3 + expression.len()))), "{text}");
+        }
         assert_eq!(parts("{{ x }} {% y %}").map(|p| p.len()), Ok(1));
     }
 }
