@@ -234,7 +234,7 @@ fn once<'a>(there: bool, text: &'a str, left: &mut &'a str) -> Result<String, &'
 /// runs over into the next, and a minute has up to 61 seconds. Not before 1970.
 fn timestamp(text: &str) -> Option<i64> {
     let zone = |zone: &str| {
-        let at = text.len().checked_sub(zone.len()).filter(|at| *at > 0)?;
+        let at = text.len().checked_sub(zone.len())?;
         text.get(at..)?.eq_ignore_ascii_case(zone).then(|| &text[..at])
     };
     let digits = zone("Z").or_else(|| zone("UTC")).unwrap_or(text);
@@ -265,7 +265,7 @@ fn list_matches(list: &str, text: &str) -> bool {
         if pattern.len() >= MAX_PATTERN || (negated && matches(pattern, text)) {
             return false;
         }
-        found |= !negated && matches(pattern, text);
+        found |= matches(pattern, text);
     }
     found
 }
@@ -314,6 +314,8 @@ mod tests {
             ("2024 1 1", 1_704_067_200),
             ("20241231235959", 1_735_689_599),
             ("20241231235961", 1_735_689_601),
+            ("20240229123400", 1_709_210_040),
+            ("202402290000", 1_709_164_800),
             ("99991231", 253_402_214_400),
         ] {
             assert_eq!(timestamp(text), Some(seconds), "{text}");
@@ -337,6 +339,7 @@ mod tests {
             "20240101Zx",
             "2024-1-1",
             "20240é1",
+            "202401010é0",
             "-2240101",
         ] {
             assert_eq!(timestamp(text), None, "{text}");
@@ -360,6 +363,9 @@ mod tests {
             ("a*", "a", true),
             ("a**", "a", true),
             ("*c", "abcc", true),
+            ("*c", "ac", true),
+            ("*c", "aac", true),
+            ("*c", "aaac", true),
             ("a*b*c", "axxbyybzc", true),
             ("a*b*c", "axxbyyb", false),
             ("ab", "abc", false),
@@ -367,6 +373,12 @@ mod tests {
             ("abc", "abd", false),
         ] {
             assert_eq!(list_matches(list, text), is, "{list} {text}");
+        }
+        // A pattern that is too long ends the list, whatever it says.
+        for (length, is) in [(1022, true), (1023, false)] {
+            let long = "*".repeat(length);
+            assert_eq!(list_matches(&long, "a"), is, "{length}");
+            assert_eq!(list_matches(&format!("a,{long}"), "a"), is, "{length}");
         }
     }
 }

@@ -207,3 +207,89 @@ fn unreadable(error: &io::Error) -> Integrity {
 fn bad(why: &str) -> Integrity {
     Integrity(format!("this is no bundle: {why}"))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn parts(signature: bool) -> Parts {
+        Parts {
+            manifest: b"m".to_vec(),
+            signature: signature.then(|| b"s".to_vec()),
+            objects: [("a/b".to_owned(), b"one".to_vec()), ("c@d".to_owned(), b"two".to_vec())].into(),
+        }
+    }
+
+    #[test]
+    fn e2_11_an_archive_says_nothing_of_who_packed_it_and_when() {
+        for signed in [false, true] {
+            let bytes = parts(signed).archive().unwrap();
+            // gzip: deflate, no name, no time, no system.
+            assert_eq!(bytes[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
+            let mut archive = Archive::new(GzDecoder::new(&bytes[..]));
+            let mut names = Vec::new();
+            for entry in archive.entries().unwrap() {
+                let entry = entry.unwrap();
+                let header = entry.header();
+                let numbers = (header.mode(), header.uid(), header.gid(), header.mtime());
+                assert_eq!(numbers.0.unwrap(), 0o644);
+                assert_eq!((numbers.1.unwrap(), numbers.2.unwrap(), numbers.3.unwrap()), (0, 0, 0));
+                names.push(String::from_utf8(entry.path_bytes().into_owned()).unwrap());
+            }
+            let all = ["connections/a/b.yaml", "connections/c@d.yaml", "manifest.json", "manifest.json.sig"];
+            assert_eq!(names, all[..if signed { 4 } else { 3 }]);
+            assert_eq!(Parts::read(&bytes[..]).unwrap(), parts(signed));
+        }
+    }
+
+    fn packed(entries: &[(&str, u64, &[u8])], end: bool) -> Vec<u8> {
+        let mut tar = Vec::new();
+        for (name, size, bytes) in entries {
+            let mut header = Header::new_gnu();
+            header.set_path(name).unwrap();
+            header.set_size(*size);
+            header.set_cksum();
+            tar.extend_from_slice(header.as_bytes());
+            tar.extend_from_slice(bytes);
+        }
+        tar.resize(if end { tar.len().next_multiple_of(512) + 1024 } else { tar.len() }, 0);
+        let mut gzip = GzBuilder::new().write(Vec::new(), Compression::fast());
+        gzip.write_all(&tar).unwrap();
+        gzip.finish().unwrap()
+    }
+
+    #[test]
+    fn e2_11_an_archive_is_refused_for_what_is_wrong_with_it() {
+        let why = |entries: &[(&str, u64, &[u8])], end: bool| {
+            let packed = packed(entries, end);
+            Parts::read(&packed[..]).map(drop).map_err(|error| error.0.replace("this is no bundle: ", ""))
+        };
+        let large = Err("a file in it is larger than any that tieline writes".to_owned());
+        let cut = Err("it is cut off".to_owned());
+        // What a file may have, to the byte: one that says so and hasn't is cut off.
+        for (name, limit) in
+            [("manifest.json", MAX_MANIFEST), ("manifest.json.sig", MAX_SIGNATURE), ("connections/a.yaml", MAX_OBJECT)]
+        {
+            assert_eq!(why(&[(name, limit as u64, b"x")], false), cut, "{name}");
+            assert_eq!(why(&[(name, limit as u64 + 1, b"x")], false), large, "{name}");
+        }
+        assert_eq!(why(&[("manifest.json", 2, b"x")], false), cut);
+        assert_eq!(why(&[("manifest.json", 1, b"x")], true), Ok(()));
+        assert_eq!(why(&[("./manifest.json", 1, b"x")], true), Ok(()));
+        for name in ["manifest", "connections/a", "a.yaml", "connections/A.yaml", "x/manifest.json"] {
+            let other = Err("a file in it belongs to no bundle".to_owned());
+            assert_eq!(why(&[(name, 1, b"x")], true), other, "{name}");
+        }
+        let one = [b"x".as_slice(), &[0; 511]].concat();
+        for name in ["manifest.json", "manifest.json.sig", "connections/a.yaml"] {
+            let twice = Err("a file is in it twice".to_owned());
+            assert_eq!(why(&[(name, 1, &one), (name, 1, &one)], true), twice, "{name}");
+        }
+        let whole = packed(&[("manifest.json", 1, &one)], true);
+        let damaged = |bytes: &[u8]| Parts::read(bytes).map(drop).unwrap_err().0;
+        assert!(damaged(&whole[..whole.len() / 2]).ends_with("it is damaged or cut off"));
+        assert!(damaged(b"nothing of the kind").ends_with("it is damaged or cut off"));
+        assert!(Parts::default().deployed().unwrap_err().0.ends_with("there is no manifest.json in it"));
+    }
+}

@@ -287,6 +287,38 @@ mod tests {
         assert!(line.starts_with("    \"a/b\": {\"record\":{\"config\":{\"x\":0.1,"), "{line}");
         assert!(text.starts_with("{\n  \"format\": 0,\n") && text.ends_with("\n  }\n}\n"), "{text}");
         assert!(text.contains("\n  \"trust\": {},\n"), "{text}");
+        // Of maps in maps, the second has lines, and the third has none.
+        let mut deeper = manifest();
+        deeper.trust = json!({"connectors": {"own": {"a": 1, "b": []}}, "guards": {}});
+        let text = String::from_utf8(deeper.bytes().unwrap()).unwrap();
+        let lines = "  \"trust\": {\n    \"connectors\": {\"own\":{\"a\":1,\"b\":[]}},\n    \"guards\": {}\n  },\n";
+        assert!(text.contains(lines), "{text}");
+        assert_eq!(Manifest::parse(text.as_bytes()).unwrap(), deeper);
+    }
+
+    #[test]
+    fn e2_11_a_serial_has_its_limits_and_says_what_it_follows() {
+        let with = |serial: u64, previous: bool, customer: Option<&str>| {
+            let mut one = manifest();
+            (one.serial, one.previous) = (serial, previous.then(|| Digest::of(b"p")));
+            one.customer = customer.map(Into::into);
+            Manifest::parse(&one.bytes().unwrap()).is_ok()
+        };
+        let most = (1 << 53) - 1;
+        for (serial, previous, fine) in [
+            (0, false, false),
+            (0, true, false),
+            (1, false, true),
+            (1, true, false),
+            (2, true, true),
+            (2, false, false),
+            (most, true, true),
+            (most + 1, true, false),
+        ] {
+            assert_eq!(with(serial, previous, None), fine, "{serial} {previous}");
+        }
+        // A manifest of one customer says less.
+        assert!(with(2, false, Some("acme")) && !with(0, false, Some("acme")));
     }
 
     #[test]
@@ -309,6 +341,10 @@ mod tests {
             ("    \"a/b\"", "  \"a/b\""),
             ("\"a/b\": ", "\"a\\u002fb\": "),
             ("\"a/b\": ", "\"a/b\":"),
+            // Behind what is read, up to the line's end.
+            ("\"object\"", "\"object\" "),
+            ("\"}\n  }\n}\n", "\"} \n  }\n}\n"),
+            ("\"}\n  }\n}\n", "\"}\t\n  }\n}\n"),
             ("\n  }\n}\n", ",\n  }\n}\n"),
             ("\n  }\n}\n", "\n  }\n}\n\n"),
             ("\n  \"connections\": {\n", "\n  \"connections\": {\n  \"connections\": {\n"),

@@ -142,4 +142,77 @@ mod tests {
         assert!(check(&file(""), "nothing", b"manifest").is_err());
         assert_eq!(mine.algorithm(), Algorithm::Ed25519);
     }
+
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+
+    fn verdict(file: &str) -> Result<String, String> {
+        let key = PublicKey::from_openssh(KEY).unwrap();
+        AllowedSigners::parse(file.as_bytes()).principals(key.key_data(), "tieline-bundle", Timestamp::UNIX_EPOCH)
+    }
+
+    /// Each line as OpenSSH reads it: blanks, quotes, comments, and what follows a NUL.
+    #[test]
+    fn e2_11_a_line_of_signers_is_read_as_openssh_reads_it() {
+        let blob = KEY.trim_start_matches("ssh-ed25519 ");
+        let (start, end) = blob.split_at(9);
+        for (file, principals) in [
+            (format!("a {KEY}"), "a"),
+            (format!(" \t a \t {KEY} somebody's"), "a"),
+            (format!("a\r{KEY}"), "a"),
+            (format!("a,b {KEY}\r\n"), "a,b"),
+            (format!("\"a b\" {KEY}"), "a b"),
+            (format!("\"a b\"{KEY}"), "a b"),
+            (format!("a\"b c\" {KEY}"), "ab c"),
+            (format!("a {KEY}\0 rest"), "a"),
+            (format!("# a\n\n \t\r\n #b {KEY}\nc {KEY}"), "c"),
+            (format!("a cert\nb {KEY}"), "b"),
+            (format!("a ssh-ed25519 \t {blob}"), "a"),
+            (format!("a ssh-ed25519 {start}\x0b{end}"), "a"),
+            (format!("a ssh-ed25519 {start}\x0c\r{end}"), "a"),
+            (format!("a namespaces=\"tieline-*\" \t {KEY}"), "a"),
+            (format!("a NameSpaces=\"x,tieline-bundle\" {KEY}"), "a"),
+            (format!("a namespaces=\"x\\\"y,tieline-bundle\" {KEY}"), "a"),
+            (format!("a namespaces=\"x\\y,tieline-bundle\" {KEY}"), "a"),
+            (format!("a namespaces=\"a b,*\",valid-after=\"19690101\" {KEY}\nb {KEY}"), "b"),
+            (format!("a valid-before=\"19700101000001\" {KEY}"), "a"),
+        ] {
+            assert_eq!(verdict(&file).as_deref(), Ok(principals), "{file:?}");
+        }
+    }
+
+    #[test]
+    fn e2_11_a_line_of_signers_that_allows_nobody_says_why() {
+        for (file, why) in [
+            (String::new(), "is not an allowed signer"),
+            ("# c\n \t\r\n  # d\n".to_owned(), "is not an allowed signer"),
+            ("a".to_owned(), "line 1: the key is missing"),
+            ("\na ".to_owned(), "line 2: the key is missing"),
+            ("a cert-authority".to_owned(), "line 1: the key is missing"),
+            ("a cert-authority \t".to_owned(), "line 1: the key is missing"),
+            ("a cert-authority x y".to_owned(), "line 1: the key can't be read"),
+            (format!("\"a {KEY}"), "line 1: a quote has no end"),
+            (format!("a namespaces=\"x {KEY}"), "line 1: a quote has no end"),
+            (format!("a namespaces=\"x\\\" {KEY}"), "line 1: a quote has no end"),
+            (format!("a namespaces=x {KEY}"), "line 1: a value needs quotes"),
+            (format!("a namespaces=\"*\",namespaces=\"*\" {KEY}"), "line 1: an option stands twice"),
+            (format!("a valid-after=\"1\" {KEY}"), "line 1: the time can't be read"),
+            (format!("a valid-before=\"1\" {KEY}"), "line 1: the time can't be read"),
+            (format!("a namespaces=\"*\", {KEY}"), "line 1: an option is missing after the last comma"),
+            (format!("a namespaces=\"*\"x {KEY}"), "line 1: unknown option"),
+            (
+                format!("a valid-after=\"20240101\",valid-before=\"20240101\" {KEY}"),
+                "line 1: `valid-before` is not later than `valid-after`",
+            ),
+            (format!("a valid-after=\"20240101\",valid-before=\"20240102\" {KEY}"), "was not valid yet (line 1)"),
+            (format!("\na valid-after=\"19700101000001\" {KEY}"), "was not valid yet (line 2)"),
+            (format!("a namespaces=\"x\" {KEY}"), "may not sign bundles (line 1)"),
+            (format!("!a {KEY}"), "has no principal (line 1)"),
+            (format!("a\x01 cert-authority {KEY}"), "is a certificate authority (line 1)"),
+            (format!("a\0 {KEY}"), "line 1: the key is missing"),
+        ] {
+            let told = verdict(&file).map_or_else(|told| told, |of| format!("allowed as {of}"));
+            assert!(told.contains(why), "{file:?}: {told}");
+            assert_eq!(told.contains("line"), why.contains("line"), "{file:?}: {told}");
+        }
+    }
 }

@@ -65,7 +65,7 @@ fn digits(text: &str) -> (String, i64) {
 
 #[cfg(test)]
 mod tests {
-    use super::digits;
+    use super::{digits, holds};
 
     #[test]
     fn spellings_of_one_number_have_the_same_digits() {
@@ -76,6 +76,38 @@ mod tests {
         }
         for (one, other) in [("1.5", "15"), ("1e-400", "0"), ("9007199254740993", "9007199254740992")] {
             assert_ne!(digits(one), digits(other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn e2_11_a_number_is_held_if_its_digits_are_or_tell_it_from_any_other() {
+        for (written, holds_it) in [
+            ("0.1", true),
+            ("0.0", true),
+            ("-0.0", true),
+            ("1e3", true),
+            // Seventeen digits tell any float; of eighteen the last is lost.
+            ("0.10000000000000001", true),
+            ("0.100000000000000001", false),
+            ("0.1000000000000000055511151231257827021181583404541015625", true),
+            ("0.1000000000000000055511151231257827021181583404541015626", false),
+            ("9007199254740991.0", true),
+            ("9007199254740993.0", true),
+            ("900719925474099312.5", false),
+            ("1e-400", false),
+            // Integers beyond 2^53 are rounded by somebody, whether this float holds them or not.
+            ("9007199254740991", true),
+            ("9007199254740992", false),
+            ("-9007199254740992", false),
+            ("+9007199254740992", false),
+            ("18446744073709551616", false),
+            ("-18446744073709551616", false),
+            ("+18446744073709551616", false),
+            ("18_446_744_073_709_551_616", false),
+            ("18446744073709551616.0", true),
+        ] {
+            let float: f64 = written.replace('_', "").parse().unwrap_or(f64::NAN);
+            assert_eq!(holds(float, written), holds_it, "{written}");
         }
     }
 }

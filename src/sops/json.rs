@@ -190,3 +190,77 @@ impl<'a> Reader<'a> {
         Ok(Scalar { typed: Some(typed), ..Scalar::new(Cow::Borrowed(word), Style::Plain, None) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn kind(text: &str) -> Option<ErrorKind> {
+        document(text).err().map(|error| error.kind)
+    }
+
+    #[test]
+    fn e2_11_json_is_read_to_the_letter() {
+        for fine in [
+            "{}",
+            " \t\r\n{ \"a\" : \"\" , \"b\":[ ] }\n",
+            "{\"a\": \"x y\", \"b\": \"\\u00e9\\\"\\\\\", \"c\\t\": -1.5e+3}",
+            "{\"a\": [1, true, false, null, \"\", {}, []]}",
+        ] {
+            assert_eq!(kind(fine), None, "{fine}");
+        }
+        for bad in [
+            "{a: 1}",
+            "{a\": 1}",
+            "{x\"y\": 1}",
+            "{\"a\" 1}",
+            "{\"a\": \"x\ty\"}",
+            "{\"a\": \"x\ny\"}",
+            "{\"a\": \"x}",
+            "{\"a\": \"x\\\"}",
+            "{\"a\": \"\\x\"}",
+            "{\"a\": 01}",
+            "{\"a\": +1}",
+            "{\"a\": .5}",
+            "{\"a\": nul}",
+            "{\"a\": 1,}",
+            "{\"a\": [1,]}",
+            "{\"a\": [1 2]}",
+            "{\"a\": [1}",
+            "{\"a\": 1",
+            "{\"a\": 1} x",
+            "{,}",
+            "\u{feff}{}",
+        ] {
+            assert_eq!(kind(bad), Some(ErrorKind::NotJson), "{bad}");
+        }
+        assert_eq!((kind(""), kind(" \n")), (Some(ErrorKind::Empty), Some(ErrorKind::Empty)));
+        assert_eq!((kind("[]"), kind("1")), (Some(ErrorKind::TopNotMap), Some(ErrorKind::TopNotMap)));
+    }
+
+    #[test]
+    fn e2_11_json_has_a_depth() {
+        let lists = |depth: usize| format!("{{\"a\": {}1{}}}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(kind(&lists(MAX_DEPTH - 1)), None);
+        assert_eq!(kind(&lists(MAX_DEPTH)), Some(ErrorKind::TooDeep));
+    }
+
+    #[test]
+    fn e2_11_integers_become_floats_wherever_they_stand_and_nothing_else_does() {
+        let mut document =
+            document("{\"a\": 1, \"l\": [2, {\"b\": -3}], \"s\": \"x\", \"t\": true, \"f\": 0.5}").unwrap();
+        as_floats(&mut document.root);
+        fn typed(node: &Node<'_>, out: &mut Vec<Option<Typed>>) {
+            match &node.kind {
+                Kind::Map(map) => map.entries.iter().for_each(|entry| typed(&entry.value, out)),
+                Kind::List(items) => items.iter().for_each(|item| typed(&item.value, out)),
+                Kind::Scalar(scalar) => out.push(scalar.typed.clone()),
+            }
+        }
+        let mut found = Vec::new();
+        document.root.entries.iter().for_each(|entry| typed(&entry.value, &mut found));
+        let float = |float: f64| Some(Typed::Float(float));
+        assert_eq!(found, [float(1.0), float(2.0), float(-3.0), None, Some(Typed::Bool(true)), float(0.5)]);
+    }
+}

@@ -191,4 +191,35 @@ mod tests {
         }
         assert!(one_of("^(a|b.c)$").is_none() && one_of("^(a|)$").is_none() && one_of("^(a)|(b)$").is_none());
     }
+
+    #[test]
+    fn e2_11_a_rule_goes_by_keys_or_by_comments_and_by_no_sealed_one() {
+        let selector = |rule: Rule| Selector::new(&rule).unwrap();
+        let by_comment = selector(Rule::EncryptedCommentRegex(".".into()));
+        let zeros = |bytes: usize| {
+            "A".repeat(bytes.div_ceil(3) * 4 - 2 + bytes % 3 / 2) + if bytes % 3 == 2 { "=" } else { "==" }
+        };
+        let sealed = format!("ENC[AES256_GCM,data:YQ==,iv:{},tag:{},type:comment]", zeros(32), zeros(16));
+        assert!(leaf::Enc::parse(&sealed).is_some(), "{sealed}");
+        assert!(by_comment.names("x") && !by_comment.names("") && !by_comment.names(&sealed));
+        assert!(!selector(Rule::EncryptedRegex(".".into())).names("x"));
+        let comment = |text: &'static str| [Comment { text: text.into(), range: 0..0 }];
+        assert!(by_comment.matches(None, &comment("x")) && !by_comment.matches(Some("x"), &comment("")));
+        for (rule, key, matches) in [
+            (Rule::EncryptedRegex(".*".into()), Some("x"), true),
+            (Rule::EncryptedRegex(".*".into()), Some(""), true),
+            (Rule::EncryptedRegex(".*".into()), None, false),
+            (Rule::UnencryptedRegex(".*".into()), Some("x\ny"), true),
+            (Rule::EncryptedRegex("^(a|b)$".into()), Some("b"), true),
+            (Rule::EncryptedRegex("^(a|b)$".into()), Some("ab"), false),
+            (Rule::EncryptedRegex("^(a|b)$".into()), None, false),
+            (Rule::EncryptedRegex("a.c".into()), Some("xabcx"), true),
+            (Rule::EncryptedRegex("a.c".into()), None, false),
+            (Rule::EncryptedSuffix("s".into()), Some("as"), true),
+            (Rule::EncryptedSuffix("s".into()), Some("sa"), false),
+            (Rule::EncryptedSuffix("s".into()), None, false),
+        ] {
+            assert_eq!(selector(rule.clone()).matches(key, &comment("x")), matches, "{rule:?} {key:?}");
+        }
+    }
 }

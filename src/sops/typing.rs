@@ -85,7 +85,7 @@ fn number(text: &str) -> Result<Typed, ErrorKind> {
             return Ok(Typed::Int(int));
         }
         // Without a sign such a number is an unsigned one, which sops knows no text for.
-        if u64::try_from(value).is_ok() && magnitude.len() == plain.len() {
+        if magnitude.len() == plain.len() {
             return Err(ErrorKind::IntegerTooLarge);
         }
     }
@@ -110,8 +110,8 @@ fn integer(text: &str) -> Option<i128> {
 
 /// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`, and not overflowing.
 fn float(text: &str) -> Option<f64> {
-    let shape = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'));
-    text.parse().ok().filter(|f: &f64| shape && f.is_finite())
+    // What else Rust reads is infinite, or not a number.
+    text.parse().ok().filter(|f: &f64| f.is_finite())
 }
 
 fn binary(text: &str) -> Option<Vec<u8>> {
@@ -226,5 +226,62 @@ mod tests {
         let unknown = Tag { name: "!x".to_owned(), range: 0..0 };
         assert_eq!(resolve("12", Style::Plain, Some(&unknown)), Ok(Typed::Str));
         assert_eq!(resolve("12", Style::Quoted, None), Ok(Typed::Str));
+    }
+
+    #[test]
+    fn e2_11_what_begins_as_a_number_and_is_none_is_a_string() {
+        for text in [
+            "0x+1F",
+            "0x-1",
+            "0b+1",
+            "0b2",
+            "0o+7",
+            "0o8",
+            "0+5",
+            "++5",
+            "-+5",
+            "+-5",
+            "--5",
+            "+",
+            "-",
+            "0x",
+            "0o",
+            "0b",
+            "1x",
+            "+inf",
+            "-inf",
+            "+nan",
+            "+infinity",
+            "-Infinity",
+            "1e",
+            "1e+",
+            "1e999",
+            "1.2.3",
+            "1:30",
+            "0x1p3",
+            ".",
+            "..5",
+            "-.",
+        ] {
+            assert_eq!(plain(text), Ok(Typed::Str), "{text}");
+        }
+        for (text, float) in
+            [("1.", 1.0), (".5", 0.5), ("-.5", -0.5), ("+1.5e-1", 0.15), ("089", 89.0), ("1_0.5", 10.5)]
+        {
+            assert_eq!(plain(text), Ok(Typed::Float(float)), "{text}");
+        }
+        // Of 64 bits, with and without a sign.
+        for (text, typed) in [
+            ("9223372036854775807", Ok(Typed::Int(i64::MAX))),
+            ("-9223372036854775808", Ok(Typed::Int(i64::MIN))),
+            ("9223372036854775808", Err(ErrorKind::IntegerTooLarge)),
+            ("18446744073709551615", Err(ErrorKind::IntegerTooLarge)),
+            ("0xFFFFFFFFFFFFFFFF", Err(ErrorKind::IntegerTooLarge)),
+            ("18446744073709551616", Ok(Typed::Float(18_446_744_073_709_551_616.0))),
+            ("+9223372036854775808", Ok(Typed::Float(9_223_372_036_854_775_808.0))),
+            ("-9223372036854775809", Ok(Typed::Float(-9_223_372_036_854_775_808.0))),
+        ] {
+            assert_eq!(plain(text), typed, "{text}");
+        }
     }
 }

@@ -285,3 +285,52 @@ fn measure(node: &Node<'_>) -> Size {
     }
     size
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// What an alias costs: nodes with keys and comments, the bytes that no text of the file lends, levels.
+    #[test]
+    fn e2_11_a_copy_costs_what_it_holds() {
+        for (text, nodes, bytes, height) in [
+            ("a: x\n", 1, 0, 0),
+            ("a: \"x\\ty\"\n", 1, 3, 0),
+            ("a: !!str 1\n", 1, 21, 0),
+            ("a: []\n", 1, 0, 0),
+            ("a: [1, 2]\n", 3, 0, 1),
+            ("a: [1, [2]]\n", 4, 0, 2),
+            ("a: [[2], 1]\n", 4, 0, 2),
+            ("a:\n- 1\n# c\n- 2\n", 4, 0, 1),
+            ("a: {}\n", 1, 0, 0),
+            ("a: {b: 1, c: {d: 2}}\n", 7, 0, 2),
+            ("a: {\"b\\t\": \"\\t\"}\n", 3, 3, 1),
+            ("a:\n  # c\n  b: 1 # d\n  # e\n", 6, 0, 1),
+        ] {
+            let documents = documents(text).unwrap();
+            let size = measure(&documents[0].root.entries[0].value);
+            assert_eq!((size.nodes, size.bytes, size.height), (nodes, bytes, height), "{text}");
+        }
+    }
+
+    /// Whose a comment behind the last entry of a map is, its column says.
+    #[test]
+    fn e2_11_a_comment_behind_a_map_is_of_the_map_at_its_column() {
+        for (text, inner, outer) in [
+            ("m:\n  a: 1\n  # c\n", 1, 0),
+            ("m:\n  a: 1\n   # c\n", 1, 0),
+            ("m:\n  a: 1\n # c\n", 0, 1),
+            ("m:\n  a: 1\n# c\n", 0, 1),
+            ("m:\n  a: 1\n  # c\n# d\n  # e\n", 1, 2),
+            ("x: 1\nm:\n  a: 1\n  # c\n# d\n", 1, 1),
+            ("m: {a: 1,\n# c\n}\n# d\n", 1, 1),
+            ("m: {\n# c\n}\n# d\n", 0, 1),
+        ] {
+            let documents = documents(text).unwrap();
+            let root = &documents[0].root;
+            let Kind::Map(map) = &root.entries.last().unwrap().value.kind else { panic!("{text}") };
+            assert_eq!((map.trailing.len(), root.trailing.len()), (inner, outer), "{text}");
+        }
+    }
+}
