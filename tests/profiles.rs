@@ -39,6 +39,12 @@ fn f12_that_a_profile_inherits_secrets_is_a_trust_change() {
     let plan = shell.ok(&["plan", "prod", "--profile", "test"]).stdout;
     let told = plan.split_once("trust changes\n").unwrap_or_else(|| panic!("{plan}")).1;
     assert!(told.contains("inherit_secrets: + true"), "{plan}");
+    // So it is where a customer's own profile says so.
+    put(&shell, "environments/prod/profiles/test/profile.yaml", &settings);
+    put(&shell, "customers/globex/profiles/test/profile.yaml", "inherit_secrets: true\n");
+    let plan = shell.ok(&["plan", "prod", "--profile", "test"]).stdout;
+    let told = plan.split_once("trust changes\n").unwrap_or_else(|| panic!("{plan}")).1;
+    assert!(told.contains("inherit_secrets: + [\"globex\"]"), "{plan}");
 }
 
 #[test]

@@ -148,8 +148,12 @@ fn trust(
         "policy": policy,
         "excuses": excuses,
     });
+    let customers = workspace.customers_in(&compiled.at.environment).map(|(name, _)| &**name);
+    let of: Vec<&str> = customers.filter(|name| workspace.inherits_secrets(&compiled.at, Some(name))).collect();
     if workspace.inherits_secrets(&compiled.at, None) {
         trust["inherit_secrets"] = true.into();
+    } else if !of.is_empty() {
+        trust["inherit_secrets"] = json!(of);
     }
     trust
 }

@@ -13,7 +13,7 @@ use super::identity::{Change, Identity, Kept, address, secrets};
 use super::leaves::{Leaf, diff_records};
 use super::sides::{Side, Sides, destination, instance};
 use super::{Pair, Places};
-use crate::model::record::{Record, is_secret, reference_paths, secret_paths};
+use crate::model::record::{Record, covers, is_secret, reference_paths, secret_paths};
 
 /// A secret that arrives is compared with at most so many of the connections that have it.
 const MAX_CANDIDATES: usize = 32;
@@ -242,8 +242,18 @@ impl<'a> Sides<'a, '_> {
         }
         // Beside another secret a new value of a sealed setting is a change that nobody sees; else it is a rotation.
         clear(was) != clear(is)
-            || (leaf.path.starts_with("/config") && !matches!(change, Change::Rotated { all: true }))
+            || (is_setting(old, new, &leaf.path) && !matches!(change, Change::Rotated { all: true }))
     }
+}
+
+/// Whether a secret place holds a setting rather than the secret that logs in: anywhere in `config`, and what is sealed in
+/// `auth`, such as a user name.
+fn is_setting(old: &Record, new: &Record, path: &str) -> bool {
+    let seals = |record: &Record| {
+        let fields = record.get("sealed").and_then(Value::as_array);
+        fields.into_iter().flatten().filter_map(Value::as_str).any(|field| covers(field, path))
+    };
+    path.starts_with("/config") || seals(old) || seals(new)
 }
 
 /// The deployed connections that may have a secret which is at another address there; none where the connection itself had

@@ -163,7 +163,10 @@ fn n07_exposures_and_profiles_have_tags_of_their_own() {
         "connector: http\nexpose: [public]\nconfig: {base_url: 'https://open.example.com'}\nauth: {mode: none}\n";
     shell.put("connections/open.yaml", open);
     std::fs::create_dir_all(shell.folder.join("environments/prod/profiles/fast")).unwrap();
-    shell.put("environments/prod/profiles/fast/profile.yaml", "inherit_secrets: true\nvars: {db_host: fast.example.com}\n");
+    shell.put(
+        "environments/prod/profiles/fast/profile.yaml",
+        "inherit_secrets: true\nvars: {db_host: fast.example.com}\n",
+    );
     for (more, tag) in [(["--expose", "public"], "prod--public"), (["--profile", "fast"], "prod_fast")] {
         shell.ok(&[&["apply", "prod", "--yes"][..], &more].concat());
         let published = shell.ok(&[&["publish", "prod", "--registry", host][..], &more].concat());

@@ -226,3 +226,17 @@ fn f01_a_token_is_refused_in_every_clear_text() {
         }
     }
 }
+
+/// Who can write into the secrets file decides as whom a connection logs in, if its user name is sealed.
+#[test]
+fn f02_another_sealed_setting_beside_a_secret_that_stays_is_a_trust_change() {
+    let shell = with_keys();
+    let login =
+        shell.read("credentials/warehouse-db.yaml").replace("username: loader", "username: ${{ secrets.KEY_ID }}");
+    shell.put("credentials/warehouse-db.yaml", &format!("{login}\nsealed: [auth.username]\n"));
+    shell.ok(&["apply", "prod", "--yes"]);
+    set(&shell, "KEY_ID", "prod", "mallory");
+    let plan = shell.ok(&["plan", "prod"]).stdout;
+    let told = plan.split_once("trust changes\n").unwrap_or_else(|| panic!("{plan}")).1;
+    assert!(told.contains("auth.username: (secret) changed or re-encrypted"), "{plan}");
+}
