@@ -297,6 +297,44 @@ mod tests {
     }
 
     #[test]
+    fn e2_11_a_list_is_one_leaf_unless_it_holds_maps_or_lists() {
+        for (old, new, expected) in [
+            (json!([1, 2]), json!([1, 3]), &["change /l: [1,2] -> [1,3]"][..]),
+            (json!([[1], [2]]), json!([[1], [3]]), &["change /l/1: [2] -> [3]"]),
+            (json!([{"a": 1}, 2]), json!([{"a": 3}, 2]), &["change /l/0/a: 1 -> 3"]),
+            (json!([1]), json!([1, [2]]), &["add /l/1: null -> [2]"]),
+            (json!([[1], 2]), json!([[1]]), &["remove /l/1: 2 -> null"]),
+            (json!([[]]), json!([]), &["remove /l/0: [] -> null"]),
+            (json!([{"a": 1}]), json!({"a": 1}), &["change /l: [{\"a\":1}] -> {\"a\":1}"]),
+            (json!({}), json!([]), &["change /l: {} -> []"]),
+            (json!({"a": {}}), json!({"a": {"b": null}}), &[]),
+            (json!({"a": 1}), json!({}), &["remove /l/a: 1 -> null"]),
+            (
+                json!([secret("1"), {"a": 1}]),
+                json!([{"a": 1}, secret("1")]),
+                &["change /l: (secret) changed or re-encrypted"],
+            ),
+        ] {
+            assert_eq!(told(&json!({"l": old}), &json!({"l": new}), &[]), expected, "{old} {new}");
+        }
+    }
+
+    /// A word that looks like another one is shown letter by letter; prose is not.
+    #[test]
+    fn e2_11_letters_beyond_ascii_are_spelled_in_words() {
+        for (value, shown) in [
+            (json!("host"), json!("host")),
+            (json!("h\u{f6}st"), json!("h<U+00F6>st")),
+            (json!("h\u{f6}st und port"), json!("h\u{f6}st und port")),
+            (json!("\u{1f600}"), json!("<U+1F600>")),
+            (json!(["\u{e9}", 1, ["\u{e9}"], null]), json!(["<U+00E9>", 1, ["<U+00E9>"], null])),
+            (json!({"a": "\u{e9}"}), json!({"a": "\u{e9}"})),
+        ] {
+            assert_eq!(spelled(&value), shown);
+        }
+    }
+
+    #[test]
     fn a_leaf_is_redacted_if_either_side_is_secret() {
         let clear = json!({"p": "hunter2"});
         let (one, two) = (json!({"p": secret("1")}), json!({"p": secret("2")}));

@@ -255,4 +255,75 @@ mod tests {
         }
         assert_eq!(quoted("a\n\u{85}\u{2028}\u{0}\"\\"), "\"a\\n\\x85\\u2028\\x00\\\"\\\\\"");
     }
+
+    fn line(text: &str, style: Style, tag: bool) -> Option<String> {
+        let tag = tag.then(|| crate::yaml::events::Tag { name: "tag:yaml.org,2002:str".into(), range: 0..0 });
+        let scalar = Scalar::new(Cow::Borrowed(text), style, tag);
+        let mut out = String::new();
+        leaf(&mut out, &Node { range: 0..0, kind: Kind::Scalar(scalar) }, 2).ok().map(|()| out)
+    }
+
+    /// A text goes as lines where no reader could take a blank or a break for something else, else in quotes.
+    #[test]
+    fn e2_11_a_text_goes_as_lines_only_if_that_is_safe() {
+        for (text, style, expected) in [
+            ("a\nb", Style::Quoted, "|-\n    a\n    b\n"),
+            ("a\nb\n", Style::Quoted, "|\n    a\n    b\n"),
+            ("a\n\nb", Style::Quoted, "|-\n    a\n\n    b\n"),
+            ("a b~\n !", Style::Quoted, "\"a b~\\n !\"\n"),
+            ("a b~\n!", Style::Quoted, "|-\n    a b~\n    !\n"),
+            ("a", Style::Block, "|-\n    a\n"),
+            ("a\n", Style::Block, "|\n    a\n"),
+            ("a", Style::Quoted, "a\n"),
+            ("a\n", Style::Quoted, "\"a\\n\"\n"),
+            ("", Style::Block, "\"\"\n"),
+            ("\n", Style::Block, "\"\\n\"\n"),
+            ("\na", Style::Block, "\"\\na\"\n"),
+            ("a\n\n", Style::Block, "\"a\\n\\n\"\n"),
+            ("a\n b", Style::Block, "\"a\\n b\"\n"),
+            ("a\n\tb", Style::Block, "\"a\\n\\tb\"\n"),
+            ("a \nb", Style::Block, "\"a \\nb\"\n"),
+            ("a\t\nb", Style::Block, "\"a\\t\\nb\"\n"),
+            ("a\nb\u{e9}", Style::Block, "\"a\\nb\u{e9}\"\n"),
+            ("a\nb\u{7f}", Style::Block, "\"a\\nb\\x7F\"\n"),
+            ("a\r\nb", Style::Block, "\"a\\r\\nb\"\n"),
+        ] {
+            assert_eq!(line(text, style, false).as_deref(), Some(expected), "{text:?}");
+        }
+        assert_eq!(line("a\nb", Style::Block, true).as_deref(), Some("\"a\\nb\"\n"));
+        assert_eq!(line("a\nb", Style::Plain, false).as_deref(), Some("\"a\\nb\"\n"));
+    }
+
+    #[test]
+    fn e2_11_every_letter_is_written_as_readers_of_both_versions_take_it() {
+        for (text, expected) in [
+            ("\u{1f}\u{20}\u{7e}\u{7f}", "\\x1F ~\\x7F"),
+            ("\u{9f}\u{a0}\u{2027}\u{2028}", "\\x9F\u{a0}\u{2027}\\u2028"),
+            ("\u{2029}\u{202e}\u{202f}", "\\u2029\\u202E\u{202f}"),
+            ("\u{d7ff}\u{e000}\u{fdff}\u{fe00}", "\u{d7ff}\u{e000}\u{fdff}\u{fe00}"),
+            ("\u{fefe}\u{feff}\u{ff00}", "\u{fefe}\\uFEFF\u{ff00}"),
+            ("\u{fffd}\u{fffe}\u{ffff}", "\u{fffd}\\uFFFE\\uFFFF"),
+            ("\u{10000}\u{10ffff}", "\u{10000}\u{10ffff}"),
+            ("\"\\\n\t\r\0", "\\\"\\\\\\n\\t\\r\\x00"),
+        ] {
+            assert_eq!(double_quoted(text), format!("\"{expected}\""), "{text:?}");
+        }
+        for (float, text) in [
+            (f64::NAN, ".nan"),
+            (f64::INFINITY, ".inf"),
+            (f64::NEG_INFINITY, "-.inf"),
+            (0.0, "0.0"),
+            (1.0, "1.0"),
+            (-0.5, "-0.5"),
+            (1e21, "1000000000000000000000.0"),
+            (1.5e-7, "0.00000015"),
+        ] {
+            assert_eq!(float_spelled(float), text);
+        }
+        for (text, plain) in
+            [("a", true), ("a_1./-", true), ("a:", false), ("1a", false), ("nulls", true), ("NULL", false)]
+        {
+            assert_eq!(quoted(text) == text, plain, "{text}");
+        }
+    }
 }

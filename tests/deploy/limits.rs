@@ -1,9 +1,13 @@
 //! Promise: a target takes and gives nothing that is larger than what tieline writes, and says what stands in the way.
 use std::fs::File;
 
+use object_store::ObjectStoreExt;
+use object_store::memory::InMemory;
+use object_store::path::Path as Key;
 use tieline::bundle::manifest::{MAX_HEAD, MAX_MANIFEST};
 use tieline::bundle::object::{MAX_OBJECT, seal};
 use tieline::bundle::signature::MAX_SIGNATURE;
+use tieline::targets::object_store::ObjectStore;
 use tieline::targets::{Descent, TargetError, descent};
 
 use super::*;
@@ -131,4 +135,68 @@ fn e2_11_a_number_that_a_sealed_file_does_not_hold_is_refused() {
         let why = Err("/config/port the integer does not fit 64 bits with a sign".to_owned());
         assert_eq!(with(large.clone()), why, "{large}");
     }
+}
+
+#[test]
+fn e2_11_a_store_gives_objects_up_to_their_limits() {
+    let shared = std::sync::Arc::new(InMemory::new());
+    let target = ObjectStore::on(Box::new(std::sync::Arc::clone(&shared)), "s3://memory/p", &scope(), Some(0)).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let put = |path: &str, length: usize| {
+        runtime.block_on(shared.put(&Key::from(format!("p/{path}")), vec![b'-'; length].into())).unwrap();
+    };
+    let digest = Digest::of(b"x");
+    let (manifest, object) = (format!("manifests/{}.json", digest.hex()), format!("objects/{}", digest.hex()));
+    let large = "is larger than any that tieline writes";
+    assert!(matches!(target.read_object(&digest), Err(TargetError::Missing(_))));
+    assert!(matches!(target.read_manifest(&digest), Err(TargetError::Missing(_))));
+    assert_eq!((target.read_head().unwrap(), target.read_signature(&digest).unwrap()), (None, None));
+    put(&object, MAX_OBJECT);
+    assert!(told(target.read_object(&digest)).contains("its digest is not its name"));
+    put(&object, MAX_OBJECT + 1);
+    assert!(told(target.read_object(&digest)).contains(large));
+    put(&manifest, 1);
+    assert!(told(target.read_manifest(&digest)).contains("its digest is not its name"));
+    put(&format!("{manifest}.sig"), MAX_SIGNATURE);
+    assert_eq!(target.read_signature(&digest).unwrap().map(|bytes| bytes.len()), Some(MAX_SIGNATURE));
+    put(&format!("{manifest}.sig"), MAX_SIGNATURE + 1);
+    assert!(told(target.read_signature(&digest)).contains(large));
+    put("environments/prod/head.json", MAX_HEAD);
+    assert!(!told(target.read_head()).contains(large) && target.read_head().is_err());
+    put("environments/prod/head.json", MAX_HEAD + 1);
+    assert!(told(target.read_head()).contains(large) && told(target.inventory()).contains(large));
+    // What is there is there; a view, a store has none.
+    let stored = told(target.put_objects(&[(&digest, b"x")], &|| {}));
+    assert!(stored.contains(large) || stored.contains("its digest is not its name"), "{stored}");
+    let bench = Bench::new();
+    bench.apply(&bench.desired(&["a"])).unwrap();
+    assert!(!target.refresh_view(&bench.deployed().unwrap()).unwrap());
+    assert_eq!(target.describe(), "s3://memory/p");
+}
+
+/// What can be said of several environments of a store: their heads by name, and nothing of what is no file of ours.
+#[test]
+fn e2_11_a_store_lists_what_is_ours() {
+    let shared = std::sync::Arc::new(InMemory::new());
+    let open = |environment: &str| {
+        let scope = Scope { environment: environment.into(), ..scope() };
+        ObjectStore::on(Box::new(std::sync::Arc::clone(&shared)), "s3://memory", &scope, None).unwrap()
+    };
+    assert!(open("prod").inventory().unwrap().heads.is_empty());
+    let bench = Bench::new();
+    for environment in ["prod", "dev"] {
+        let mut desired = bench.desired(&["a", "b"]);
+        desired.environment = environment.into();
+        let options = Options::default();
+        tieline::apply::apply(&open(environment), &desired, None, &Canaries, &stamp(), &options).unwrap();
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for path in ["objects/x", "manifests/y.json", "other/z", "environments/empty/current/x.yaml"] {
+        runtime.block_on(shared.put(&Key::from(path), "not ours".into())).unwrap();
+    }
+    let inventory = open("prod").inventory().unwrap();
+    let names: Vec<&str> = inventory.heads.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(names, ["dev", "prod"]);
+    let manifests = inventory.stored.iter().filter(|stored| stored.is_manifest).count();
+    assert_eq!((manifests, inventory.stored.len()), (2, 6));
 }

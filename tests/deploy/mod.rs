@@ -25,6 +25,7 @@ mod signing;
 mod strace;
 mod trust;
 mod verify;
+mod vouched;
 mod written;
 
 use std::collections::BTreeMap;

@@ -84,3 +84,37 @@ fn e2_11_an_object_of_another_digest_or_of_no_size_that_is_written_is_refused() 
     assert_eq!(told(&record, &large), ["the object is larger than 16 MiB"]);
     assert_eq!(told(&record, b"\xff"), ["the object is no UTF-8"]);
 }
+
+/// What stands in clear under the key of a secret is sealed with it, but for the empty text, which sops leaves as it is.
+#[test]
+fn e2_11_an_empty_text_under_the_key_of_a_secret_stays_empty() {
+    let bench = Bench::new();
+    let mut record = record(&bench);
+    record["config"]["tls"]["password"] = "".into();
+    record["config"]["hosts"] = json!([{"password": "clear"}, {"password": null}, {"password": ["x", ""]}]);
+    let text = String::from_utf8(seal(&scope(), "a", &record, "2026-11-21T08:00:00Z", &Canaries).unwrap()).unwrap();
+    assert_eq!(told(&record, text.as_bytes()), [""; 0], "{text}");
+    let empty = "        password: \"\"\n";
+    assert_eq!(text.matches(empty).count(), 1, "{text}");
+    let clear = ["the object's `/config/tls/password` is not encrypted".to_owned()];
+    for value in ["x", "null", "1"] {
+        let forged = text.replace(empty, &format!("        password: {value}\n"));
+        assert_eq!(told(&record, forged.as_bytes()), clear, "{value}");
+    }
+    for line in text.lines().filter(|line| line.contains("ENC[") && !line.contains("mac:")) {
+        let (before, _) = line.split_once("ENC[").unwrap();
+        let problems = told(&record, text.replace(line, &format!("{before}x")).as_bytes());
+        assert!(problems.len() == 1 && problems[0].ends_with("is not encrypted"), "{line}: {problems:?}");
+    }
+}
+
+#[test]
+fn e2_11_an_object_is_yaml_of_our_kind() {
+    let bench = Bench::new();
+    let record = record(&bench);
+    let text = String::from_utf8(seal(&scope(), "a", &record, "2026-11-21T08:00:00Z", &Canaries).unwrap()).unwrap();
+    for (from, to) in [("host: db.example", "host: yes"), ("port: 5432", "port: 0o12")] {
+        let problems = told(&record, text.replace(from, to).as_bytes());
+        assert_eq!(problems, ["the object is no YAML of the kind that tieline writes"], "{to}");
+    }
+}

@@ -141,3 +141,114 @@ fn e2_11_a_place_that_is_refused_is_written_as_people_write_it() {
         assert_eq!(error.path.as_deref(), Some(shown));
     }
 }
+
+/// How many groups it takes, and what else may hold the key: to the edges of what a block may say.
+#[test]
+fn e2_11_a_threshold_is_a_number_of_groups() {
+    let read = |fields: &str| {
+        let text = BLOCK.replace("age: []", fields);
+        Encrypted::parse(&text).map(|file| file.metadata().threshold).map_err(|error| error.kind)
+    };
+    let bad = Err(ErrorKind::BadBlock("shamir_threshold"));
+    for (threshold, expected) in [
+        ("null", Ok(None)),
+        ("0", Ok(None)),
+        ("1", Ok(Some(1))),
+        ("2", Ok(Some(2))),
+        ("255", Ok(Some(255))),
+        ("256", bad.clone()),
+        ("-1", bad.clone()),
+        ("1.0", bad.clone()),
+        ("'1'", bad.clone()),
+        ("[1]", bad),
+    ] {
+        assert_eq!(read(&format!("age: [], shamir_threshold: {threshold}")), expected, "{threshold}");
+    }
+    assert_eq!(read("age: []"), Ok(None));
+    let has_mac = |mac: &str| Encrypted::parse(&BLOCK.replace("mac: x", mac)).unwrap().metadata().has_mac();
+    assert_eq!(["mac: x", "mac: ''", "mac: null", "other: x"].map(has_mac), [true, false, false, false]);
+    let seals = |rule: &str, key: &str| {
+        Encrypted::parse(&BLOCK.replace("mac: x", &format!("mac: x, {rule}"))).unwrap().seals(key)
+    };
+    for (rule, key, sealed) in [
+        ("unencrypted_suffix: _p", "a", true),
+        ("unencrypted_suffix: _p", "a_p", false),
+        ("encrypted_suffix: _p", "a_p", true),
+        ("encrypted_regex: '^s'", "s", true),
+        ("encrypted_regex: '^s'", "xs", false),
+        ("unencrypted_regex: '^s'", "xs", true),
+        ("encrypted_comment_regex: s", "s", false),
+        ("unencrypted_comment_regex: s", "x", false),
+    ] {
+        assert_eq!(seals(rule, key), sealed, "{rule} {key}");
+    }
+}
+
+#[test]
+fn e2_11_an_entry_of_json_goes_with_its_comma_and_nothing_else() {
+    let plain =
+        "{\"by\": 1, \"s1\": \"x\", \"m\": {\"s2\": \"v\", \"s3\": \"w\"}, \"n\": {\"s4\": \"u\"}, \"s5\": \"z\"}";
+    let (identities, text) = written(plain, Format::Json, false);
+    let text = text.unwrap().replace("\"by\": ", "\"by\":     ");
+    for path in [&["s1"][..], &["m", "s2"], &["m", "s3"], &["n", "s4"], &["s5"]] {
+        let file = Encrypted::parse_as(&text, Format::Json).unwrap();
+        let mut edit = file.edit(&identities).unwrap();
+        edit.unset(path).unwrap();
+        let new = edit.finish(TIME, &mut random).unwrap().unwrap();
+        assert!(new.contains("\"by\":     1"), "{new}");
+        let key = format!("\"{}\"", path.last().unwrap());
+        assert!(text.contains(&key) && !new.contains(&key), "{new}");
+        assert_eq!(text.matches("ENC[").count(), new.matches("ENC[").count() + 1, "{new}");
+        assert!(Encrypted::parse_as(&new, Format::Json).unwrap().open(&identities).is_ok(), "{new}");
+    }
+}
+
+/// What is put into an opened text is put there and nowhere else.
+#[test]
+fn e2_11_a_value_is_put_at_its_place_of_the_first_document() {
+    let (identities, text) = written("a: x\nl:\n- 1\n- [2, 3]\n- k: v\n---\na: z\n", Format::Yaml, false);
+    let text = text.unwrap();
+    let opened = || Encrypted::parse(&text).unwrap().clear(&identities).unwrap();
+    let shown = |change: &dyn Fn(&mut tieline::sops::Clear)| {
+        let mut opened = opened();
+        change(&mut opened);
+        opened.text(Format::Yaml).unwrap().expose().clone()
+    };
+    let list = "l:\n    - 1\n    - - 2\n      - 3\n    - k: v\n";
+    assert_eq!(shown(&|_| {}), format!("a: x\n{list}---\na: z\n"));
+    assert_eq!(shown(&|opened| opened.remove("a")), format!("{list}---\na: z\n"));
+    assert_eq!(shown(&|opened| opened.remove("b")), format!("a: x\n{list}---\na: z\n"));
+    let put = |key: &'static str| shown(&|opened| opened.put(key, &Secret::new("w".to_owned())));
+    assert_eq!(put("a"), format!("a: w\n{list}---\na: z\n"));
+    assert_eq!(put("b"), format!("a: x\n{list}b: w\n---\na: z\n"));
+    let set = |path: &[Step<'_>], json: &str| {
+        let mut opened = opened();
+        let done = opened.set(path, json).map_err(|error| error.kind);
+        done.map(|()| opened.text(Format::Yaml).unwrap().expose().replace("---\na: z\n", ""))
+    };
+    let (l, at) = (Step::Key("l"), Step::Index);
+    let items = |items: &str| Ok(format!("a: x\nl:\n{items}"));
+    assert_eq!(set(&[l, at(0)], "9"), items("    - 9\n    - - 2\n      - 3\n    - k: v\n"));
+    assert_eq!(set(&[l, at(1), at(1)], "9"), items("    - 1\n    - - 2\n      - 9\n    - k: v\n"));
+    assert_eq!(set(&[l, at(1), at(2)], "9"), items("    - 1\n    - - 2\n      - 3\n      - 9\n    - k: v\n"));
+    assert_eq!(set(&[l, at(2), Step::Key("k")], "9"), items("    - 1\n    - - 2\n      - 3\n    - k: 9\n"));
+    assert_eq!(set(&[l, at(2), Step::Key("q")], "9"), items("    - 1\n    - - 2\n      - 3\n    - k: v\n      q: 9\n"));
+    assert_eq!(set(&[l, at(3)], "{}"), items("    - 1\n    - - 2\n      - 3\n    - k: v\n    - {}\n"));
+    assert_eq!(set(&[l], "[]"), items("").map(|_| "a: x\nl: []\n".to_owned()));
+    for path in [
+        &[l, at(4)][..],
+        &[l, at(3), at(0)],
+        &[l, at(0), at(0)],
+        &[at(0)],
+        &[l, Step::Key("k")],
+        &[Step::Key("a"), at(0)],
+    ] {
+        assert_eq!(set(path, "9"), Err(ErrorKind::NoSuchMap), "{path:?}");
+    }
+    assert_eq!(set(&[Step::Key("sops")], "9"), Err(ErrorKind::ReservedKey));
+    assert_eq!(set(&[Step::Key("q"), Step::Key("sops")], "9"), Ok(format!("a: x\n{list}q:\n    sops: 9\n")));
+    for json in ["", "9, \"x\": 1", "}", "x"] {
+        assert_eq!(set(&[l], json), Err(ErrorKind::NotJson), "{json}");
+    }
+    assert_eq!(set(&[l], "9007199254740993"), Err(ErrorKind::Unwritable(Type::Int)));
+}
