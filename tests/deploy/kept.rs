@@ -180,3 +180,25 @@ fn e2_11_a_secret_that_comes_is_held_against_the_nearest_that_has_it() {
         ["new /config/port of near"]
     );
 }
+
+/// What a connection calls sealed in its login is a setting, as long as either side does; what its schema calls secret is not.
+#[test]
+fn e2_11_a_sealed_setting_of_a_login_is_told_where_either_side_seals_it() {
+    let with = |version: &str, fields: &[&str]| {
+        let auth = json!({"username": sealed("USER", version), "token": sealed("TOKEN", "1")});
+        let mut one = record("a", json!({}), auth);
+        one["sealed"] = json!(fields);
+        one
+    };
+    let (user, other) = (&["/auth/username"][..], &["/auth/user"][..]);
+    for (was, is, expected) in [
+        (&[][..], &[][..], &[][..]),
+        (other, other, &[]),
+        (user, &[], &["a /auth/username"]),
+        (&[], user, &["a /auth/username"]),
+        (&["/auth/token", "/auth/username"], user, &["a /auth/username"]),
+    ] {
+        assert_eq!(told(&[with("1", was)], &[with("2", is)]), expected, "{was:?} {is:?}");
+        assert!(told(&[with("1", was)], &[with("1", is)]).is_empty(), "{was:?} {is:?}");
+    }
+}

@@ -9,10 +9,6 @@ use tieline::source::Line;
 use super::written::*;
 use super::*;
 
-fn none() -> Value {
-    json!({"mode": "none"})
-}
-
 fn before(desired: &Desired) -> Before<'_> {
     Before::Revision { name: "main", commit: "0", desired: Some(desired), places: &|_, _| None }
 }

@@ -81,3 +81,8 @@ pub(super) fn told(old: &[Record], new: &[Record]) -> Vec<String> {
 pub(super) fn becomes(old: (Value, Value), new: (Value, Value)) -> Vec<String> {
     told(&[record("a", old.0, old.1)], &[record("a", new.0, new.1)])
 }
+
+/// No login.
+pub(super) fn none() -> Value {
+    json!({"mode": "none"})
+}
