@@ -134,3 +134,25 @@ fn e2_11_progress_is_told_object_by_object() {
     found.sort_unstable();
     assert_eq!(found, [(1, 3), (2, 3), (3, 3)]);
 }
+
+/// One's own key alone says nothing of what others applied since: a rollback to what one signed is fine over it.
+#[test]
+fn e2_11_a_rollback_asks_who_signed_what_is_in_force_only_where_signers_are_named() {
+    let mine = Key::new(1);
+    let my = mine.allowed();
+    for (signers, fine) in [(None, true), (Some(&my), false)] {
+        let bench = Bench::new();
+        let signer: Option<&dyn Sign> = Some(&mine);
+        let mut all = Vec::new();
+        for (ids, by) in [(&["a"][..], signer), (&["a", "b"], None)] {
+            let base = bench.deployed();
+            let options = Options { signer: by, ..Options::default() };
+            apply::apply(&bench.target(), &bench.desired(ids), base.as_ref(), &Canaries, &stamp(), &options).unwrap();
+            all.extend(bench.deployed());
+        }
+        let options = Options { signer, signers, allow_delete: Some(1), ..Options::default() };
+        let done = apply::roll_back(&bench.target(), &all[0], &all[1], &stamp(), &options);
+        assert_eq!(done.is_ok(), fine, "{done:?}");
+        assert!(fine || matches!(done, Err(ApplyError::Unsigned { serial: 2, .. })));
+    }
+}
