@@ -201,3 +201,24 @@ pub fn tally(rows: &[Row]) -> BTreeMap<&'static str, usize> {
     }
     tally
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e2_11_a_change_is_told_with_its_author_its_day_and_twelve_letters_of_its_commit() {
+        let change = |commit: &str, or_before| LastChange {
+            author: "Ana".into(),
+            time: 1_767_225_600,
+            commit: commit.into(),
+            or_before,
+        };
+        assert_eq!(by(&change("0123456789abcdef", false)), "by Ana on 2026-01-01 in 0123456789ab");
+        assert_eq!(
+            by(&change("0123456", true)),
+            "by Ana on 2026-01-01 in 0123456 or before, as far as this clone shows"
+        );
+        assert_eq!(day(i64::MAX), "");
+    }
+}

@@ -234,3 +234,43 @@ fn has(node: &Node, text: &str) -> bool {
         _ => node.as_str() == Some(text),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e2_11_a_secret_is_named_after_its_document_and_its_field() {
+        for (id, path, taken, name) in [
+            ("finance/warehouse", "auth password", "", "WAREHOUSE_PASSWORD"),
+            ("finance/warehouse", "auth password", "WAREHOUSE_PASSWORD", "FINANCE_WAREHOUSE_PASSWORD"),
+            ("warehouse", "auth password", "WAREHOUSE_PASSWORD", "WAREHOUSE_PASSWORD_2"),
+            ("warehouse", "auth password", "WAREHOUSE_PASSWORD WAREHOUSE_PASSWORD_2", "WAREHOUSE_PASSWORD_3"),
+            ("a/b", "auth x", "B_X A_B_X", "A_B_X_2"),
+            ("a", "config keys 0", "", "A_KEYS"),
+            ("a", "config x2", "", "A_X2"),
+            ("a", "0", "", "A_SECRET"),
+            ("a", "", "", "A_SECRET"),
+            ("my.api-v2", "auth api-key", "", "MY_API_V2_API_KEY"),
+            ("2fa", "auth token", "", "S_2FA_TOKEN"),
+        ] {
+            let path: Vec<String> = path.split_whitespace().map(str::to_owned).collect();
+            let taken: BTreeSet<String> = taken.split_whitespace().map(str::to_owned).collect();
+            assert_eq!(named(id, &path, &taken), name, "{id} {path:?}");
+            assert!(is_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn e2_11_a_value_is_found_wherever_it_stands_and_counted() {
+        let mut sources = crate::source::Sources::default();
+        let text = "a: {b: [x, &n y], c: z}\nd: *n\n";
+        let file = sources.add("x.yaml", text.to_owned(), false);
+        let Some(root) = yaml::parse(file, text).0 else { return assert_eq!(text, "read") };
+        for (word, is_there) in [("x", true), ("y", true), ("z", true), ("a", false), ("n", false), ("", false)] {
+            assert_eq!(has(&root, word), is_there, "{word}");
+        }
+        let count = |pointer: &str| root.pointer(pointer).map(|node| times(&root, node.span));
+        assert_eq!((count("/a/b/0"), count("/a/b/1"), count("/a/c")), (Some(1), Some(2), Some(1)));
+    }
+}

@@ -172,4 +172,22 @@ mod tests {
         let own = changed(&other, &["A", "B"], &[&ana]);
         assert_eq!(holders_of(&[&first, &other, &own], &own, None), [""; 0], "what came before that is older");
     }
+
+    /// Each may ask for a hardware token: beyond eight, whoever a version was sealed to counts.
+    #[test]
+    fn e2_11_eight_versions_are_opened_and_no_more() {
+        let [(own, ana), (_, eve)] = [keygen(), keygen()];
+        let identities = Identities::parse(own.expose()).unwrap();
+        let now = made(std::slice::from_ref(&ana));
+        let older = made(&[ana.clone(), eve.clone()]);
+        for (count, holder) in [(8, None), (9, Some(eve.as_str()))] {
+            let latest = Former { text: now.clone(), after: (1..=count).collect() };
+            let versions: Vec<Former> = std::iter::once(latest)
+                .chain((0..count).map(|_| Former { text: older.clone(), after: Vec::new() }))
+                .collect();
+            let file = Encrypted::parse(&now).unwrap();
+            let found = holders(&file, (&now, Format::Yaml), &versions, Some(&identities)).unwrap();
+            assert_eq!(found.iter().map(String::as_str).next(), holder, "{count} versions");
+        }
+    }
 }

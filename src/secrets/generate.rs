@@ -75,19 +75,23 @@ impl Recipe {
     /// A value, every letter equally likely.
     pub fn make(&self) -> Secret<String> {
         let mut value = Secret::new(String::with_capacity(self.length * 4));
-        let fair = 256 - 256 % self.alphabet.len();
         for _ in 0..self.length {
             let mut byte = [0];
-            // Bytes beyond the last whole round would favour the first letters.
-            loop {
+            let letter = loop {
                 random(&mut byte);
-                if usize::from(byte[0]) < fair {
-                    break;
+                if let Some(letter) = self.letter(byte[0]) {
+                    break letter;
                 }
-            }
-            value.expose_mut().push(self.alphabet[usize::from(byte[0]) % self.alphabet.len()]);
+            };
+            value.expose_mut().push(letter);
         }
         value
+    }
+
+    /// The letter that a random byte stands for: none beyond the last whole round, which would favour the first letters.
+    fn letter(&self, byte: u8) -> Option<char> {
+        let fair = 256 - 256 % self.alphabet.len();
+        (usize::from(byte) < fair).then(|| self.alphabet[usize::from(byte) % self.alphabet.len()])
     }
 }
 
@@ -148,5 +152,26 @@ mod tests {
         assert_eq!(counts.iter().sum::<usize>(), 4000);
         // A fair draw is beyond these bounds less than once in 10^15.
         assert!(counts.iter().all(|count| (1080..1590).contains(count)), "{counts:?}");
+    }
+
+    /// A letter that came more often than others would be guessed first.
+    #[test]
+    fn e2_11_as_many_bytes_stand_for_each_letter() {
+        for recipe in ["64,hex", "64,alphanumeric", "64,ascii", "64,set:abc", "64,set:ab", "64,digits"] {
+            let recipe = Recipe::parse(recipe).unwrap();
+            let letters: Vec<char> = (0..=255).filter_map(|byte| recipe.letter(byte)).collect();
+            let each = 256 / recipe.alphabet.len();
+            for letter in &recipe.alphabet {
+                assert_eq!(letters.iter().filter(|one| *one == letter).count(), each, "{letter} of {recipe:?}");
+            }
+        }
+        let letters: String = ('\u{100}'..'\u{180}').collect();
+        assert_eq!(Recipe::parse(&format!("10,set:{letters}")).unwrap().alphabet.len(), 128);
+        assert!(Recipe::parse(&format!("10,set:{letters}\u{180}")).is_err());
+        // 64 bits are enough, and 4096 letters.
+        for (recipe, is_one) in [("16,hex", true), ("15,hex", false), ("64,set:ab", true), ("63,set:ab", false)] {
+            assert_eq!(Recipe::parse(recipe).is_ok(), is_one, "{recipe}");
+        }
+        assert!(Recipe::parse("4096,hex").is_ok() && Recipe::parse("4097,hex").is_err());
     }
 }

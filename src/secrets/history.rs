@@ -126,3 +126,48 @@ fn in_clear(path: &str, text: &str, documents: &Documents<'_>) -> Vec<(String, u
     let place = |found: document::InClear<'_>| (dotted(&found.pointer), line(found.node.span.start));
     found.into_iter().filter(value).map(place).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is the same in two places is read once only where it means the same.
+    #[test]
+    fn e2_11_folders_are_entered_by_what_they_may_hold() {
+        for (path, kind) in [
+            ("environments", Some(0)),
+            ("customers", Some(1)),
+            ("environments/dev", Some(2)),
+            ("customers/acme", Some(3)),
+            ("environments/dev/profiles", Some(4)),
+            ("customers/acme/profiles", Some(4)),
+            ("customers/acme/environments", Some(5)),
+            ("environments/dev/profiles/eu", Some(6)),
+            ("customers/acme/profiles/eu", Some(6)),
+            ("customers/acme/environments/dev", Some(6)),
+            ("connections", Some(7)),
+            ("connections/finance", Some(7)),
+            ("environments/dev/connections", Some(7)),
+            ("environments/dev/profiles/eu/connections", Some(7)),
+            ("customers/acme/environments/dev/connections/finance", Some(7)),
+            ("credentials", Some(8)),
+            ("customers/acme/credentials", Some(8)),
+            ("environments/Dev", None),
+            ("customers/.git", None),
+            ("environments/Dev/profiles", None),
+            ("customers/.git/profiles", None),
+            ("customers/.git/environments", None),
+            ("environments/dev/profiles/.git", None),
+            ("environments/Dev/profiles/eu", None),
+            ("customers/acme/environments/.git", None),
+            ("customers/.git/environments/dev", None),
+            ("environments/dev/environments", None),
+            ("environments/dev/environments/dev", None),
+            ("consumers", None),
+            ("docs", None),
+            (".git", None),
+        ] {
+            assert_eq!(enter(path), kind.map_or(Enter::No, Enter::Once), "{path}");
+        }
+    }
+}

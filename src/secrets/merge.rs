@@ -139,7 +139,7 @@ pub fn merge(sides: &Sides<'_>, how: &How<'_>) -> Result<Merged, Unopened> {
         edit.finish(time, &mut random).map_err(|e| failed(&e))?.unwrap_or_else(|| sides.ours.to_owned())
     } else {
         let mut clear = ours.clear(identities).map_err(|e| failed(&e))?;
-        let outside = in_clear.filter(|_| scope.is_none()).cloned();
+        let outside = in_clear.cloned();
         for (name, value) in actions {
             match value {
                 Some(value) => clear.put(&name, &value),
@@ -302,4 +302,89 @@ fn values(data: Vec<Map>, path: &str) -> Result<Values, Unopened> {
 
 fn recipients(file: &Encrypted<'_>) -> BTreeSet<String> {
     file.metadata().recipients.iter().map(|entry| entry.recipient.trim().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Words of `name=value`.
+    fn read(text: &str) -> Values {
+        let pairs = text.split_whitespace().map(|word| word.split_once('=').unwrap());
+        pairs.map(|(name, value)| (name.to_owned(), Secret::new(value.to_owned()))).collect()
+    }
+
+    #[test]
+    fn e2_11_what_one_side_changed_is_taken_and_what_both_did_is_asked() {
+        use Conflict::{BothChanged, OursRemoved, TheirsRemoved};
+        for (old, mine, other, actions, conflicts, taken) in [
+            ("A=1", "A=1", "A=1", "", vec![], ""),
+            ("A=1 B=1", "A=1 B=2", "A=2 B=1", "A=2", vec![], "A"),
+            ("A=1", "A=1", "", "A", vec![], "A"),
+            ("", "", "A=1", "A=1", vec![], "A"),
+            ("A=1", "", "A=1", "", vec![], ""),
+            ("A=1", "", "", "", vec![], ""),
+            ("A=1", "A=2", "A=2", "", vec![], ""),
+            ("", "A=2", "A=2", "", vec![], ""),
+            ("A=1", "A=2", "A=3", "A__theirs=3", vec![BothChanged], ""),
+            ("", "A=2", "A=3", "A__theirs=3", vec![BothChanged], ""),
+            ("A=1", "", "A=3", "A__theirs=3", vec![OursRemoved], ""),
+            ("A=1", "A=2", "", "A__theirs=2", vec![TheirsRemoved], ""),
+            ("A__theirs=0", "A=2 A__theirs=0", "A=3 A__theirs=0", "A__theirs__theirs=3", vec![BothChanged], ""),
+        ] {
+            let resolved = resolve(&read(old), &read(mine), read(other));
+            let word = |(name, value): &(String, Option<Secret<String>>)| {
+                value.as_ref().map_or_else(|| name.clone(), |value| format!("{name}={}", value.expose()))
+            };
+            let case = format!("{old:?}, {mine:?}, {other:?}");
+            assert_eq!(resolved.actions.iter().map(word).collect::<Vec<_>>().join(" "), actions, "{case}");
+            assert_eq!(
+                resolved.conflicts.iter().map(|(_, conflict)| *conflict).collect::<Vec<_>>(),
+                conflicts,
+                "{case}"
+            );
+            assert_eq!(resolved.taken.join(" "), taken, "{case}");
+            assert_eq!(resolved.beside.len(), conflicts.len(), "{case}");
+        }
+    }
+
+    #[test]
+    fn e2_11_who_came_on_a_side_that_counts_is_sealed_to_and_who_left_is_not() {
+        let set = |text: &str| text.split_whitespace().map(str::to_owned).collect::<BTreeSet<_>>();
+        for (base, ours, theirs, counts, wanted, left_out) in [
+            ("a", "a", "a", (false, false), "a", vec![]),
+            ("a b", "a", "a b", (true, true), "a", vec![]),
+            ("a b", "a b", "a", (true, true), "a", vec![]),
+            ("a b", "a", "a", (true, true), "a", vec![]),
+            ("a", "a b", "a", (true, false), "a b", vec![]),
+            ("a", "a b", "a", (false, true), "a", vec![("b", Stands::Ours)]),
+            ("a", "a", "a c", (false, true), "a c", vec![]),
+            ("a", "a", "a c", (true, false), "a", vec![("c", Stands::Theirs)]),
+            ("a", "a d", "a d", (true, false), "a d", vec![]),
+            ("a", "a d", "a d", (false, true), "a d", vec![]),
+            ("a", "a d", "a d", (false, false), "a", vec![("d", Stands::Both)]),
+            ("", "a b", "a c", (false, false), "a", vec![("b", Stands::Ours), ("c", Stands::Theirs)]),
+            ("", "a b", "a c", (true, true), "a b c", vec![]),
+        ] {
+            let (ours, theirs) = (set(ours), set(theirs));
+            let found = sealed_to(&set(base), (&ours, counts.0), (&theirs, counts.1));
+            let left_out: Vec<(String, Stands)> = left_out.iter().map(|(key, at)| ((*key).to_owned(), *at)).collect();
+            assert_eq!(found, (set(wanted), left_out), "{base:?}, {ours:?}, {theirs:?}, {counts:?}");
+        }
+    }
+
+    #[test]
+    fn e2_11_texts_in_clear_are_merged_as_git_does() {
+        for (base, ours, theirs, text, whole) in [
+            ("a\n", "b\n", "b\n", "b\n", true),
+            ("a\n", "b\n", "a\n", "b\n", true),
+            ("a\n", "a\n", "b\n", "b\n", true),
+            ("a\nb\nc\n", "a\nx\nc\n", "a\ny\nc\n", "a\n<<<<<<< ours\nx\n=======\ny\n>>>>>>> theirs\nc\n", false),
+            ("", "x", "y", "<<<<<<< ours\nx\n=======\ny\n>>>>>>> theirs\n", false),
+            ("b\n", "a\na\n", "a\n", "a\n<<<<<<< ours\na\n=======\n>>>>>>> theirs\n", false),
+        ] {
+            assert_eq!(merge_in_clear(&Sides { base, ours, theirs }), (text.to_owned(), whole), "{ours:?} {theirs:?}");
+        }
+    }
 }

@@ -122,7 +122,7 @@ pub fn place(scope: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::place;
+    use super::*;
 
     #[test]
     fn e2_11_a_scope_says_the_layer_that_it_names() {
@@ -133,5 +133,36 @@ mod tests {
         ] {
             assert!(place(scope).starts_with(words), "{}", place(scope));
         }
+    }
+
+    #[test]
+    fn e2_11_a_key_is_shown_short_and_can_be_told_from_others() {
+        let age = "age1qqqqqqqqqqqqqqqqqqqqqqqqqzzzzzz";
+        for (key, shown) in [
+            (age, "age1qqqqqq…zzzzzz"),
+            (" age1qqqqqqqqqqqqqqqqqqqqqqqqqzzzzzz\n", "age1qqqqqq…zzzzzz"),
+            ("a23456789012345678901234", "a23456789012345678901234"),
+            ("a234567890123456789012345", "a234567890…012345"),
+            ("ssh-ed25519 AAAABBBBCCCCDDDD ana at work", "ssh-ed25519 …CCCCDDDD ana at work"),
+            ("ssh-rsa AAAA", "ssh-rsa …AAAA"),
+            ("ssh-rsa", "ssh-rsa …"),
+            ("short", "short"),
+        ] {
+            assert_eq!(short(key), shown);
+        }
+    }
+
+    #[test]
+    fn e2_11_who_could_open_a_file_is_told_by_name_or_by_key() {
+        let told = |name_of: &NameOf<'_>| {
+            let recipients = vec![" age1qqqqqqqqqqqqqqqqqqqqqqqqqzzzzzz".to_owned()];
+            let error = SopsError::from(ErrorKind::NoIdentity { recipients });
+            let Unopened { help, integrity, .. } = unopened("x", &error, name_of);
+            assert!(!integrity);
+            help
+        };
+        assert_eq!(told(&nameless), "it is sealed to `age1qqqqqqqqqqqqqqqqqqqqqqqqqzzzzzz`: ask one of them");
+        let ana = |key: &str| key.starts_with("age1").then(|| "ana".to_owned());
+        assert_eq!(told(&ana), "it is sealed to `ana (age1qqqqqq…zzzzzz)`: ask one of them");
     }
 }

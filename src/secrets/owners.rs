@@ -226,4 +226,22 @@ mod tests {
             assert!(pattern(strange).is_err(), "{strange:?}");
         }
     }
+
+    #[test]
+    fn e2_11_our_rules_stand_where_they_stood_or_at_the_end() {
+        let other = "# tieline: begin (written by `tieline codeowners`)\r\n/b @b\n# tieline: end \n";
+        for (old, new) in [
+            (String::new(), Ok(OURS.to_owned())),
+            ("* @x".to_owned(), Ok(format!("* @x\n{OURS}"))),
+            ("* @x\n".to_owned(), Ok(format!("* @x\n{OURS}"))),
+            (format!("* @x\n{other}/y @y"), Ok(format!("* @x\n{OURS}/y @y"))),
+            (format!("a\n{BEGIN}\n"), Err(2)),
+            (format!("a\nb\n{END}\n"), Err(3)),
+            (format!("{BEGIN}\n{BEGIN}\n{END}\n"), Err(2)),
+            (format!("{BEGIN}\n{END}\n{END}\n"), Err(3)),
+            (format!("{BEGIN}\n{END}\nx # tieline: begin\n"), Err(3)),
+        ] {
+            assert_eq!(into_file(&old, OURS), new, "{old:?}");
+        }
+    }
 }

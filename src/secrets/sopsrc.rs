@@ -116,3 +116,34 @@ fn rules(world: &dyn World, folder: &str) -> Option<(String, Option<Rules>)> {
     let rules = Rules::parse(&text).ok();
     Some((text, rules))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What somebody wrote into a file of ours is seen, so that it is not lost.
+    #[test]
+    fn e2_11_a_file_of_ours_has_the_lines_that_we_write() {
+        let path = "    - path_regex: \"^environments/dev/secrets\\\\.sops\\\\.yaml$\"";
+        let ours =
+            format!("{MARK}creation_rules:\n{path}\n      encrypted_regex: \".*\"\n      age:\n        - age1abc\n");
+        assert!(is_ours(&ours) && !has_more(&ours) && !has_more(&ours.replace('\n', "\r\n")));
+        assert!(!is_ours("creation_rules:\n") && has_more("creation_rules:\n"));
+        for marker in ["<<<<<<< ours", "||||||| base", "=======", ">>>>>>> theirs"] {
+            assert!(!has_more(&format!("{ours}{marker}\n")), "{marker}");
+        }
+        for line in [
+            "# why",
+            "    - path_regex: \"environments/dev/secrets\\\\.sops\\\\.yaml$\"",
+            "    - path_regex: \"^environments/dev/.*$\"",
+            "    - path_regex: \"^x\"",
+            "      encrypted_regex: \"x\"",
+            "        - age1abc # ana's",
+            "      kms: x",
+            "destination_rules:",
+            "",
+        ] {
+            assert!(has_more(&format!("{ours}{line}\n")), "{line}");
+        }
+    }
+}
