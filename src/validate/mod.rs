@@ -134,20 +134,4 @@ fn suggested(pointer: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::suggested;
-
-    #[test]
-    fn e2_11_a_name_that_is_suggested_can_be_one() {
-        for (pointer, name) in [
-            ("/auth/password", "PASSWORD"),
-            ("/auth/api-key.v2", "API_KEY_V2"),
-            ("/config/headers/2fa", "SECRET_2FA"),
-            ("/config/headers/x2", "X2"),
-            ("/config/", "SECRET_"),
-        ] {
-            assert_eq!(suggested(pointer), name);
-            assert!(crate::workspace::settings::is_name(name), "{name}");
-        }
-    }
-}
+mod tests;
