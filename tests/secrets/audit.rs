@@ -173,3 +173,22 @@ fn e2_11_plaintext_of_history_is_found_in_every_folder_of_documents() {
     let commit = csv.split("in clear since ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
     assert!(commit.len() == 12 && commit.bytes().all(|b| b.is_ascii_hexdigit()), "{commit}");
 }
+
+#[test]
+fn e2_11_access_is_told_with_the_environments_that_see_a_file() {
+    let shell = crate::tenancy::tenants();
+    for at in [&["-e", "prod-us"][..], &["--customer", "globex", "-e", "prod-us"]] {
+        let ended = shell.run_with(&[&["secret", "set", "UPSALES_KEY", "--yes"], at].concat(), "x");
+        assert_eq!(ended.code, 0, "{ended:#?}");
+    }
+    let csv = shell.run(&["audit", "--format", "csv"]).stdout;
+    for (layer, environments) in [
+        ("customers/globex", "\"prod, prod-us\""),
+        ("customers/globex/environments/prod-us", "prod-us"),
+        ("environments/prod", "\"prod, prod-us\""),
+        ("environments/prod-us", "prod-us"),
+    ] {
+        let row = format!("\naccess,{layer}/secrets.sops.yaml,me,{environments},");
+        assert!(csv.contains(&row), "{row}\n{csv}");
+    }
+}

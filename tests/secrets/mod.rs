@@ -1,5 +1,6 @@
 //! Secrets, kept: as people set, move, merge and look after them.
 mod audit;
+mod blocks;
 mod change;
 mod editor;
 mod extract;

@@ -5,4 +5,6 @@ mod abuse;
 mod at_once;
 mod connectors;
 mod invalid;
+mod ownership;
+mod schemas;
 mod words;
