@@ -192,29 +192,39 @@ fn named(id: &str, path: &[String], taken: &BTreeSet<String>) -> String {
 pub fn rewrite<'w>(workspace: &'w Workspace, found: &[InClear]) -> Changes<'w> {
     let mut changes = Changes::new(workspace);
     for secret in found {
-        let span = whole(workspace, secret.span);
-        changes.replace(span, spelled(workspace, span, &secret.name));
+        let (span, comment) = whole(workspace, secret.span);
+        let reference = spelled(workspace, span, &secret.name);
+        changes.replace(span, if comment.is_empty() { reference } else { format!("{reference} {comment}") });
     }
     changes
 }
 
-/// The span with the `|` or `>` of a block before it.
-fn whole(workspace: &Workspace, span: Span) -> Span {
+/// The span with the `|` or `>` of a block before it, without the line break behind it; and the comment of that line.
+fn whole(workspace: &Workspace, span: Span) -> (Span, &str) {
     let text = workspace.sources.get(span.file).text();
     let range = span.range();
     let slice = text.get(range.clone()).unwrap_or("");
     let before = text.get(..range.start).unwrap_or("");
-    // The lines of a block begin on a line of their own, behind its header.
-    let header = before.trim_end().rfind([':', '-']).map(|at| at + 1);
-    let opened = header.and_then(|at| before.get(at..)).filter(|gap| {
-        let gap = gap.trim();
-        gap.starts_with(['|', '>']) && gap[1..].chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | '-'))
-    });
     let end = range.start + slice.trim_end_matches(['\n', '\r', ' ']).len();
-    match (opened, header) {
-        (Some(gap), Some(at)) => Span::new(span.file, at + (gap.len() - gap.trim_start().len())..end),
-        _ => span,
-    }
+    let (start, comment) = header(before).unwrap_or((range.start, ""));
+    (Span::new(span.file, start..end), comment)
+}
+
+/// Where the header of a block stands that a text ends in, and the comment behind it. The lines of a block begin on a line of
+/// their own.
+fn header(before: &str) -> Option<(usize, &str)> {
+    let before = before.trim_end();
+    let line = before.rfind('\n').map_or(0, |at| at + 1);
+    before[line..].match_indices(['|', '>']).map(|(at, _)| line + at).find_map(|at| {
+        let (head, behind) = (&before[line..at], &before[at + 1..]);
+        // Behind a key or the dash of an item, or their anchor or tag.
+        let word = head.split_whitespace().next_back()?;
+        let opens = word.ends_with([':', '-']) || word.starts_with(['&', '!']);
+        let comment = behind.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-'));
+        let ends = comment.is_empty() || (comment.starts_with([' ', '\t']) && comment.trim_start().starts_with('#'));
+        let is_header = head.ends_with([' ', '\t']) && !head.contains(" #") && opens && ends;
+        is_header.then(|| (at, comment.trim()))
+    })
 }
 
 /// The reference, in quotes where the style around it wants them.
@@ -258,6 +268,31 @@ mod tests {
             let taken: BTreeSet<String> = taken.split_whitespace().map(str::to_owned).collect();
             assert_eq!(named(id, &path, &taken), name, "{id} {path:?}");
             assert!(is_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn e2_11_a_block_begins_with_its_header() {
+        for (before, found) in [
+            ("a: |\n  ", Some((3, ""))),
+            ("x: 1\na:  >-\n\n  ", Some((9, ""))),
+            ("- |2+\n  ", Some((2, ""))),
+            ("a: &b |-\n", Some((6, ""))),
+            ("a: !!str |\n", Some((9, ""))),
+            ("a: | # why | # not\n", Some((3, "# why | # not"))),
+            ("\"a | b\": >\n", Some((9, ""))),
+            // A key like that is rare: the reference goes into the block.
+            ("\"a # b\": >\n", None),
+            ("a: ", None),
+            ("a:\n  ", None),
+            ("a: # see: | # x\n  ", None),
+            ("a: |x\n  ", None),
+            ("a: |# x\n  ", None),
+            ("a:|\n  ", None),
+            ("a |\n  ", None),
+            ("", None),
+        ] {
+            assert_eq!(header(before), found, "{before:?}");
         }
     }
 

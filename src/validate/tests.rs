@@ -137,6 +137,8 @@ fn e2_11_a_schema_says_what_is_secret_and_names_where_it_leaves_them_free() {
         (vec![login.clone()], "/auth/password marked"),
         (vec![login.clone(), login.clone(), login.clone()], "/auth/password marked"),
         (vec![login.clone(), lab.clone()], all),
+        (vec![lab.clone(), login.clone()], all),
+        (vec![login.clone(), login.clone(), lab.clone()], all),
         (vec![lab.clone(), login.clone(), login], all),
     ] {
         assert_eq!(found(both, &[], Ground::union(grounds).as_ref()), expected);
