@@ -137,7 +137,7 @@ fn check_words(catalogue: &Catalogue, connector: &str, used: &Use, told: &mut Ve
     let loaded = catalogue.ids().filter_map(|id| catalogue.get(id)?.ok());
     let all: BTreeSet<&str> = loaded.flat_map(Connector::traits).collect();
     let is_known = |word: &Spanned<Box<str>>| all.contains(&*word.value) || word.value.contains(OPEN);
-    // Beside words that are known, one may be of a connector that is yet to come; a slip is none.
+    // Next to a known word, an unknown one may name a future connector, unless it is nearly a known word.
     let dead = !used.accepts.iter().any(is_known);
     for word in unknown.into_iter().filter(|word| !is_known(word)) {
         let help = match nearest(&word.value, all.iter().copied()) {

@@ -1,4 +1,4 @@
-//! Profiles: what one lacks is told in one place.
+//! Profiles: one error lists all secrets that a profile lacks.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::workspace::{Layer, Workspace};
 /// Uses that are shown of all.
 const SHOWN: usize = 4;
 
-/// Makes one of all that was told of secrets which the environment of a profile has and the profile has not.
+/// Replaces the errors for secrets that the environment has and its profile lacks by one error.
 pub(super) fn gather(workspace: &Workspace, at: &At, told: &mut Vec<Diagnostic>) {
     let Some(profile) = &at.profile else { return };
     let here = at.to_string();

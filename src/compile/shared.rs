@@ -112,7 +112,7 @@ impl Compared<'_, '_> {
             return;
         }
         let at = own.as_ref().map_or_else(|| self.removed(pointer), |node| node.span);
-        // What is written at the field itself, or at a map around it, is told; what is gone went with it.
+        // An error at the field or at a map around it covers this one; one in the same file covers a removed field.
         let gone = own.is_none();
         let around = |span: Span| span.file == at.file && (gone || (span.start <= at.start && at.end <= span.end));
         if self.told.iter().any(|told| told.code == code::CUSTOMER_SCOPE && told.span().is_some_and(around)) {

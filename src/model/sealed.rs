@@ -18,10 +18,10 @@ pub struct Sealed {
     pub span: Span,
 }
 
-/// Reads `sealed`, whose paths begin with one of `blocks`; what is wrong with them is told.
+/// Reads `sealed`, whose paths begin with one of `blocks`, and reports invalid paths.
 pub fn read(fields: &mut Fields<'_>, blocks: &[&str]) -> Vec<Sealed> {
     let mut sealed = Vec::new();
-    // An expression is told as one.
+    // An expression is reported by the check for expressions.
     for written in fields.texts(SEALED).unwrap_or_default().into_iter().filter(|one| !one.value.contains(OPEN)) {
         match field(&written.value, blocks) {
             Ok(pointer) => sealed.push(Sealed { pointer: pointer.into(), span: written.span }),

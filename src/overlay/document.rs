@@ -42,7 +42,7 @@ pub fn stack(family: Family, below: Option<Map>, document: &Map, notes: &mut Not
     base
 }
 
-/// What is sealed stays sealed in every layer above: what an overlay leaves out is told, and stays.
+/// Keeps what a lower layer seals: reports the fields that an overlay leaves out, and puts them back.
 fn keep_sealed(below: Node, written: &Entry, merged: &mut Map, notes: &mut Notes) {
     let now = merged.get(SEALED).and_then(Node::as_list).unwrap_or_default();
     let items = below.as_list().unwrap_or_default().iter();

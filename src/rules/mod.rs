@@ -241,7 +241,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Whether a text has a token or key in it, which is told: no level and no excuse lets it pass.
+    /// Whether a text contains a token or key. If so, reports an error that no level changes and no comment excuses.
     fn is_token(&self, text: &Text<'_>, told: &mut Vec<Diagnostic>) -> bool {
         let is_public = |what: &&str| *what == shapes::AWS && text.pointer.ends_with("access_key_id");
         let Some(what) = shapes::token(text.text).filter(|what| !is_public(what)) else { return false };
@@ -290,7 +290,7 @@ impl<'a> Judge<'a> {
     pub fn document(&self, family: Family, id: &str, root: &Node, told: &mut Vec<Diagnostic>) {
         clear_texts(root, &mut String::new(), &mut |span, text, pointer| {
             let block = ["/config/", "/auth/", "/labels/", "/runbook"].iter().any(|block| pointer.starts_with(block));
-            // Of settings, a rule of their own tells the rest.
+            // `literal-credential-in-consumer` checks the rest of the settings.
             let settings = family == Family::Consumers && pointer.starts_with("/settings");
             let pointer = if block { pointer } else { "" };
             let parts = if template::names_secret(text) { template::literals(text) } else { vec![text] };

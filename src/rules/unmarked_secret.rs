@@ -1,6 +1,6 @@
 //! A field of an own connector has a name that says secret, and its schema doesn't mark it.
 //!
-//! What a schema leaves in clear is shown in plans and records. A password without a mark is one that nobody seals.
+//! What a schema leaves in clear is shown in plans and records. A password without a mark is not sealed.
 //!
 //! ```json
 //! {"properties": {"auth": {"type": "object", "properties": {"password": {"type": "string"}}}}}
@@ -15,7 +15,7 @@
 use crate::diagnostic::Diagnostic;
 use crate::span::Span;
 
-/// What is told of the field `name` of the connector `id`, whose key in the schema stands at `span`.
+/// The diagnostic for the field `name` of the connector `id`; `span` is its key in the schema.
 pub fn unmarked(id: &str, name: &str, span: Span) -> Diagnostic {
     let message = format!("the name of `{name}` says secret, and the schema of `{id}` leaves it in clear");
     Diagnostic::error("unmarked-secret-field", span, message)

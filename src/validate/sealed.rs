@@ -7,7 +7,7 @@ use crate::model::connection::Connection;
 use crate::value::path::dotted;
 use crate::value::segments;
 
-/// Tells what can't be sealed. What another variant or mode has is sealed there.
+/// Reports fields that can't be sealed. A field of another variant or mode is accepted, since it is sealed there.
 pub(super) fn check(connection: &Connection, against: &Against<'_>, told: &mut Vec<Diagnostic>) {
     if connection.sealed.is_empty() {
         return;

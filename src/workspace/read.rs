@@ -93,14 +93,14 @@ fn plan(world: &dyn World, sources: &mut Sources, diagnostics: &mut Vec<Diagnost
         }
     }
     for (folder, meant) in world.folders().iter().filter_map(|folder| Some((folder, slip(folder)?))) {
-        // A folder of something else, a program's sources for example, is nobody's slip.
+        // A folder without YAML or JSON, a program's sources for example, is not a misspelt one.
         let ours = |found: &Found| [".yaml", ".yml", ".json"].iter().any(|end| found.path.ends_with(end));
         if !world.list(folder).is_ok_and(|found| found.iter().any(ours)) {
             continue;
         }
         let span = Span::file(sources.add(folder, String::new(), true));
         let message = format!("the folder `{folder}` is not read: is it meant to be `{meant}`?");
-        let help = format!("git mv {} {meant}; or give it a name that is less like it", word(folder));
+        let help = format!("move its files into `{meant}/`, or rename the folder if it is not tieline's");
         diagnostics.push(Diagnostic::error(code::STRAY_FILE, span, message).help(help));
     }
     if planned.len() > MAX_FILES {
