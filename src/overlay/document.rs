@@ -3,6 +3,8 @@
 //! Another connector, mode or variant asks for `$replace`. In a connection, `credential` and `auth` displace each other,
 //! and what ties it together across environments (`key`, `scope`) stands in its lowest layer.
 
+use std::collections::HashSet;
+
 use super::keyed::merged;
 use super::{Notes, fresh_map, merge_map};
 use crate::diagnostic::{Diagnostic, code};
@@ -45,8 +47,10 @@ pub fn stack(family: Family, below: Option<Map>, document: &Map, notes: &mut Not
 /// Keeps what a lower layer seals: reports the fields that an overlay leaves out, and puts them back.
 fn keep_sealed(below: Node, written: &Entry, merged: &mut Map, notes: &mut Notes) {
     let now = merged.get(SEALED).and_then(Node::as_list).unwrap_or_default();
+    let kept: HashSet<&str> = now.iter().filter_map(Node::as_str).collect();
     let items = below.as_list().unwrap_or_default().iter();
-    let lost: Vec<Node> = items.filter(|item| !now.iter().any(|kept| kept.value == item.value)).cloned().collect();
+    let lost: Vec<Node> =
+        items.filter(|item| item.as_str().is_some_and(|field| !kept.contains(field))).cloned().collect();
     let Some(first) = lost.first() else { return };
     let field = first.as_str().unwrap_or_default();
     let message = format!("`{field}` is sealed in a lower layer, and an overlay can only add to `sealed`");
