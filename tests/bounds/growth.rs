@@ -55,6 +55,20 @@ const CASES: &[Case] = &[
         says: "has more than 64 environments",
     },
     Case {
+        name: "sealed fields in two layers",
+        n: 4_000,
+        make: |folder, n| {
+            let sealed: String = (0..n).map(|i| format!("- config.params.a{i}\n")).collect();
+            let mysql =
+                "connector: mysql\nconfig: {host: h, database: d}\nauth: {mode: password, username: u, password: p}\n";
+            folder
+                .with("connections/a.yaml", format!("{mysql}sealed:\n{sealed}"))
+                .with("environments/dev/connections/a.yaml", format!("sealed:\n{sealed}"))
+        },
+        arguments: VALIDATE,
+        says: "`auth.password` is a secret",
+    },
+    Case {
         name: "undefined variables, each near to many",
         n: 25,
         make: |folder, n| {
