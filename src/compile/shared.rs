@@ -44,7 +44,8 @@ pub(super) fn check(
     };
     let places = connector.places_of(own);
     let names: Vec<&str> = secrets.iter().map(|(name, _)| &**name).collect();
-    let mut compared = Compared { context, own, customer, connector, places: &places, secrets: names, told };
+    let mut compared =
+        Compared { context, own, customer, connector, places: &places, secrets: names, told, differing: 0 };
     compared.maps(own.instance.as_map(), base.instance.as_map(), &mut String::new());
 }
 
@@ -77,7 +78,12 @@ struct Compared<'a, 'w> {
     /// Of the organization's.
     secrets: Vec<&'a str>,
     told: &'a mut Vec<Diagnostic>,
+    /// Fields that differ, so far.
+    differing: usize,
 }
+
+/// Differing fields of one instance that are looked at. Each is an error or is covered by one, so the rest changes nothing.
+const MAX_DIFFERING: usize = 1_000;
 
 impl Compared<'_, '_> {
     fn maps(&mut self, own: Option<&Map>, base: Option<&Map>, pointer: &mut String) {
@@ -109,6 +115,10 @@ impl Compared<'_, '_> {
         // The customer's own secrets differ by their nature.
         let beside = !self.secrets.is_empty() && !harmless && !secret(&own) && !self.places.is_secret(pointer);
         if !(is_global || beside) || same(own.as_ref(), base.as_ref()) {
+            return;
+        }
+        self.differing += 1;
+        if self.differing > MAX_DIFFERING {
             return;
         }
         let at = own.as_ref().map_or_else(|| self.removed(pointer), |node| node.span);
